@@ -1,0 +1,74 @@
+"""Exact int32 sums of int8 products, at the speed of a float32 matrix product."""
+
+from __future__ import annotations
+
+import numpy as np
+
+# 1024 products of at most 128 * 128 = 2^14 sum to at most 2^24
+EXACT_TERMS = 2**24 // (128 * 128)
+
+
+def exact_matmul(codes: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """``codes @ weights.T`` with int32 accumulators.
+
+    Parameters
+    ----------
+    codes : int8 [n, k]
+        Quantized inputs, one row per accumulator row.
+    weights : int8 [channels, k]
+        Quantized weights.
+
+    Returns
+    -------
+    int32 [n, channels]
+        The exact sums. They cannot overflow while ``k <= 131071`` (k * 2^14 < 2^31).
+
+    Notes
+    -----
+    NumPy multiplies integer matrices in a plain loop, but hands float32 ones to BLAS. A float32 holds
+    every integer up to 2^24 exactly, and a product of two int8 values is at most 2^14 in size. So the
+    sum of up to 1024 such products is exact in float32, in whatever order BLAS adds them up (with or
+    without fused multiply-add): no partial sum ever needs rounding. Longer sums are cut into pieces
+    of 1024 terms, each exact, and the pieces are added as int32.
+    """
+    total = None
+    for start in range(0, codes.shape[1], EXACT_TERMS):
+        piece = slice(start, start + EXACT_TERMS)
+        exact = codes[:, piece].astype(np.float32) @ weights[:, piece].astype(np.float32).T
+        total = exact.astype(np.int32) if total is None else total + exact.astype(np.int32)
+    return total
+
+
+def row_sums(weights: np.ndarray) -> np.ndarray:
+    """Sum of each output channel's int8 weights, int32 [channels]: what a zero point multiplies."""
+    return weights.reshape(len(weights), -1).sum(axis=1, dtype=np.int32)
+
+
+def row_sums_x86(weights: np.ndarray) -> np.ndarray:
+    """Row sums as the optimized x86 kernel leaves them: eight int16 lanes that may wrap.
+
+    Parameters
+    ----------
+    weights : int8 [channels, ...]
+        Quantized weights, flattened to [channels, k].
+
+    Returns
+    -------
+    int32 [channels]
+        Equal to ``row_sums`` unless the weights of a lane (an eighth of a channel) sum to more than
+        32767 in size, which takes over 2000 weights of one sign.
+
+    Notes
+    -----
+    ``SseReductionSumVector`` in ``tflite/kernels/internal/optimized/sse_tensor_utils.cc``,
+    ai-edge-litert 2.3.0. Whole groups of 16 weights, and a last group of 8, are added in the lanes;
+    the up to 7 weights that remain are added in int32.
+    """
+    flat = weights.reshape(len(weights), -1)
+    k = flat.shape[1]
+    sixteens, eights = k - k % 16, k - k % 8
+    lanes = flat[:, :sixteens].reshape(len(flat), -1, 8, 2).sum(axis=(1, 3), dtype=np.int16)
+    if eights > sixteens:
+        lanes = lanes + flat[:, sixteens:eights].astype(np.int16)
+    rest = flat[:, eights:].sum(axis=1, dtype=np.int32)
+    return lanes.sum(axis=1, dtype=np.int32) + rest

@@ -1,0 +1,179 @@
+"""What a model is: tensors, operators, and the graph that joins them.
+
+Nothing here computes. A ``Graph`` comes from a ``.tflite`` file (``tflite_file.load``) or from NumPy
+arrays (``conv_relu``), and both kinds take the same way through the interpreter.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from types import MappingProxyType
+
+import numpy as np
+
+from drqsim.errors import InputError
+
+PADDINGS = ("SAME", "VALID")
+FUSED_ACTIVATIONS = ("NONE", "RELU", "RELU6", "RELU_N1_TO_1")
+
+
+@dataclass(frozen=True, eq=False)
+class Quantization:
+    """Scale and zero point of a constant tensor.
+
+    Parameters
+    ----------
+    scale : float32 array [1] or [channels]
+        One element means per-tensor, more mean per-channel along ``axis``.
+    zero_point : int64 array, same shape
+        All zero under dynamic-range quantization (symmetric weights).
+    axis : int
+        The dimension that ``scale`` runs along.
+    """
+
+    scale: np.ndarray
+    zero_point: np.ndarray
+    axis: int = 0
+
+
+@dataclass(frozen=True, eq=False)
+class Tensor:
+    """One tensor of the model file; ``value`` is None unless the file holds its data."""
+
+    name: str
+    shape: tuple[int, ...]
+    dtype: np.dtype
+    value: np.ndarray | None = None
+    quantization: Quantization | None = None
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the values, without the file's bookkeeping."""
+        return int(np.prod(self.shape, dtype=np.int64)) * self.dtype.itemsize
+
+    def __str__(self) -> str:
+        return short_form(self.dtype, self.shape)
+
+    def __repr__(self) -> str:
+        kind = "constant" if self.value is not None else "activation"
+        return f"<Tensor {self.name!r} {self} {kind} {self.nbytes:,} bytes>"
+
+
+@dataclass(frozen=True, eq=False)
+class Operator:
+    """One operator: its TFLite code, the indices of its tensors, its options.
+
+    An absent optional input has index -1, as in the file.
+    """
+
+    code: str
+    name: str
+    inputs: tuple[int, ...]
+    outputs: tuple[int, ...]
+    options: Mapping[str, object] = field(default_factory=lambda: MappingProxyType({}))
+
+
+@dataclass(frozen=True, eq=False)
+class Graph:
+    """A model: tensors, operators in execution order, and which tensors enter and leave."""
+
+    tensors: tuple[Tensor, ...]
+    operators: tuple[Operator, ...]
+    inputs: tuple[int, ...]
+    outputs: tuple[int, ...]
+
+    def operator(self, name: str) -> Operator:
+        """The operator called ``name``, for example ``"conv_2d_0"``."""
+        try:
+            return self._by_name[name]
+        except KeyError:
+            known = ", ".join(self._by_name)
+            raise InputError(f"This model has no operator {name!r}; it has: {known}.") from None
+
+    @cached_property
+    def _by_name(self) -> dict[str, Operator]:
+        return {op.name: op for op in self.operators}
+
+    def tensor_of(self, op: Operator, position: int) -> Tensor | None:
+        """The tensor at an operator's input ``position``; None where the file leaves it out."""
+        if position >= len(op.inputs) or op.inputs[position] < 0:
+            return None
+        return self.tensors[op.inputs[position]]
+
+    def extract(self, name: str) -> Graph:
+        """A graph of the one operator ``name``, which keeps that name.
+
+        Its activations become the graph's inputs and outputs.
+        """
+        op = self.operator(name)
+        used = list(dict.fromkeys(i for i in (*op.inputs, *op.outputs) if i >= 0))
+        new_index = {old: new for new, old in enumerate(used)} | {-1: -1}
+        tensors = tuple(self.tensors[i] for i in used)
+        alone = replace(
+            op,
+            inputs=tuple(new_index[i] for i in op.inputs),
+            outputs=tuple(new_index[i] for i in op.outputs),
+        )
+        activations = tuple(
+            dict.fromkeys(i for i in alone.inputs if i >= 0 and tensors[i].value is None)
+        )
+        return Graph(tensors, (alone,), activations, alone.outputs)
+
+    def lifetime(self, index: int) -> tuple[int, int]:
+        """First and last operator (positions in execution order) that need tensor ``index``.
+
+        A graph input is born at 0; a graph output lives on after the last operator.
+        """
+        writers = [at for at, op in enumerate(self.operators) if index in op.outputs]
+        readers = [at for at, op in enumerate(self.operators) if index in op.inputs]
+        born = writers[0] if writers else 0
+        dies = len(self.operators) if index in self.outputs else max([born, *readers])
+        return born, dies
+
+    @property
+    def constants(self) -> list[Tensor]:
+        """The tensors whose values lie in the file."""
+        return [tensor for tensor in self.tensors if tensor.value is not None]
+
+    def __repr__(self) -> str:
+        lines = [f"Graph: {len(self.operators)} operators, {len(self.tensors)} tensors"]
+        for op in self.operators:
+            reads = ", ".join(str(self.tensors[i]) if i >= 0 else "-" for i in op.inputs)
+            writes = ", ".join(str(self.tensors[i]) for i in op.outputs)
+            fused = op.options.get("fused_activation_function", "NONE")
+            fused = f" + {fused}" if fused != "NONE" else ""
+            lines.append(f"  {op.name + fused:<28} {reads} -> {writes}")
+        return "\n".join(lines)
+
+
+def short_form(dtype: np.dtype, shape: tuple[int, ...]) -> str:
+    """``int8[1,8,8,3]``: how a tensor's type is written everywhere."""
+    return f"{np.dtype(dtype).name}[{','.join(map(str, shape))}]"
+
+
+def operator_names(codes: list[str]) -> list[str]:
+    """``conv_2d_0``, ``conv_2d_1``, ...: lower-case code and index among equal codes."""
+    seen: Counter[str] = Counter()
+    names = []
+    for code in codes:
+        names.append(f"{code.lower()}_{seen[code]}")
+        seen[code] += 1
+    return names
+
+
+def freeze(array: np.ndarray) -> np.ndarray:
+    """The same values as a read-only array, so that no trace can change a model."""
+    array = np.ascontiguousarray(array)
+    array.flags.writeable = False
+    return array
+
+
+def pair(value: int | tuple[int, int], what: str) -> tuple[int, int]:
+    """``2`` -> ``(2, 2)``; a pair (height, width) stays; anything else is refused."""
+    both = (value, value) if isinstance(value, (int, np.integer)) else tuple(value)
+    if len(both) != 2 or not all(isinstance(v, (int, np.integer)) and v > 0 for v in both):
+        raise InputError(f"{what} is {value!r}; pass a positive integer or (height, width).")
+    return int(both[0]), int(both[1])

@@ -1,0 +1,155 @@
+"""Run a graph operator by operator and record every tensor."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from fnmatch import fnmatchcase
+
+import numpy as np
+
+from drqsim.errors import InputError, UnsupportedOperatorError
+from drqsim.graph import Graph, Operator
+from drqsim.ops import TABLE
+from drqsim.ops.call import Call
+from drqsim.trace import TensorRecord, Trace, make_record, without_values
+
+KERNELS = ("reference", "optimized", "xnnpack")
+
+
+def run(
+    graph: Graph,
+    x: np.ndarray | dict[str, np.ndarray],
+    kernels: str = "optimized",
+    record: str | Iterable[str] = "values",
+) -> tuple[dict[str, np.ndarray], Trace]:
+    """Run a model and record every intermediate tensor.
+
+    Parameters
+    ----------
+    graph : Graph
+        Float or quantized.
+    x : array, or dict of arrays by input name
+        float32 values in the shape that the model declares, finite.
+    kernels : {"optimized", "reference", "xnnpack"}
+        The kernel path to follow: ``BUILTIN_WITHOUT_DEFAULT_DELEGATES``, ``BUILTIN_REF``, or the
+        runtime's default.
+    record : {"values", "shapes"} or name patterns
+        ``"shapes"`` keeps no values; patterns such as ``["*/accumulator"]`` keep only the values of
+        the records whose key matches.
+
+    Returns
+    -------
+    outputs : dict of arrays
+        By output name.
+    trace : Trace
+        Every record, in order.
+
+    Raises
+    ------
+    InputError
+        When an argument does not fit the model.
+    UnsupportedOperatorError
+        When the model has an operator that drqsim does not run.
+    """
+    if kernels not in KERNELS:
+        raise InputError(f"kernels is {kernels!r}; expected one of {', '.join(KERNELS)}.")
+    unknown = sorted({op.code for op in graph.operators if op.code not in TABLE})
+    if unknown:
+        raise UnsupportedOperatorError(
+            f"This model uses {', '.join(unknown)}, which drqsim cannot run; run one of its "
+            "supported operators alone with graph.extract(name)."
+        )
+    keep = _keeper(record)
+    values: dict[int, np.ndarray] = {
+        i: t.value for i, t in enumerate(graph.tensors) if t.value is not None
+    }
+    values |= inputs_by_index(graph, x)
+    records: list[TensorRecord] = []
+    for op in graph.operators:
+        _run_operator(graph, op, values, kernels, keep, records)
+    outputs = {graph.tensors[i].name: values[i] for i in graph.outputs}
+    return outputs, Trace(records, kernels)
+
+
+def _run_operator(graph: Graph, op: Operator, values, kernels, keep, records) -> None:
+    indices = {"input": op.inputs[0], "output": op.outputs[0]}
+    at = graph.operators.index(op)
+
+    def record(name: str, value: np.ndarray, stored: str | None = None, reserved=None) -> None:
+        made = make_record(op.name, name, value, stored, reserved)
+        index = indices.get(name)
+        born, dies = (at, at) if index is None else graph.lifetime(index)
+        if made.stored in ("file", "persistent"):
+            born, dies = 0, len(graph.operators)
+        made = replace(made, born=born, dies=dies, tensor_index=index)
+        records.append(made if keep(made.key) else without_values(made))
+
+    call = Call(
+        op,
+        tuple(graph.tensors[i] if i >= 0 else None for i in op.inputs),
+        tuple(values[i] if i >= 0 else None for i in op.inputs),
+        kernels,
+        record,
+    )
+    try:
+        # XNNPACK lets infinity pass, the builtin kernels clamp it: neither is an error yet
+        with np.errstate(over="ignore", invalid="ignore"):
+            outputs = TABLE[op.code](call)
+    except InputError as error:
+        raise InputError(f"While running {op.name}: {error}") from None
+    values.update(zip(op.outputs, outputs, strict=True))
+
+
+def inputs_by_index(
+    graph: Graph, x: np.ndarray | dict[str, np.ndarray]
+) -> dict[int, np.ndarray]:
+    """The model's inputs by tensor index, checked against what the model declares."""
+    names = [graph.tensors[i].name for i in graph.inputs]
+    if not isinstance(x, dict):
+        if len(names) != 1:
+            raise InputError(
+                f"This model has {len(names)} inputs ({', '.join(names)}); pass a dict by name."
+            )
+        x = {names[0]: x}
+    if set(x) != set(names):
+        raise InputError(f"Inputs are named {sorted(x)}; this model has {sorted(names)}.")
+    by_index = {i: np.asarray(x[graph.tensors[i].name]) for i in graph.inputs}
+    for i, array in by_index.items():
+        _check_input(graph.tensors[i], array)
+    return {i: np.ascontiguousarray(array) for i, array in by_index.items()}
+
+
+def _check_input(tensor, array: np.ndarray) -> None:
+    passed = f"{array.dtype.name}{list(array.shape)}"
+    if array.dtype != tensor.dtype:
+        raise InputError(
+            f"Input {tensor.name!r} got {passed}; this model reads {tensor.dtype.name} "
+            f"(under dynamic-range quantization inputs stay float32). Convert it with "
+            f".astype(numpy.{tensor.dtype.name})."
+        )
+    if array.shape != tensor.shape or array.size == 0:
+        raise InputError(
+            f"Input {tensor.name!r} got the shape {list(array.shape)}; this model reads "
+            f"{list(tensor.shape)}."
+        )
+    if not np.isfinite(array).all():
+        at = tuple(int(i) for i in np.argwhere(~np.isfinite(array))[0])
+        raise InputError(
+            f"Input {tensor.name!r} holds {array[at]} at {at}; a scale needs finite values, so "
+            "replace NaN and infinity first."
+        )
+
+
+def _keeper(record: str | Iterable[str]):
+    if record == "values":
+        return lambda key: True
+    if record == "shapes":
+        return lambda key: False
+    if isinstance(record, str):
+        raise InputError(
+            f"record is {record!r}; expected 'values', 'shapes' or a list of patterns such as "
+            "['*/accumulator']."
+        )
+    patterns = list(record)
+    return lambda key: any(fnmatchcase(key, pattern) for pattern in patterns)

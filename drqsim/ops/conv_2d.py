@@ -1,0 +1,280 @@
+"""CONV_2D with int8 weights (hybrid) on the three kernel paths, and with float weights.
+
+The hybrid kernel, for one output pixel and channel ``o``::
+
+    q        = round(x / s_in) + zp                        int8   the input, quantized on the fly
+    acc      = sum (q - zp) * w[o]                         int32  exact
+             = sum q * w[o] - zp * row_sum[o]
+    y        = acc * s_in * s_w[o] + bias[o]               float32
+    output   = min(max(y, low), high)                      float32, the fused activation
+
+The integers are the same whichever way the sum is arranged. The paths differ in three things only:
+how the input is quantized (``_quantize_input``), in which order the float multiplications are
+rounded (``_dequantize``), and what is written to memory on the way (``stored``).
+
+Sources, ai-edge-litert 2.3.0: ``tflite/kernels/conv.cc`` (``EvalHybrid``,
+``EvalHybridPerChannel``), ``internal/optimized/optimized_ops.h`` and ``internal/reference/conv.h``
+(``HybridConv``, ``HybridConvPerChannel``); XNNPACK ``src/subgraph/convolution-2d.c`` and
+``src/qs8-igemm``, ``src/qs8-gemm`` (the QD8 variants).
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from drqsim import accumulate, qparams
+from drqsim.errors import InputError
+from drqsim.ops import fused
+from drqsim.ops.call import Call
+from drqsim.ops.floats import fma
+from drqsim.ops.geometry import Axis, axis, patches
+
+f32 = np.float32
+
+
+class Layer(NamedTuple):
+    """The constants and the geometry of one convolution."""
+
+    filter: np.ndarray  # int8 or float32 [out, kernel_h, kernel_w, in / groups]
+    filter_scale: np.ndarray | None  # float32 [1] or [out]
+    bias: np.ndarray  # float32 [out]
+    groups: int
+    rows: Axis
+    cols: Axis
+    activation: str
+
+    @property
+    def out_channels(self) -> int:
+        return len(self.filter)
+
+    @property
+    def is_pointwise(self) -> bool:
+        """1x1 without stride or dilation: every pixel is its own patch, nothing is unfolded."""
+        return self.rows[:3] == (1, 1, 1) and self.cols[:3] == (1, 1, 1)
+
+    @property
+    def per_channel(self) -> bool:
+        """The builtin kernels' own test: it compares values, so equal scales are per-tensor.
+
+        Grouped convolutions always take the per-channel kernel.
+        """
+        return self.groups > 1 or bool(np.any(self.filter_scale != self.filter_scale[0]))
+
+
+def run(call: Call) -> list[np.ndarray]:
+    """Run one convolution; records every tensor of the kernel path."""
+    x = call.values[0]
+    layer = _layer(call, x)
+    call.record("input", x)
+    call.record("filter", layer.filter)
+    if layer.filter_scale is not None:
+        call.record("filter_scale", layer.filter_scale)
+    call.record("bias", layer.bias)
+    if layer.filter_scale is None:
+        output = _float(call, layer, x)
+    elif call.kernels == "xnnpack" and _delegated(layer):
+        output = _xnnpack(call, layer, x)
+    else:
+        output = _builtin(call, layer, x)
+    call.record("output", output)
+    return [output]
+
+
+def _builtin(call: Call, layer: Layer, x: np.ndarray) -> np.ndarray:
+    """The kernels of the runtime itself: ``reference`` and ``optimized``."""
+    batch, height, width, channels = x.shape
+    pixels = batch * layer.rows.out * layer.cols.out
+    # grouped convolutions run the reference kernel on either path
+    reference = call.kernels == "reference" or layer.groups > 1
+    unfolds = not layer.is_pointwise and not (layer.per_channel and reference)
+    slots = batch * height * width * layer.groups * 4
+    accumulator_bytes = layer.out_channels * pixels * 4
+
+    quantize = qparams.asymmetric if layer.per_channel else qparams.symmetric
+    codes, scale, zero_point = quantize(x.reshape(batch, -1))
+    codes = codes.reshape(x.shape)
+    call.record("input_scale", scale, reserved=slots)
+    if layer.per_channel:
+        call.record("input_zero_point", zero_point, reserved=slots)
+    call.record("input_quantized", codes)
+
+    unfolded = _unfold(codes, layer, zero_point)
+    if unfolds:
+        call.record("im2col", unfolded)
+    raw = _multiply(unfolded, layer)
+    if layer.per_channel and not reference:
+        row_sums = accumulate.row_sums_x86(layer.filter)
+        call.record("filter_row_sums", row_sums)
+        call.record("accumulator_raw", raw)
+        stored = "register"
+    else:
+        row_sums = accumulate.row_sums(layer.filter)
+        # the per-tensor kernel writes its accumulators only when the channels fill its vectors
+        written = not layer.per_channel and layer.out_channels % 4 == 0
+        stored = "arena" if written else "register"
+    accumulator = raw
+    if zero_point.any():
+        accumulator = raw - zero_point.reshape(-1, 1, 1, 1) * row_sums
+    reserved = accumulator_bytes if reference or not layer.per_channel else 0
+    call.record("accumulator", accumulator, stored=stored, reserved=reserved)
+
+    acc = accumulator.astype(f32)
+    s_in = scale.reshape(-1, 1, 1, 1)
+    if layer.per_channel and reference:
+        dequantized = acc * layer.filter_scale * s_in
+    else:
+        dequantized = acc * (layer.filter_scale * s_in)
+    call.record("dequantized", dequantized)
+    pre_activation = dequantized + layer.bias
+    call.record("pre_activation", pre_activation)
+    return fused.apply(pre_activation, layer.activation)
+
+
+def _xnnpack(call: Call, layer: Layer, x: np.ndarray) -> np.ndarray:
+    """XNNPACK, the default: always asymmetric; a 1x1 convolution has one scale for every pixel."""
+    batch, height, width, channels = x.shape
+    # it becomes a dense layer over pixels; dilating a single tap changes nothing
+    single_tap = layer.rows[:2] == (1, 1) and layer.cols[:2] == (1, 1)
+    per_pixel = single_tap and layer.groups == 1 and channels + layer.out_channels > 2
+    group_shape = (batch, height, width, 1) if per_pixel else (batch, 1, 1, 1)
+    rows = x.reshape(batch * height * width if per_pixel else batch, -1)
+    codes, scale, zero_point = qparams.asymmetric_xnnpack(rows)
+    codes = codes.reshape(x.shape)
+    call.record("input_scale", scale, stored="delegate")
+    call.record("input_zero_point", zero_point, stored="delegate")
+    call.record("input_quantized", codes, stored="delegate")
+
+    row_sums = accumulate.row_sums(layer.filter)
+    call.record("filter_row_sums", row_sums, stored="delegate")
+    # the padding of a 1x1 convolution is empty, so the zero points of its pixels are not needed
+    raw = _multiply(_unfold(codes, layer, zero_point[:batch]), layer)
+    accumulator = raw - zero_point.reshape(group_shape) * row_sums
+    call.record("accumulator", accumulator, stored="register")
+
+    acc = accumulator.astype(f32) * scale.reshape(group_shape)
+    filter_scale = qparams.flush_denormals(layer.filter_scale)
+    bias = qparams.flush_denormals(layer.bias)
+    # one fused multiply-add: the product with the filter's scale is never rounded by itself;
+    # `dequantized` is what the same instruction gives when the bias is zero
+    acc = qparams.flush_denormals(acc)
+    call.record("dequantized", qparams.flush_denormals(acc * filter_scale))
+    pre_activation = qparams.flush_denormals(fma(acc, filter_scale, bias))
+    call.record("pre_activation", pre_activation)
+    return fused.apply(pre_activation, layer.activation, unbounded=True)
+
+
+def _float(call: Call, layer: Layer, x: np.ndarray) -> np.ndarray:
+    """Float weights: float32 products and sums. The order of the sum is BLAS's, not the kernel's."""
+    unfolded = _unfold(x, layer, np.zeros(len(x), f32))
+    columns = [
+        part.reshape(-1, filters[0].size) @ filters.reshape(len(filters), -1).T
+        for part, filters in _groups(unfolded, layer)
+    ]
+    product = np.concatenate(columns, axis=1).reshape(len(x), layer.rows.out, layer.cols.out, -1)
+    pre_activation = product + layer.bias
+    call.record("pre_activation", pre_activation)
+    return fused.apply(pre_activation, layer.activation)
+
+
+def _unfold(x: np.ndarray, layer: Layer, zero_point: np.ndarray) -> np.ndarray:
+    """im2col: [batch, out_h, out_w, kernel_h * kernel_w * in]; the padding holds the zero point."""
+    if layer.is_pointwise:
+        return x
+    windows = patches(x, layer.rows, layer.cols, zero_point)
+    return windows.reshape(*windows.shape[:3], -1)
+
+
+def _multiply(unfolded: np.ndarray, layer: Layer) -> np.ndarray:
+    """Sum of code * weight over each window, int32 [batch, out_h, out_w, out]."""
+    columns = [
+        accumulate.exact_matmul(
+            part.reshape(-1, filters[0].size), filters.reshape(len(filters), -1)
+        )
+        for part, filters in _groups(unfolded, layer)
+    ]
+    total = columns[0] if len(columns) == 1 else np.concatenate(columns, axis=1)
+    return total.reshape(*unfolded.shape[:3], -1)
+
+
+def _groups(unfolded: np.ndarray, layer: Layer):
+    """The patches and filters of each group: group g sees only its own channels."""
+    if layer.groups == 1:
+        yield unfolded, layer.filter
+        return
+    taps = layer.rows.kernel * layer.cols.kernel
+    by_channel = unfolded.reshape(*unfolded.shape[:3], taps, -1)
+    inputs = np.split(by_channel, layer.groups, axis=-1)
+    filters = np.split(layer.filter, layer.groups)
+    yield from zip(inputs, filters, strict=True)
+
+
+def _delegated(layer: Layer) -> bool:
+    """XNNPACK leaves a convolution with a denormal scale to the builtin kernel."""
+    return bool((layer.filter_scale >= np.finfo(f32).tiny).all())
+
+
+def _layer(call: Call, x: np.ndarray) -> Layer:
+    """Check that the operator's tensors fit together, and gather them."""
+    options = call.operator.options
+    filters, bias = call.tensor(1, "filter"), call.tensor(2, "bias")
+    for tensor, what in ((filters, "filter"), (bias, "bias")):
+        if tensor.value is None:
+            raise call.refuse(f"its {what} {tensor} is computed at run time; drqsim needs constants.")
+    if x.ndim != 4 or x.dtype != f32:
+        raise InputError(
+            f"the input is {x.dtype}{list(x.shape)}; a convolution reads float32 "
+            "[batch, height, width, channels]."
+        )
+    if len(filters.shape) != 4 or 0 in filters.shape:
+        raise call.contradiction(
+            f"the filter is {filters}; expected [out, height, width, in] without a zero."
+        )
+    out, kernel_h, kernel_w, depth = filters.shape
+    channels = x.shape[3]
+    if channels % depth or out % (channels // depth):
+        raise call.contradiction(
+            f"{channels} input channels and a filter {filters} do not divide into groups; the "
+            "filter's last dimension must divide the input channels, and the groups the outputs."
+        )
+    if bias.dtype != f32 or bias.shape != (out,):
+        raise call.contradiction(f"the bias is {bias}; expected float32[{out}].")
+    strides = options["stride_h"], options["stride_w"]
+    dilations = options["dilation_h_factor"], options["dilation_w_factor"]
+    if min(*strides, *dilations) < 1:
+        raise call.contradiction(f"stride {strides} and dilation {dilations} must be at least 1.")
+    activation = fused.check(call, options["fused_activation_function"])
+    rows = axis(x.shape[1], kernel_h, strides[0], dilations[0], options["padding"])
+    cols = axis(x.shape[2], kernel_w, strides[1], dilations[1], options["padding"])
+    if rows.out < 1 or cols.out < 1:
+        raise InputError(
+            f"a {kernel_h}x{kernel_w} filter with dilation {dilations} does "
+            f"not fit into the {x.shape[1]}x{x.shape[2]} input without padding."
+        )
+    scale = _filter_scale(call, filters, channels // depth)
+    return Layer(filters.value, scale, bias.value, channels // depth, rows, cols, activation)
+
+
+def _filter_scale(call: Call, filters, groups: int) -> np.ndarray | None:
+    """The scales of an int8 filter, checked; None for a float32 one."""
+    if filters.dtype == f32:
+        return None
+    if filters.dtype != np.int8 or filters.quantization is None:
+        raise call.refuse(f"its filter is {filters}; drqsim runs float32, or int8 with scales.")
+    scale = filters.quantization.scale
+    if filters.quantization.zero_point.any():
+        raise call.refuse("its filter has a zero point other than 0, which no DRQ converter writes.")
+    if not (np.isfinite(scale) & (scale > 0)).all():
+        raise call.contradiction(
+            f"filter scale {int(np.argmin(scale > 0))} is {scale.min():g}; every scale must be "
+            "positive and finite."
+        )
+    if scale.size > 1 and filters.quantization.axis != 0:
+        raise call.contradiction("its per-channel scales do not run along the output channels.")
+    if groups > 1 and scale.size == 1 and call.kernels != "xnnpack":
+        raise call.refuse(
+            "a grouped convolution with one scale for the whole filter is refused by the builtin "
+            "kernels; quantize it per channel."
+        )
+    return scale

@@ -1,0 +1,37 @@
+"""float32 arithmetic that NumPy does not offer."""
+
+from __future__ import annotations
+
+import numpy as np
+
+f64 = np.float64
+
+
+def fma(a: np.ndarray, b: np.ndarray, c: np.ndarray) -> np.ndarray:
+    """Fused multiply-add in float32: ``a * b + c`` rounded once.
+
+    Parameters
+    ----------
+    a, b, c : float32 arrays
+        Broadcast against each other.
+
+    Returns
+    -------
+    float32 array
+
+    Notes
+    -----
+    The product of two float32 values is exact in float64. Its sum with ``c`` may not be; rounding
+    that to float64 and then to float32 would round twice. So the float64 sum is rounded to odd: if
+    anything was lost, the last bit is set. That keeps the second rounding on the right side of a
+    tie (Boldo and Melquiond 2008). The loss is the error term of Knuth's two-sum.
+    """
+    product = np.multiply(a, b, dtype=f64)
+    with np.errstate(invalid="ignore", over="ignore"):
+        total = product + c
+        of_c = total - product
+        lost = (product - (total - of_c)) + (c - of_c)
+        bits = np.atleast_1d(total).view(np.int64)
+        towards = np.where((lost > 0) == (total > 0), 1, -1)
+        odd = bits + np.where((lost != 0) & np.isfinite(total) & (bits & 1 == 0), towards, 0)
+        return odd.view(f64).astype(np.float32).reshape(np.shape(total))

@@ -1,0 +1,40 @@
+"""Fused activations: the clamp that a kernel applies before it stores its output."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from drqsim.ops.call import Call
+
+f32 = np.float32
+FLT_MAX = np.finfo(f32).max
+
+# CalculateActivationRange in tflite/kernels/kernel_util.h
+RANGES = {
+    "NONE": (-FLT_MAX, FLT_MAX),
+    "RELU": (f32(0), FLT_MAX),
+    "RELU6": (f32(0), f32(6)),
+    "RELU_N1_TO_1": (f32(-1), f32(1)),
+}
+
+
+def apply(x: np.ndarray, activation: str, unbounded: bool = False) -> np.ndarray:
+    """Clamp float32 ``x`` to the activation's range.
+
+    The builtin kernels have no infinity: NONE and RELU end at the largest float32. With
+    ``unbounded`` (XNNPACK) they do not end.
+    """
+    low, high = RANGES[activation]
+    if unbounded:
+        low, high = (-np.inf if low == -FLT_MAX else low), (np.inf if high == FLT_MAX else high)
+    return np.minimum(np.maximum(x, f32(low)), f32(high))
+
+
+def check(call: Call, activation: str) -> str:
+    """The activation, if it is one that this operator's kernels apply."""
+    if activation not in RANGES:
+        raise call.refuse(
+            f"the fused activation {activation} is not simulated; expected one of "
+            f"{', '.join(RANGES)}."
+        )
+    return activation

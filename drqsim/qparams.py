@@ -1,0 +1,237 @@
+"""Scales, zero points and codes: every rounding rule of dynamic-range quantization.
+
+``q = round(x / scale) + zero_point`` has four versions here, and they differ only in how the scale
+is chosen and how the quotient is rounded:
+
+=====================  =============================  ====================  =====================
+function               used for                       range of the codes    rounding
+=====================  =============================  ====================  =====================
+quantize_weights       weights, offline               [-127, 127]           half away from zero
+symmetric              inputs, builtin kernels        [-127, 127]           half away from zero *
+asymmetric             inputs, builtin kernels        [-128, 127]           half away from zero *
+asymmetric_xnnpack     inputs, XNNPACK                [-128, 127]           half to even
+=====================  =============================  ====================  =====================
+
+(*) the kernels handle eight values at a time by adding 0.5 and truncating, the last few exactly;
+``_round_x86`` shows where that makes a difference.
+
+Exact for ai-edge-litert 2.3.0 on x86-64. Sources: ``tflite/kernels/internal/optimized/
+neon_tensor_utils.cc`` (the builtin kernels use it on x86 through a NEON-to-SSE layer),
+``XNNPACK/src/xnnpack/quantization.h`` and ``src/f32-qs8-vcvt``, and for the weights
+``tflite/converter``'s ``quantization_utils.cc``.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from drqsim.errors import InputError
+
+f32 = np.float32
+INT32 = np.iinfo(np.int32)
+# below this range the converter widens the weights' range, so that no scale is zero
+SMALLEST_WEIGHT_RANGE = 1e-6
+
+
+class Quantized(NamedTuple):
+    """Codes with the parameters that give them meaning: ``x ~ (codes - zero_point) * scale``."""
+
+    codes: np.ndarray
+    scale: np.ndarray
+    zero_point: np.ndarray
+
+
+def quantize_weights(weights: np.ndarray, axis: int | None) -> Quantized:
+    """Quantize constant weights as the TensorFlow Lite converter does: symmetric, narrow range.
+
+    ``scale = max|w| / 127``; ``q = round_half_away(w / scale)``, both in float64, on [-127, 127].
+    The file then stores the scale as float32, but the division used the float64 one.
+
+    Parameters
+    ----------
+    weights : float32 array
+        Any shape, finite.
+    axis : int or None
+        The output-channel dimension for one scale per channel; None for one scale per tensor.
+
+    Returns
+    -------
+    Quantized
+        int8 codes in the shape of ``weights``; float32 scale [channels] or [1]; int64 zero point,
+        all zero. A range below 1e-6 (an all-zero channel, say) is widened to 1e-6.
+    """
+    weights = np.asarray(weights)
+    if weights.dtype != f32 or weights.size == 0 or not np.isfinite(weights).all():
+        raise InputError(
+            f"Weights are {weights.dtype}{list(weights.shape)}; expected finite float32 values, "
+            "at least one."
+        )
+    other = tuple(d for d in range(weights.ndim) if d != axis) if axis is not None else None
+    largest = np.max(np.abs(weights.astype(np.float64)), axis=other, keepdims=True)
+    largest = np.where(2 * largest < SMALLEST_WEIGHT_RANGE, SMALLEST_WEIGHT_RANGE / 2, largest)
+    scale = largest / 127.0
+    codes = np.clip(_round_half_away(weights / scale), -127, 127).astype(np.int8)
+    return Quantized(codes, scale.astype(f32).reshape(-1), np.zeros(scale.size, np.int64))
+
+
+def symmetric(x: np.ndarray) -> Quantized:
+    """Quantize each row of ``x`` with zero point 0: ``scale = max|x| / 127``.
+
+    Parameters
+    ----------
+    x : float32 [groups, n]
+        One row for every group of values that shares a scale.
+
+    Returns
+    -------
+    Quantized
+        int8 codes [groups, n] in [-127, 127]; float32 scale [groups]; int32 zero point [groups],
+        all zero. A row of zeros gets scale 1.
+
+    Notes
+    -----
+    ``NeonSymmetricQuantizeFloats``. The codes are multiplied by 127/max, a division of its own,
+    not by 1/scale.
+    """
+    largest = np.max(np.abs(x), axis=1)
+    _refuse_infinite(-largest, largest, largest)
+    flat = largest == 0
+    with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
+        scale = np.where(flat, f32(1), largest / f32(127))
+        inverse = np.where(flat, f32(0), f32(127) / largest)
+        v = x * inverse[:, None]
+    head, tail = _split(v)
+    # 127/max overflows below a range of 3.7e-37; the tail's conversion then gives the smallest code
+    exact = np.where(np.isfinite(tail), _round_half_away(tail), -127)
+    codes = np.concatenate([_round_x86(head), exact], axis=1)
+    return Quantized(np.clip(codes, -127, 127).astype(np.int8), scale, np.zeros(len(x), np.int32))
+
+
+def asymmetric(x: np.ndarray) -> Quantized:
+    """Quantize each row of ``x`` over its own range: ``scale = (max - min) / 255``.
+
+    The range always contains 0, so that zero has a code of its own: the zero point.
+
+    Parameters
+    ----------
+    x : float32 [groups, n]
+        One row for every group of values that shares a scale.
+
+    Returns
+    -------
+    Quantized
+        int8 codes [groups, n] in [-128, 127]; float32 scale [groups]; int32 zero point [groups].
+        A row of zeros gets scale 1 and zero point 0.
+
+    Notes
+    -----
+    ``NeonAsymmetricQuantizeFloats``. The range is a float32 difference, scale and zero point are
+    float64, the inverse that multiplies the values is float32. The scale is not adjusted after the
+    zero point has been rounded, so codes may be clamped by one step at an end of the range.
+    """
+    low, high = _range_with_zero(x)
+    flat = low == high
+    span = np.where(flat, f32(255), high - low)
+    scale = span.astype(np.float64) / 255.0
+    # of the two ends, the one nearer to zero gives the zero point with the smaller error
+    from_low = -128 - low / scale
+    from_high = 127 - high / scale
+    low_is_nearer = 128 + np.abs(low / scale) < 127 + np.abs(high / scale)
+    zero_point = _round_half_away(np.clip(np.where(low_is_nearer, from_low, from_high), -128, 127))
+    zero_point = np.where(flat, 0, zero_point).astype(np.int32)
+    scale = scale.astype(f32)
+    with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
+        inverse = np.where(scale == 0, 0.0, 1.0 / scale.astype(np.float64)).astype(f32)
+        v = x * inverse[:, None]
+    head, tail = _split(v)
+    # the kernel adds the zero point in int32, where an overflowed code may wrap, as it does here;
+    # in the tail it adds in float32, and a NaN (zero times an overflowed 1/scale) gives code 0
+    exact = np.nan_to_num(_round_half_away(tail) + zero_point[:, None], nan=0)
+    codes = np.concatenate([_round_x86(head) + zero_point[:, None], exact], axis=1)
+    codes = np.where(flat[:, None], 0, np.clip(codes, -128, 127))
+    return Quantized(codes.astype(np.int8), scale, zero_point)
+
+
+def asymmetric_xnnpack(x: np.ndarray) -> Quantized:
+    """Quantize each row of ``x`` as XNNPACK does: float32 throughout, ties to even.
+
+    Parameters
+    ----------
+    x : float32 [groups, n]
+        One row for every group of values that shares a scale.
+
+    Returns
+    -------
+    Quantized
+        int8 codes [groups, n] in [-128, 127]; float32 scale [groups], the reciprocal of the
+        rounded factor 255/(max - min); int32 zero point [groups]. A row of zeros gets scale 1 and
+        zero point 127.
+
+    Notes
+    -----
+    ``xnn_qd8_asymmetric_quantization_params`` and ``xnn_f32_qs8_vcvt``. Denormals count as zero.
+    """
+    x = flush_denormals(x)
+    low, high = _range_with_zero(x)
+    with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
+        factor = np.where(low == high, f32(1), f32(255) / (high - low))
+        low_scaled, high_scaled = low * factor, high * factor
+        low_is_nearer = (f32(-128) + low_scaled) + (f32(127) + high_scaled) > 0
+        zero_point = np.where(low_is_nearer, f32(-128) - low_scaled, f32(127) - high_scaled)
+        # fmax and fmin, as in the kernel, let a NaN (zero times infinity) fall to the bound
+        zero_point = np.rint(np.fmin(np.fmax(zero_point, f32(-128)), f32(127))).astype(np.int32)
+        scaled = np.fmin(x * factor[:, None], f32(32767))
+        scale = flush_denormals(f32(1) / factor)
+    codes = np.rint(np.fmax(scaled, f32(-32768))).astype(np.int32) + zero_point[:, None]
+    return Quantized(np.clip(codes, -128, 127).astype(np.int8), scale, zero_point)
+
+
+def flush_denormals(x: np.ndarray) -> np.ndarray:
+    """Denormal float32 values become zero with their sign: the mode that XNNPACK computes in."""
+    tiny = np.abs(x) < np.finfo(f32).tiny
+    return np.where(tiny, np.copysign(f32(0), x), x) if tiny.any() else x
+
+
+def _range_with_zero(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    low = np.minimum(x.min(axis=1), f32(0))
+    high = np.maximum(x.max(axis=1), f32(0))
+    with np.errstate(over="ignore", invalid="ignore"):
+        _refuse_infinite(low, high, high - low)
+    return low, high
+
+
+def _refuse_infinite(low: np.ndarray, high: np.ndarray, span: np.ndarray) -> None:
+    if np.isfinite(span).all():
+        return
+    row = int(np.argmin(np.isfinite(span)))
+    raise InputError(
+        f"the input spans {low[row]:g} to {high[row]:g}, a range that float32 cannot hold, so it "
+        "has no scale; pass finite values within about +-1.7e38."
+    )
+
+
+def _split(v: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The values the x86 kernels handle eight at a time, and the last ``n % 8`` of each row."""
+    tail = v.shape[1] - v.shape[1] % 8
+    return v[:, :tail], v[:, tail:]
+
+
+def _round_half_away(x: np.ndarray) -> np.ndarray:
+    """Round to the nearest integer, ties away from zero (C's ``round``)."""
+    whole = np.trunc(x)
+    return whole + np.where(np.abs(x - whole) >= 0.5, np.copysign(1, x), 0)
+
+
+def _round_x86(v: np.ndarray) -> np.ndarray:
+    """int32 of float32 ``v`` [groups, n], rounded as the x86 kernels round all but the tail.
+
+    ``trunc(v +- 0.5)`` in float32 is half away from zero but for 0.49999997, where the sum rounds up
+    to 1. What is past int32 becomes its largest or, like NaN, its smallest value.
+    """
+    whole = np.trunc(v + np.copysign(f32(0.5), v))
+    if np.abs(whole).max(initial=0) < 2.0**31:
+        return whole.astype(np.int32)
+    inside = np.clip(np.nan_to_num(whole.astype(np.float64), nan=INT32.min), INT32.min, INT32.max)
+    return inside.astype(np.int32)

@@ -1,0 +1,84 @@
+"""Names and tables of the TFLite file format, shared by the reader and the writer.
+
+The field names are the schema's own, in snake_case (``Conv2DOptions.stride_w`` is ``stride_w``).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+PADDING = ("SAME", "VALID")
+ACTIVATION = ("NONE", "RELU", "RELU_N1_TO_1", "RELU6", "TANH", "SIGN_BIT")
+NUMBER = "number"
+
+# TensorType in the schema -> NumPy dtype
+DTYPES = {
+    0: np.dtype(np.float32),
+    1: np.dtype(np.float16),
+    2: np.dtype(np.int32),
+    3: np.dtype(np.uint8),
+    4: np.dtype(np.int64),
+    6: np.dtype(np.bool_),
+    7: np.dtype(np.int16),
+    9: np.dtype(np.int8),
+    10: np.dtype(np.float64),
+}
+
+_POOL = {
+    "padding": PADDING,
+    "stride_w": NUMBER,
+    "stride_h": NUMBER,
+    "filter_width": NUMBER,
+    "filter_height": NUMBER,
+    "fused_activation_function": ACTIVATION,
+}
+
+# operator code -> (options table of the schema, its fields); an operator that is not listed has no
+# options that anything here reads
+OPTIONS: dict[str, tuple[str, dict[str, object]]] = {
+    "CONV_2D": (
+        "Conv2DOptions",
+        {
+            "padding": PADDING,
+            "stride_w": NUMBER,
+            "stride_h": NUMBER,
+            "dilation_w_factor": NUMBER,
+            "dilation_h_factor": NUMBER,
+            "fused_activation_function": ACTIVATION,
+        },
+    ),
+    "DEPTHWISE_CONV_2D": (
+        "DepthwiseConv2DOptions",
+        {
+            "padding": PADDING,
+            "stride_w": NUMBER,
+            "stride_h": NUMBER,
+            "depth_multiplier": NUMBER,
+            "dilation_w_factor": NUMBER,
+            "dilation_h_factor": NUMBER,
+            "fused_activation_function": ACTIVATION,
+        },
+    ),
+    "FULLY_CONNECTED": (
+        "FullyConnectedOptions",
+        {
+            "fused_activation_function": ACTIVATION,
+            "keep_num_dims": NUMBER,
+            "asymmetric_quantize_inputs": NUMBER,
+        },
+    ),
+    "MAX_POOL_2D": ("Pool2DOptions", _POOL),
+    "AVERAGE_POOL_2D": ("Pool2DOptions", _POOL),
+    "MEAN": ("ReducerOptions", {"keep_dims": NUMBER}),
+    "SOFTMAX": ("SoftmaxOptions", {"beta": NUMBER}),
+    "LEAKY_RELU": ("LeakyReluOptions", {"alpha": NUMBER}),
+    "GELU": ("GeluOptions", {"approximate": NUMBER}),
+}
+
+# what a field has when the file (or a caller who builds an operator) does not say
+DEFAULTS = {"dilation_w_factor": 1, "dilation_h_factor": 1, "beta": 1.0}
+
+
+def camel(field: str) -> str:
+    """``stride_w`` -> ``StrideW``: how the generated accessors spell a field."""
+    return "".join(part.capitalize() for part in field.split("_"))

@@ -1,0 +1,222 @@
+"""What a run recorded: every tensor of every operator, with its dtype, its bytes and its place."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from drqsim.errors import InputError
+from drqsim.graph import short_form
+
+# what a tensor is: name -> (role, stage, where it is stored unless the kernel path says otherwise)
+KINDS = {
+    "input": ("activation", "on-device", "arena"),
+    "filter": ("weight", "offline", "file"),
+    "filter_scale": ("weight", "offline", "file"),
+    "bias": ("weight", "offline", "file"),
+    "alpha": ("weight", "offline", "file"),
+    "filter_row_sums": ("scratch", "on-device", "persistent"),
+    "input_scale": ("scratch", "on-device", "arena"),
+    "input_zero_point": ("scratch", "on-device", "arena"),
+    "input_quantized": ("scratch", "on-device", "arena"),
+    "im2col": ("scratch", "on-device", "arena"),
+    "accumulator_raw": ("scratch", "on-device", "arena"),
+    "accumulator": ("scratch", "on-device", "arena"),
+    "dequantized": ("intermediate", "on-device", "register"),
+    "pre_activation": ("intermediate", "on-device", "register"),
+    "output": ("activation", "on-device", "arena"),
+}
+
+
+@dataclass(frozen=True, eq=False)
+class TensorRecord:
+    """One tensor of one operator, as one kernel path made it.
+
+    Attributes
+    ----------
+    op, name : str
+        ``conv_2d_0`` and ``accumulator``; the key in the trace is ``conv_2d_0/accumulator``.
+    role : str
+        ``weight``, ``activation``, ``scratch`` or ``intermediate``.
+    stage : str
+        ``offline`` (made by the converter) or ``on-device`` (made at inference).
+    stored : str
+        ``file``, ``arena``, ``persistent`` (arena), ``register`` or ``delegate``: where this kernel
+        path keeps the values.
+    value : array or None
+        The values; None when the run was asked to keep shapes only.
+    dtype, shape
+        Of the values.
+    nbytes : int
+        Bytes of the values themselves.
+    reserved : int
+        Bytes that the runtime sets aside for them: more than ``nbytes`` where its buffer is larger
+        than what the kernel writes, 0 where there is no buffer.
+    born, dies : int or None
+        First and last operator (positions in execution order) during which the tensor exists.
+    tensor_index : int or None
+        The tensor's index in the model file, for those that are in it.
+    """
+
+    op: str
+    name: str
+    role: str
+    stage: str
+    stored: str
+    value: np.ndarray | None
+    dtype: np.dtype
+    shape: tuple[int, ...]
+    nbytes: int
+    reserved: int = 0
+    born: int | None = None
+    dies: int | None = None
+    tensor_index: int | None = None
+
+    @property
+    def key(self) -> str:
+        """``<operator>/<name>``."""
+        return f"{self.op}/{self.name}"
+
+    def __str__(self) -> str:
+        return short_form(self.dtype, self.shape)
+
+    def __repr__(self) -> str:
+        return (
+            f"<{self.key} {self} {self.role}, {self.stage}, {self.nbytes:,} bytes in {self.stored}>"
+        )
+
+
+def make_record(
+    op: str, name: str, value: np.ndarray, stored: str | None = None, reserved: int | None = None
+) -> TensorRecord:
+    """A record of ``value`` with role, stage and place from the table of kinds."""
+    role, stage, usual = KINDS[name]
+    stored = stored or usual
+    if reserved is None:
+        reserved = 0 if stored in ("register", "delegate") else value.nbytes
+    return TensorRecord(
+        op, name, role, stage, stored, value, value.dtype, value.shape, value.nbytes, reserved
+    )
+
+
+class Trace:
+    """The records of a run, in the order in which the tensors came into being.
+
+    ``trace["conv_2d_0/accumulator"]`` is one record, ``trace.op("conv_2d_0")`` all of an operator;
+    iterating gives every record. As text and in a notebook it prints as a table.
+    """
+
+    def __init__(self, records: list[TensorRecord], kernels: str):
+        self.kernels = kernels
+        self._records = {record.key: record for record in records}
+
+    def __getitem__(self, key: str) -> TensorRecord:
+        try:
+            return self._records[key]
+        except KeyError:
+            raise InputError(
+                f"The trace has no record {key!r}; it has: {', '.join(self._records)}."
+            ) from None
+
+    def __contains__(self, key: str) -> bool:
+        return key in self._records
+
+    def __iter__(self) -> Iterator[TensorRecord]:
+        return iter(self._records.values())
+
+    def __len__(self) -> int:
+        return len(self._records)
+
+    def op(self, name: str) -> list[TensorRecord]:
+        """The records of operator ``name``, in order."""
+        records = [record for record in self if record.op == name]
+        if not records:
+            known = ", ".join(dict.fromkeys(record.op for record in self))
+            raise InputError(f"The trace has no operator {name!r}; it has: {known}.")
+        return records
+
+    def tensor(self, which: int | str) -> TensorRecord:
+        """The activation with this index or name in the model file (the writer's record)."""
+        for record in self:
+            if record.name == "output" and which == record.tensor_index:
+                return record
+        for record in self:
+            if which == record.tensor_index:
+                return record
+        raise InputError(f"No recorded tensor has the index {which!r}.")
+
+    def rows(self) -> list[tuple[str, ...]]:
+        """One row of text per record: operator, tensor, type, role, stage, bytes, stored."""
+        return [
+            (r.op, r.name, str(r), r.role, r.stage, f"{r.nbytes:,}", _place(r)) for r in self
+        ]
+
+    def __repr__(self) -> str:
+        return text_table(HEADER, self.rows(), right=(5,))
+
+    def _repr_html_(self) -> str:
+        return html_table(HEADER, self.rows(), right=(5,), kinds=[kind_class(r) for r in self])
+
+
+HEADER = ("operator", "tensor", "type", "role", "stage", "bytes", "stored in")
+
+
+def kind_class(record: TensorRecord) -> str:
+    """The palette's class of a record: ``weight``, or its dtype."""
+    return "weight" if record.role == "weight" else record.dtype.name
+
+
+def without_values(record: TensorRecord) -> TensorRecord:
+    """The same record, its values dropped."""
+    return replace(record, value=None)
+
+
+def _place(record: TensorRecord) -> str:
+    if record.reserved > record.nbytes:
+        return f"{record.stored} (of {record.reserved:,} reserved)"
+    if record.stored == "register" and record.reserved:
+        return f"register ({record.reserved:,} reserved, never written)"
+    return record.stored
+
+
+def text_table(header: tuple[str, ...], rows: list[tuple[str, ...]], right=()) -> str:
+    """Columns aligned with spaces; the columns in ``right`` are flush right."""
+    widths = [max(map(len, column)) for column in zip(header, *rows, strict=True)]
+    lines = []
+    for row in (header, *rows):
+        cells = [
+            cell.rjust(w) if at in right else cell.ljust(w)
+            for at, (cell, w) in enumerate(zip(row, widths, strict=True))
+        ]
+        lines.append("  ".join(cells).rstrip())
+    return "\n".join(lines)
+
+
+def html_table(
+    header: tuple[str, ...],
+    rows: list[tuple[str, ...]],
+    right=(),
+    kinds: list[str] | None = None,
+) -> str:
+    """The same table as HTML; every string is escaped, ``kinds`` colours the ``type`` column."""
+
+    def cell(tag: str, text: str, at: int, kind: str | None) -> str:
+        text = html.escape(text)
+        if kind and header[at] == "type":
+            text = f'<span class="drq-badge drq-{html.escape(kind)}">{text}</span>'
+        style = ' class="drq-right"' if at in right else ""
+        scope = ' scope="col"' if tag == "th" else ""
+        return f"<{tag}{scope}{style}>{text}</{tag}>"
+
+    head = "".join(cell("th", name, at, None) for at, name in enumerate(header))
+    body = "".join(
+        "<tr>" + "".join(cell("td", text, at, kind) for at, text in enumerate(row)) + "</tr>"
+        for row, kind in zip(rows, kinds or [None] * len(rows), strict=True)
+    )
+    return (
+        '<div class="drq drq-scroll" tabindex="0" role="region" aria-label="table">'
+        f'<table class="drq-table"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
+    )

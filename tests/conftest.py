@@ -1,0 +1,21 @@
+"""How many random cases to draw: few by default, ``--draws 2000`` for a long run."""
+
+from hypothesis import HealthCheck, settings
+
+
+def pytest_addoption(parser):
+    parser.addoption(
+        "--draws", type=int, default=60, help="random cases for each property test (default 60)"
+    )
+
+
+def pytest_configure(config):
+    settings.register_profile(
+        "drqsim",
+        max_examples=config.getoption("--draws"),
+        deadline=None,  # the first case of a test loads the runtime
+        print_blob=True,
+        derandomize=True,  # the same cases on every machine; --hypothesis-seed draws others
+        suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
+    )
+    settings.load_profile("drqsim")
