@@ -2,9 +2,9 @@
 
 Dynamic-range quantization never touches them: they have no weights, so the converter leaves them
 alone, and what they read and write is float32. RELU, RELU6, RELU_N1_TO_1, RELU_0_TO_1, LEAKY_RELU,
-PRELU and HARD_SWISH are a few float32 operations, written here in the kernels' order. The others
-need exp, tanh or erf, which every kernel path approximates in its own way, a few units in the last
-place from the rounded true value that is computed here.
+PRELU and HARD_SWISH are a few float32 operations, written here in the kernels' order and equal to
+them bit for bit. The others need exp, tanh or erf, which every kernel path approximates in its own
+way; computed here is the true value, rounded.
 
 Sources, ai-edge-litert 2.3.0: ``tflite/kernels/activations.cc``, ``internal/reference/*.h``.
 """
@@ -17,36 +17,38 @@ import numpy as np
 
 from drqsim.errors import InputError
 from drqsim.ops.call import Call
+from drqsim.ops.floats import fma
+from drqsim.qparams import flush_denormals
 
 f32 = np.float32
 f64 = np.float64
+SIXTH = f32(1 / 6)
 _erf = np.vectorize(math.erf, otypes=[f64])
 
 
 def relu(call: Call, x: np.ndarray) -> np.ndarray:
     """max(x, 0)"""
-    return np.maximum(x, f32(0))
+    return _clamp(call, x, 0, np.inf)
 
 
 def relu6(call: Call, x: np.ndarray) -> np.ndarray:
     """min(max(x, 0), 6)"""
-    return np.minimum(np.maximum(x, f32(0)), f32(6))
+    return _clamp(call, x, 0, 6)
 
 
 def relu_n1_to_1(call: Call, x: np.ndarray) -> np.ndarray:
     """min(max(x, -1), 1)"""
-    return np.minimum(np.maximum(x, f32(-1)), f32(1))
+    return _clamp(call, x, -1, 1)
 
 
 def relu_0_to_1(call: Call, x: np.ndarray) -> np.ndarray:
     """min(max(x, 0), 1)"""
-    return np.minimum(np.maximum(x, f32(0)), f32(1))
+    return _clamp(call, x, 0, 1)
 
 
 def leaky_relu(call: Call, x: np.ndarray) -> np.ndarray:
-    """x if x > 0 else alpha * x"""
-    alpha = f32(call.operator.options["alpha"])
-    return np.where(x > 0, x, x * alpha)
+    """x if x >= 0 else alpha * x"""
+    return _scale_negative(call, x, f32(call.operator.options["alpha"]))
 
 
 def prelu(call: Call, x: np.ndarray) -> np.ndarray:
@@ -56,16 +58,40 @@ def prelu(call: Call, x: np.ndarray) -> np.ndarray:
         raise call.refuse(f"its alpha is {alpha}; drqsim runs a float32 constant.")
     call.record("alpha", alpha.value)
     try:
-        return np.where(x >= 0, x, x * alpha.value)
+        return _scale_negative(call, x, alpha.value)
     except ValueError:
         raise call.contradiction(
             f"alpha {alpha} does not broadcast to the input {list(x.shape)}."
         ) from None
 
 
+def _clamp(call: Call, x: np.ndarray, low: float, high: float) -> np.ndarray:
+    # XNNPACK, which leaves RELU_0_TO_1 to the builtin kernel, takes denormals for zero
+    if call.kernels == "xnnpack" and call.operator.code != "RELU_0_TO_1":
+        x = flush_denormals(x)
+    # comparisons, not np.maximum: the kernels let a negative zero pass
+    return np.where(x < low, f32(low), np.where(x > high, f32(high), x))
+
+
+def _scale_negative(call: Call, x: np.ndarray, alpha: np.ndarray) -> np.ndarray:
+    if call.kernels == "xnnpack":  # a denormal counts as zero, hence as not negative, and passes
+        return np.where(flush_denormals(x) < 0, flush_denormals(x * alpha), x)
+    return np.where(x < 0, x * alpha, x)
+
+
 def hard_swish(call: Call, x: np.ndarray) -> np.ndarray:
     """x * min(max(x + 3, 0), 6) / 6"""
-    return x * np.minimum(np.maximum(x + f32(3), f32(0)), f32(6)) * f32(1 / 6)
+    if call.kernels == "xnnpack":
+        x = flush_denormals(x)
+        return x * np.clip(fma(x, SIXTH, f32(0.5)), f32(0), f32(1))
+    gate = np.minimum(np.maximum(x + f32(3), f32(0)), f32(6))
+    if call.kernels == "reference":
+        return x * gate / f32(6)
+    output = (x * SIXTH) * gate
+    # the optimized kernel handles four values at a time, and multiplies the rest in another order
+    rest = slice(x.size - x.size % 4, None)
+    output.reshape(-1)[rest] = (x.reshape(-1)[rest] * gate.reshape(-1)[rest]) * SIXTH
+    return output
 
 
 def elu(call: Call, x: np.ndarray) -> np.ndarray:

@@ -1,0 +1,50 @@
+"""Sums of int8 products: exact where a float32 sum would round, and as x86 wraps them."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from drqsim import accumulate
+
+
+def int8(random, *shape):
+    return random.integers(-128, 128, shape, dtype=np.int8)
+
+
+@given(st.integers(0, 2**32 - 1), st.integers(1, 9), st.integers(1, 5000), st.integers(1, 9))
+def test_equal_to_the_integer_product(seed, n, k, channels):
+    random = np.random.default_rng(seed)
+    codes, weights = int8(random, n, k), int8(random, channels, k)
+    expected = codes.astype(np.int64) @ weights.astype(np.int64).T
+    assert np.array_equal(accumulate.exact_matmul(codes, weights), expected)
+
+
+def test_exact_where_one_float32_sum_is_not():
+    k = 4 * accumulate.EXACT_TERMS + 1
+    codes, weights = np.full((1, k), 127, np.int8), np.full((1, k), 127, np.int8)
+    codes[0, 0] = 126  # an odd total above 2^24 has no float32
+    total = accumulate.exact_matmul(codes, weights)
+    assert total.dtype == np.int32
+    assert total[0, 0] == 127 * 127 * k - 127
+    assert int(np.float32(total[0, 0])) != total[0, 0]
+
+
+def test_the_largest_product_fills_a_piece_exactly():
+    k = accumulate.EXACT_TERMS
+    lowest = np.full((1, k), -128, np.int8)
+    assert accumulate.exact_matmul(lowest, lowest)[0, 0] == 2**24
+
+
+@given(st.integers(0, 2**32 - 1), st.integers(1, 70))
+def test_lanes_that_do_not_wrap_give_the_plain_row_sums(seed, k):
+    weights = int8(np.random.default_rng(seed), 4, k)
+    assert np.array_equal(accumulate.row_sums_x86(weights), accumulate.row_sums(weights))
+
+
+@pytest.mark.parametrize(("k", "wrapped"), [(2064, 0), (2080, 8 * 65536)])
+def test_lanes_wrap_past_int16(k, wrapped):
+    # 2064 weights of 127 put 258 * 127 = 32766 into each of eight lanes; 16 more overflow them all
+    weights = np.full((1, k), 127, np.int8)
+    assert accumulate.row_sums(weights)[0] == 127 * k
+    assert accumulate.row_sums_x86(weights)[0] == 127 * k - wrapped

@@ -1,0 +1,121 @@
+"""The comparison itself: it must see what is there, and must not approve what is wrong."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import drqsim
+from drqsim import litert, qparams
+from drqsim.ops import conv_2d
+from tests.strategies import KERNELS
+
+f32 = np.float32
+MODELS = Path(__file__).parent.parent / "book" / "models"
+IMAGES = np.load(MODELS / "digits_inputs.npz")["images"]
+
+
+def compared(comparison):
+    return {(row.operator, row.tensor) for row in comparison.rows}
+
+
+@pytest.mark.parametrize("kernels", KERNELS)
+@pytest.mark.parametrize("file", ["digits_drq", "digits_drq_per_tensor"])
+def test_the_quantized_convolutions_of_the_digits_net(file, kernels):
+    comparison = litert.compare(MODELS / f"{file}.tflite", IMAGES[:1], kernels)
+    hybrid = [row for row in comparison.rows if row.operator in ("conv_2d_1", "conv_2d_2")]
+    assert hybrid and all(row.equal == row.elements for row in hybrid)
+    assert ("conv_2d_1", "output in the whole model") in compared(comparison)
+    assert any("DEPTHWISE_CONV_2D" in note for note in comparison.notes)
+
+
+def test_every_readable_tensor_is_in_the_table():
+    layer = drqsim.load(MODELS / "digits_drq.tflite").extract("conv_2d_1")
+    x = np.random.default_rng(0).normal(size=(1, 8, 8, 16)).astype(f32)
+    names = {name for _, name in compared(litert.compare(layer, x, "optimized"))}
+    assert names == {
+        "input_quantized",
+        "input_scale",
+        "input_zero_point",
+        "im2col",
+        "filter_row_sums",
+        "accumulator_raw",
+        "output",
+    }
+    assert {name for _, name in compared(litert.compare(layer, x, "xnnpack"))} == {"output"}
+    assert "only outputs are compared" in repr(litert.compare(layer, x, "xnnpack"))
+
+
+def test_reserved_scratch_is_not_written_by_the_reference_kernel():
+    layer = drqsim.load(MODELS / "digits_drq.tflite").extract("conv_2d_1")
+    x = np.random.default_rng(0).normal(size=(1, 8, 8, 16)).astype(f32)
+    written = [tensor.value for tensor in litert.run(layer, x, "optimized").scratch]
+    reserved = [tensor.value for tensor in litert.run(layer, x, "reference").scratch]
+    same = [np.array_equal(a, b) for a, b in zip(written, reserved, strict=True)]
+    # im2col, input_quantized, scaling_factors, accumulator, input_offsets, row_sums; of the scales
+    # and offsets only the first slot is filled on either path
+    assert same[1] and not (same[0] or same[3] or same[5])
+    assert written[2][0] == reserved[2][0] and written[4][0] == reserved[4][0]
+
+
+BREAKS = {
+    "rounding": (qparams, "_round_half_away", np.rint, "reference"),
+    "rounding of eight": (
+        qparams,
+        "_round_x86",
+        lambda v: np.trunc(v + np.copysign(f32(0.49), v)).astype(np.int32),
+        "optimized",
+    ),
+    "row sums": (conv_2d.accumulate, "row_sums_x86", lambda w: w[..., 0].sum((1, 2), np.int32), "optimized"),
+    "activation": (conv_2d.fused, "apply", lambda x, *a, **k: x, "optimized"),
+    "padding": (
+        conv_2d,
+        "_unfold",
+        lambda x, layer, zp, real=conv_2d._unfold: real(x, layer, np.zeros_like(zp)),
+        "optimized",
+    ),
+    "fused multiply-add": (conv_2d, "fma", lambda a, b, c: a * b + c, "xnnpack"),
+}
+
+
+@pytest.mark.parametrize("what", BREAKS)
+def test_a_broken_rule_is_seen(what, monkeypatch):
+    module, name, wrong, kernels = BREAKS[what]
+    random = np.random.default_rng(3)
+    weights = random.normal(size=(16, 3, 3, 5)).astype(f32)
+    layer = drqsim.quantize(
+        drqsim.conv_relu(weights, random.normal(size=16).astype(f32), input_shape=(1, 7, 9, 5)),
+        min_elements=0,
+    )
+    # a range of 255 makes the scale 1: values at .5 are ties, at 0.5 steps of the codes
+    x = (random.integers(0, 254, (1, 7, 9, 5)) + 0.5).astype(f32)
+    x.reshape(-1)[:2] = 255, 0
+    x.reshape(-1)[-3:] = 50.5, 51.5, 52.5  # the tail, which is rounded one by one
+    x -= 100
+    assert litert.compare(layer, x, kernels).exact
+    monkeypatch.setattr(module, name, wrong)
+    assert not litert.compare(layer, x, kernels).exact
+
+
+def test_a_model_that_the_runtime_refuses_is_named():
+    from dataclasses import replace
+
+    layer = drqsim.load(MODELS / "digits_drq.tflite").extract("conv_2d_1")
+    bare = replace(layer, operators=(replace(layer.operators[0], inputs=(0, 1)),))
+    with pytest.raises(drqsim.ModelFileError, match="The runtime refuses"):
+        litert.run(bare, np.zeros((1, 8, 8, 16), f32))
+
+
+def test_kernels_and_inputs_are_checked_before_the_runtime_sees_them():
+    layer = drqsim.load(MODELS / "digits_drq.tflite").extract("conv_2d_1")
+    with pytest.raises(drqsim.InputError, match="kernels is 'gpu'"):
+        litert.run(layer, np.zeros((1, 8, 8, 16), f32), "gpu")
+    with pytest.raises(drqsim.InputError, match="shape"):
+        litert.run(layer, np.zeros((1, 8, 8, 15), f32))
+
+
+def test_the_comparison_prints_as_a_table():
+    layer = drqsim.load(MODELS / "digits_drq.tflite").extract("conv_2d_1")
+    comparison = litert.compare(layer, np.ones((1, 8, 8, 16), f32))
+    assert "conv_2d_1  accumulator_raw      2,048  2,048" in repr(comparison)
+    assert "<table" in comparison._repr_html_()

@@ -1,0 +1,123 @@
+"""Reading and writing model files: what is read is what is there, and nonsense is named."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import drqsim
+from drqsim import tflite_write
+
+MODELS = Path(__file__).parent.parent / "book" / "models"
+FILES = sorted(MODELS.glob("*.tflite"))
+
+
+def test_the_models_of_the_book_are_here():
+    assert {file.name for file in FILES} >= {
+        "digits_float.tflite",
+        "digits_drq.tflite",
+        "digits_drq_per_tensor.tflite",
+    }
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda f: f.stem)
+def test_what_is_written_reads_back(file):
+    first = drqsim.load(file)
+    again = drqsim.load(tflite_write.to_bytes(first))
+    assert repr(first) == repr(again)
+    for a, b in zip(first.tensors, again.tensors, strict=True):
+        assert (a.name, str(a)) == (b.name, str(b))
+        if a.value is not None:
+            assert np.array_equal(a.value.view(np.uint8), b.value.view(np.uint8))
+        if a.quantization is not None:
+            assert np.array_equal(a.quantization.scale, b.quantization.scale)
+            assert a.quantization.axis == b.quantization.axis
+    for a, b in zip(first.operators, again.operators, strict=True):
+        assert dict(a.options) == dict(b.options)
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda f: f.stem)
+def test_the_runtime_sees_the_same_tensors(file):
+    from ai_edge_litert.interpreter import Interpreter, OpResolverType
+
+    graph = drqsim.load(file)
+    runtime = Interpreter(
+        str(file), experimental_op_resolver_type=OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
+    )
+    runtime.allocate_tensors()
+    details = {d["index"]: d for d in runtime.get_tensor_details()}
+    for index, tensor in enumerate(graph.tensors):
+        assert details[index]["name"] == tensor.name
+        assert tuple(details[index]["shape"]) == tensor.shape
+        assert np.dtype(details[index]["dtype"]) == tensor.dtype
+        if tensor.value is not None:
+            assert np.array_equal(runtime.get_tensor(index), tensor.value)
+        if tensor.quantization is not None:
+            scales = details[index]["quantization_parameters"]["scales"]
+            assert np.array_equal(scales, tensor.quantization.scale)
+
+
+def test_the_digits_net_is_what_the_book_says():
+    graph = drqsim.load(MODELS / "digits_drq.tflite")
+    by_name = {op.name: graph.tensor_of(op, 1) for op in graph.operators}
+    assert str(by_name["conv_2d_0"]) == "float32[16,3,3,1]"  # 144 elements: below the rule
+    assert str(by_name["conv_2d_1"]) == "int8[32,3,3,16]"
+    assert str(by_name["depthwise_conv_2d_0"]) == "float32[1,3,3,32]"
+    assert str(by_name["depthwise_conv_2d_1"]) == "int8[1,3,3,128]"
+
+
+def test_accuracy_on_the_held_out_digits():
+    from ai_edge_litert.interpreter import Interpreter
+
+    data = np.load(MODELS / "digits_inputs.npz")
+    for name in ("digits_float", "digits_drq"):
+        runtime = Interpreter(str(MODELS / f"{name}.tflite"))
+        runtime.allocate_tensors()
+        index = runtime.get_input_details()[0]["index"]
+        out = runtime.get_output_details()[0]["index"]
+        hits = 0
+        for image, label in zip(data["test_images"], data["test_labels"], strict=True):
+            runtime.set_tensor(index, (image / np.float32(16)).reshape(1, 8, 8, 1).astype("f4"))
+            runtime.invoke()
+            hits += int(runtime.get_tensor(out).argmax() == label)
+        assert hits / len(data["test_labels"]) > 0.97
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (b"", "0 bytes without the identifier"),
+        (b"\x00" * 64, "without the identifier 'TFL3'"),
+        (b"\x10\x00\x00\x00TFL3" + b"\xff" * 200, "damaged"),
+    ],
+)
+def test_bytes_that_are_no_model(content, says):
+    with pytest.raises(drqsim.ModelFileError, match=says):
+        drqsim.load(content)
+
+
+def test_a_file_that_is_not_there():
+    with pytest.raises(drqsim.ModelFileError, match=r"Cannot read 'missing\.tflite'"):
+        drqsim.load("missing.tflite")
+
+
+@pytest.mark.parametrize("length", [100, 1000, 20000, 51000])
+def test_a_file_cut_short(length):
+    content = (MODELS / "digits_drq.tflite").read_bytes()[:length]
+    with pytest.raises(drqsim.ModelFileError):
+        drqsim.load(content)
+
+
+def test_random_damage_ends_in_a_named_error_or_in_a_graph():
+    content = (MODELS / "digits_drq.tflite").read_bytes()
+    random = np.random.default_rng(0)
+    refused = 0
+    for _ in range(300):
+        damaged = bytearray(content)
+        for at in random.integers(0, len(content), 8):
+            damaged[at] = random.integers(0, 256)
+        try:
+            drqsim.load(bytes(damaged))
+        except drqsim.DrqsimError:
+            refused += 1
+    assert 0 < refused < 300  # damage inside the weights is no error, damage to the tables is
