@@ -25,11 +25,11 @@ def exact_matmul(codes: np.ndarray, weights: np.ndarray) -> np.ndarray:
 
     Notes
     -----
-    NumPy multiplies integer matrices in a plain loop, but hands float32 ones to BLAS. A float32 holds
-    every integer up to 2^24 exactly, and a product of two int8 values is at most 2^14 in size. So the
-    sum of up to 1024 such products is exact in float32, in whatever order BLAS adds them up (with or
-    without fused multiply-add): no partial sum ever needs rounding. Longer sums are cut into pieces
-    of 1024 terms, each exact, and the pieces are added as int32.
+    NumPy multiplies integer matrices in a plain loop, but hands float32 ones to BLAS. A float32
+    holds every integer up to 2^24 exactly, and a product of two int8 values is at most 2^14 in
+    size. So the sum of up to 1024 such products is exact in float32, in whatever order BLAS adds
+    them up (with or without fused multiply-add): no partial sum ever needs rounding. Longer sums
+    are cut into pieces of 1024 terms, each exact, and the pieces are added as int32.
     """
     total = None
     for start in range(0, codes.shape[1], EXACT_TERMS):

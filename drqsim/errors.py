@@ -1,4 +1,4 @@
-"""The errors a caller can meet: each message names what was passed, what was expected, what to do."""
+"""The errors a caller can meet: what was passed, what was expected, what to do."""
 
 
 class DrqsimError(Exception):

@@ -101,9 +101,7 @@ def _run_operator(graph: Graph, op: Operator, values, kernels, keep, records) ->
     values.update(zip(op.outputs, outputs, strict=True))
 
 
-def inputs_by_index(
-    graph: Graph, x: np.ndarray | dict[str, np.ndarray]
-) -> dict[int, np.ndarray]:
+def inputs_by_index(graph: Graph, x: np.ndarray | dict[str, np.ndarray]) -> dict[int, np.ndarray]:
     """The model's inputs by tensor index, checked against what the model declares."""
     names = [graph.tensors[i].name for i in graph.inputs]
     if not isinstance(x, dict):

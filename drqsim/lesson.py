@@ -95,7 +95,10 @@ def conv_relu(
             f"padding is {padding!r} and activation {activation!r}; expected one of "
             f"{', '.join(PADDINGS)} and one of {', '.join(FUSED_ACTIVATIONS)}."
         )
-    (stride_h, stride_w), (dilation_h, dilation_w) = pair(stride, "stride"), pair(dilation, "dilation")
+    (stride_h, stride_w), (dilation_h, dilation_w) = (
+        pair(stride, "stride"),
+        pair(dilation, "dilation"),
+    )
     out_h = axis(shape[1], kernel_h, stride_h, dilation_h, padding).out
     out_w = axis(shape[2], kernel_w, stride_w, dilation_w, padding).out
     if out_h < 1 or out_w < 1:
@@ -114,9 +117,7 @@ def conv_relu(
     }
     tensors = (
         Tensor("x", shape, f32),
-        Tensor(
-            "filter", filter.shape, filter.dtype, freeze(filter), _scales(filter, filter_scale)
-        ),
+        Tensor("filter", filter.shape, filter.dtype, freeze(filter), _scales(filter, filter_scale)),
         Tensor("bias", bias.shape, f32, freeze(bias)),
         Tensor("y", (shape[0], out_h, out_w, out), f32),
     )

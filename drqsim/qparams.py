@@ -227,8 +227,8 @@ def _round_half_away(x: np.ndarray) -> np.ndarray:
 def _round_x86(v: np.ndarray) -> np.ndarray:
     """int32 of float32 ``v`` [groups, n], rounded as the x86 kernels round all but the tail.
 
-    ``trunc(v +- 0.5)`` in float32 is half away from zero but for 0.49999997, where the sum rounds up
-    to 1. What is past int32 becomes its largest or, like NaN, its smallest value.
+    ``trunc(v +- 0.5)`` in float32 is half away from zero but for 0.49999997, where the sum rounds
+    up to 1. What is past int32 becomes its largest or, like NaN, its smallest value.
     """
     whole = np.trunc(v + np.copysign(f32(0.5), v))
     if np.abs(whole).max(initial=0) < 2.0**31:

@@ -1,4 +1,4 @@
-"""The offline half: a float model becomes a dynamic-range quantized one, by the converter's rules."""
+"""The offline half: what the converter does to make a float model dynamic-range quantized."""
 
 from __future__ import annotations
 

@@ -135,9 +135,11 @@ def _tensor(model, entry, position: int, data: bytes, label: str) -> Tensor:
     name = (entry.Name() or b"").decode("utf-8", errors="replace")
     who = f"{label}: tensor {position} ({name[:60]!r})"
     if entry.Type() not in DTYPES:
-        raise ModelFileError(f"{who} has the type number {entry.Type()}, which drqsim cannot read.")
+        raise ModelFileError(f"{who} is of type number {entry.Type()}, which drqsim cannot read.")
     dtype = DTYPES[entry.Type()]
-    shape = () if entry.ShapeIsNone() else tuple(int(n) for n in np.atleast_1d(entry.ShapeAsNumpy()))
+    shape = (
+        () if entry.ShapeIsNone() else tuple(int(n) for n in np.atleast_1d(entry.ShapeAsNumpy()))
+    )
     if any(n < 0 for n in shape):
         raise ModelFileError(f"{who} has the shape {list(shape)}; no dimension may be negative.")
     value = _constant(model, entry.Buffer(), shape, dtype, data, who)

@@ -150,9 +150,7 @@ class Trace:
 
     def rows(self) -> list[tuple[str, ...]]:
         """One row of text per record: operator, tensor, type, role, stage, bytes, stored."""
-        return [
-            (r.op, r.name, str(r), r.role, r.stage, f"{r.nbytes:,}", _place(r)) for r in self
-        ]
+        return [(r.op, r.name, str(r), r.role, r.stage, f"{r.nbytes:,}", _place(r)) for r in self]
 
     def __repr__(self) -> str:
         return text_table(HEADER, self.rows(), right=(5,))
@@ -218,5 +216,6 @@ def html_table(
     )
     return (
         '<div class="drq drq-scroll" tabindex="0" role="region" aria-label="table">'
-        f'<table class="drq-table"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
+        f'<table class="drq-table"><thead><tr>{head}</tr></thead>'
+        f"<tbody>{body}</tbody></table></div>"
     )

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.strategies import KERNELS, inputs
 
 import drqsim
 from drqsim import litert
 from drqsim.graph import Graph, Operator, Tensor
 from drqsim.ops.activations import FUNCTIONS
+from tests.strategies import KERNELS, inputs
 
 f32 = np.dtype(np.float32)
 EXACT = (
@@ -23,9 +23,9 @@ EXACT = (
     "PRELU",
     "HARD_SWISH",
 )
-# The runtime's exp, tanh and erf are polynomials of its own on each kernel path. Their distance from
-# the true value, measured on [-20, 20] for 2.3.0, is at most 5e-7 of the larger of 1 and |y|; the
-# bound is twice that.
+# The runtime's exp, tanh and erf are polynomials of its own on each kernel path. Their distance
+# from the true value, measured on [-20, 20] for 2.3.0, is at most 5e-7 of the larger of 1 and |y|;
+# the bound is twice that.
 APPROXIMATE = ("ELU", "TANH", "LOGISTIC", "GELU", "SOFTMAX")
 BOUND = 1e-6
 
@@ -91,9 +91,7 @@ def test_a_fused_activation_is_the_operator_applied_to_the_pre_activation():
     x = random.normal(size=(1, 5, 5, 16)).astype(f32)
     for kernels in KERNELS:
         for name in ("RELU", "RELU6", "RELU_N1_TO_1"):
-            fused = drqsim.quantize(
-                drqsim.conv_relu(weights, input_shape=x.shape, activation=name)
-            )
+            fused = drqsim.quantize(drqsim.conv_relu(weights, input_shape=x.shape, activation=name))
             outputs, trace = drqsim.run(fused, x, kernels)
             before = trace["conv_2d_0/pre_activation"].value
             alone = drqsim.run(activation(name, before.shape), before, kernels)[0]["y"]
@@ -103,6 +101,8 @@ def test_a_fused_activation_is_the_operator_applied_to_the_pre_activation():
 def test_alpha_that_does_not_broadcast_is_named():
     graph = activation("PRELU", (1, 2, 2, 4))
     alpha = np.zeros(3, f32)
-    graph = Graph((*graph.tensors[:2], Tensor("alpha", (3,), f32, alpha)), graph.operators, (0,), (1,))
+    graph = Graph(
+        (*graph.tensors[:2], Tensor("alpha", (3,), f32, alpha)), graph.operators, (0,), (1,)
+    )
     with pytest.raises(drqsim.ModelFileError, match=r"alpha float32\[3\] does not broadcast"):
         drqsim.run(graph, np.zeros((1, 2, 2, 4), f32))

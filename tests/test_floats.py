@@ -8,13 +8,19 @@ from hypothesis import strategies as st
 
 from drqsim.ops.floats import fma
 
-finite = st.floats(width=32, allow_nan=False, allow_infinity=False, min_value=-(2.0**60), max_value=2.0**60)
+finite = st.floats(
+    width=32, allow_nan=False, allow_infinity=False, min_value=-(2.0**60), max_value=2.0**60
+)
 
 
 def nearest(value: Fraction) -> np.float32:
     """The float32 nearest to a rational, ties to even: the definition of one rounding."""
     guess = np.float32(float(value))
-    candidates = [np.nextafter(guess, np.float32(-np.inf)), guess, np.nextafter(guess, np.float32(np.inf))]
+    candidates = [
+        np.nextafter(guess, np.float32(-np.inf)),
+        guess,
+        np.nextafter(guess, np.float32(np.inf)),
+    ]
     return min(
         candidates,
         key=lambda c: (abs(Fraction(float(c)) - value), int(c.view(np.uint32)) & 1),

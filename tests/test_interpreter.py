@@ -245,7 +245,7 @@ def test_a_layer_that_makes_no_sense_is_named(arguments, says):
 
 
 def spoiled(graph, position, **changes):
-    """A graph whose tensor at ``position`` contradicts the others, as a damaged file may have it."""
+    """A graph whose tensor at ``position`` contradicts the others, as in a damaged file."""
     from dataclasses import replace
 
     tensors = list(graph.tensors)

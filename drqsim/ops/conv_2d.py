@@ -166,7 +166,7 @@ def _xnnpack(call: Call, layer: Layer, x: np.ndarray) -> np.ndarray:
 
 
 def _float(call: Call, layer: Layer, x: np.ndarray) -> np.ndarray:
-    """Float weights: float32 products and sums. The order of the sum is BLAS's, not the kernel's."""
+    """Float weights: float32 products and sums, in BLAS's order rather than the kernel's."""
     unfolded = _unfold(x, layer, np.zeros(len(x), f32))
     columns = [
         part.reshape(-1, filters[0].size) @ filters.reshape(len(filters), -1).T
@@ -221,7 +221,7 @@ def _layer(call: Call, x: np.ndarray) -> Layer:
     filters, bias = call.tensor(1, "filter"), call.tensor(2, "bias")
     for tensor, what in ((filters, "filter"), (bias, "bias")):
         if tensor.value is None:
-            raise call.refuse(f"its {what} {tensor} is computed at run time; drqsim needs constants.")
+            raise call.refuse(f"its {what} {tensor} is made at run time; drqsim needs a constant.")
     if x.ndim != 4 or x.dtype != f32:
         raise InputError(
             f"the input is {x.dtype}{list(x.shape)}; a convolution reads float32 "
@@ -264,7 +264,7 @@ def _filter_scale(call: Call, filters, groups: int) -> np.ndarray | None:
         raise call.refuse(f"its filter is {filters}; drqsim runs float32, or int8 with scales.")
     scale = filters.quantization.scale
     if filters.quantization.zero_point.any():
-        raise call.refuse("its filter has a zero point other than 0, which no DRQ converter writes.")
+        raise call.refuse("its filter has a zero point other than 0; no DRQ converter writes one.")
     if not (np.isfinite(scale) & (scale > 0)).all():
         raise call.contradiction(
             f"filter scale {int(np.argmin(scale > 0))} is {scale.min():g}; every scale must be "

@@ -1,0 +1,130 @@
+"""Our trace held against the runtime's memory, operator by operator, bit for bit."""
+
+from __future__ import annotations
+
+import html
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from drqsim import interpreter, ops
+from drqsim.errors import DrqsimError, InputError
+from drqsim.graph import Graph
+from drqsim.litert.runtime import read_both, run, version
+from drqsim.litert.scratch import readable
+from drqsim.trace import html_table, text_table
+
+
+@dataclass(frozen=True)
+class Row:
+    """One tensor held against the runtime's: how many elements, how many with the same bits."""
+
+    operator: str
+    tensor: str
+    elements: int
+    equal: int
+    largest_difference: float
+
+
+class Comparison:
+    """The rows of a comparison, and in ``notes`` what could not be compared and why."""
+
+    def __init__(self, rows: list[Row], notes: list[str], kernels: str):
+        self.rows, self.notes, self.kernels = rows, notes, kernels
+
+    @property
+    def exact(self) -> bool:
+        """True when every element of every compared tensor has the runtime's bits."""
+        return bool(self.rows) and all(row.equal == row.elements for row in self.rows)
+
+    def _cells(self) -> list[tuple[str, ...]]:
+        return [
+            (r.operator, r.tensor, f"{r.elements:,}", f"{r.equal:,}", f"{r.largest_difference:.3g}")
+            for r in self.rows
+        ]
+
+    def __repr__(self) -> str:
+        return "\n".join([text_table(_HEADER, self._cells(), right=(2, 3, 4)), *self.notes])
+
+    def _repr_html_(self) -> str:
+        notes = "".join(f"<p>{html.escape(note)}</p>" for note in self.notes)
+        return html_table(_HEADER, self._cells(), right=(2, 3, 4)) + notes
+
+
+_HEADER = ("operator", "tensor", "elements", "equal", "largest difference")
+
+
+def compare(
+    model: Graph | bytes | str | Path,
+    x: np.ndarray | dict[str, np.ndarray],
+    kernels: str = "optimized",
+) -> Comparison:
+    """Our trace against the runtime's own memory, tensor by tensor, bit for bit.
+
+    Every operator that drqsim simulates is judged alone, fed with the input that the runtime itself
+    gave it, so that a difference in one operator cannot hide in or leak into the next.
+
+    Parameters
+    ----------
+    model : Graph, bytes or path
+        One operator or a whole model.
+    x : array, or dict of arrays by input name
+    kernels : {"optimized", "reference", "xnnpack"}
+        On ``xnnpack`` scratch cannot be read: outputs are compared, and a note says so.
+
+    Returns
+    -------
+    Comparison
+        Rows (operator, tensor, elements, equal, largest difference) and notes.
+    """
+    whole = run(model, x, kernels)
+    graph, _ = read_both(model)
+    rows: list[Row] = []
+    notes: list[str] = []
+    for op in graph.operators:
+        if op.code not in ops.TABLE:
+            notes.append(f"{op.name}: not compared, drqsim does not simulate {op.code}.")
+            continue
+        alone = graph.extract(op.name)
+        fed = {
+            tensor.name: whole.tensors[index].value
+            for index in dict.fromkeys(op.inputs)
+            if index >= 0 and (tensor := graph.tensors[index]).value is None
+        }
+        if any(value is None for value in fed.values()):
+            notes.append(f"{op.name}: not compared, the runtime hides its input.")
+            continue
+        try:
+            _, trace = interpreter.run(alone, fed, kernels)
+        except InputError as error:
+            notes.append(f"{op.name}: not compared, the runtime fed it such values: {error}")
+            continue
+        real = run(alone, fed, kernels)
+        for tensor, ours, theirs in readable(trace, op.name, real):
+            rows.append(_row(op.name, tensor, ours, theirs))
+        if len(graph.operators) > 1:
+            theirs = whole.tensors[op.outputs[0]].value
+            if theirs is not None:
+                ours = trace[f"{op.name}/output"].value
+                rows.append(_row(op.name, "output in the whole model", ours, theirs))
+    if kernels == "xnnpack":
+        notes.append(
+            "On the default path XNNPACK keeps its scratch to itself: only outputs are compared."
+        )
+    return Comparison(rows, notes, kernels)
+
+
+def _row(operator: str, tensor: str, ours: np.ndarray, theirs: np.ndarray) -> Row:
+    if ours.shape != theirs.shape or ours.dtype != theirs.dtype:
+        raise DrqsimError(
+            f"{operator}/{tensor} is {ours.dtype}{list(ours.shape)} here and "
+            f"{theirs.dtype}{list(theirs.shape)} in the runtime {version()}; drqsim is proven "
+            "against the version pinned in requirements.txt."
+        )
+    bits = np.dtype(f"u{ours.dtype.itemsize}")
+    equal = np.ascontiguousarray(ours).view(bits) == np.ascontiguousarray(theirs).view(bits)
+    with np.errstate(invalid="ignore"):  # infinity minus infinity, in a model that overflows
+        difference = np.abs(ours.astype(np.float64) - theirs.astype(np.float64))
+    difference = np.where(equal, 0, difference)
+    return Row(operator, tensor, ours.size, int(equal.sum()), float(difference.max(initial=0)))

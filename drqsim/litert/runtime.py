@@ -1,0 +1,142 @@
+"""Run the real runtime and read its own memory. The only file that imports ``ai_edge_litert``."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from drqsim import interpreter, tflite_file, tflite_write
+from drqsim.errors import InputError, ModelFileError
+from drqsim.graph import Graph
+from drqsim.trace import text_table
+
+_RESOLVERS = {
+    "reference": "BUILTIN_REF",
+    "optimized": "BUILTIN_WITHOUT_DEFAULT_DELEGATES",
+    "xnnpack": "AUTO",
+}
+
+
+def version() -> str:
+    """The version of the installed runtime, for example ``2.3.0``."""
+    from importlib.metadata import version as installed
+
+    return installed("ai-edge-litert")
+
+
+@dataclass(frozen=True, eq=False)
+class RuntimeTensor:
+    """One tensor as the runtime holds it after ``invoke``; ``value`` is None where it hides it."""
+
+    index: int
+    name: str
+    dtype: np.dtype
+    shape: tuple[int, ...]
+    value: np.ndarray | None
+    is_scratch: bool
+
+
+@dataclass(frozen=True, eq=False)
+class RuntimeRun:
+    """What the runtime computed, and everything that it lets us read."""
+
+    kernels: str
+    tensors: tuple[RuntimeTensor, ...]
+    outputs: dict[str, np.ndarray]
+
+    @property
+    def scratch(self) -> list[RuntimeTensor]:
+        """The kernels' scratch tensors, in order of creation."""
+        return [tensor for tensor in self.tensors if tensor.is_scratch]
+
+    def __repr__(self) -> str:
+        rows = [
+            (
+                str(t.index),
+                t.name or "(no name)",
+                f"{t.dtype.name}[{','.join(map(str, t.shape))}]",
+                "scratch" if t.is_scratch else "in the file",
+                "readable" if t.value is not None else "hidden",
+            )
+            for t in self.tensors
+        ]
+        return text_table(("index", "name", "type", "kind", "value"), rows, right=(0,))
+
+
+def run(
+    model: Graph | bytes | str | Path,
+    x: np.ndarray | dict[str, np.ndarray],
+    kernels: str = "optimized",
+) -> RuntimeRun:
+    """Run a model in the installed runtime and read every tensor that it exposes.
+
+    Parameters
+    ----------
+    model : Graph, bytes or path
+        What to run; a ``Graph`` is written as a ``.tflite`` first.
+    x : array, or dict of arrays by input name
+        The inputs, in the model's own shape and dtype, finite.
+    kernels : {"optimized", "reference", "xnnpack"}
+        The runtime's resolver.
+
+    Returns
+    -------
+    RuntimeRun
+        Tensors of the file and scratch tensors. Under ``xnnpack`` there is no scratch to read.
+
+    Raises
+    ------
+    ModelFileError
+        When the runtime refuses the model.
+    InputError
+        When ``x`` does not fit the model.
+    """
+    from ai_edge_litert.interpreter import Interpreter, OpResolverType
+
+    if kernels not in _RESOLVERS:
+        raise InputError(f"kernels is {kernels!r}; expected one of {', '.join(_RESOLVERS)}.")
+    graph, content = read_both(model)
+    inputs = interpreter.inputs_by_index(graph, x)
+    try:
+        with warnings.catch_warnings():
+            # it warns that keeping every tensor takes memory, which is what it is asked to do here
+            warnings.filterwarnings("ignore", message=".*experimental_preserve_all_tensors")
+            runtime = Interpreter(
+                model_content=content,
+                experimental_op_resolver_type=getattr(OpResolverType, _RESOLVERS[kernels]),
+                experimental_preserve_all_tensors=True,
+            )
+        runtime.allocate_tensors()
+        for index, array in inputs.items():
+            runtime.set_tensor(index, array)
+        runtime.invoke()
+    except (RuntimeError, ValueError) as error:
+        raise ModelFileError(f"The runtime refuses this model on {kernels}: {error}") from error
+    details = runtime.get_tensor_details()
+    tensors = tuple(_read(runtime, detail, len(graph.tensors)) for detail in details)
+    outputs = {graph.tensors[i].name: runtime.get_tensor(i) for i in graph.outputs}
+    return RuntimeRun(kernels, tensors, outputs)
+
+
+def _read(runtime, detail: dict, in_file: int) -> RuntimeTensor:
+    index = detail["index"]
+    shape = tuple(int(n) for n in detail["shape"])
+    try:
+        # a scratch tensor without dimensions makes get_tensor crash, and makes this call raise
+        runtime._interpreter.TensorSize(index, 0)
+        value = runtime.get_tensor(index)
+    except ValueError:
+        value = None  # hidden: inside a delegate, or never allocated
+    dtype = np.dtype(detail["dtype"])
+    return RuntimeTensor(index, detail["name"], dtype, shape, value, index >= in_file)
+
+
+def read_both(model: Graph | bytes | str | Path) -> tuple[Graph, bytes]:
+    """A model as a graph and as the bytes that the runtime loads."""
+    if isinstance(model, Graph):
+        return model, tflite_write.to_bytes(model)
+    graph = tflite_file.load(model)
+    return graph, model if isinstance(model, bytes) else Path(model).read_bytes()
