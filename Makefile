@@ -1,0 +1,85 @@
+# make book    builds the site;  make test    checks everything;  make help    lists the rest.
+# Either does its own set-up: all it takes is make and Python 3.11 or newer.
+
+PYTHON ?= python3
+VENV := .venv
+PY := $(VENV)/bin/python
+READY := $(VENV)/.ready
+SITE := _build/.built
+NOTEBOOKS := $(PY) book/_ext/notebooks.py
+
+# The site is stale when any file is newer that is not a test, hidden, or made by a tool.
+INPUTS := $(shell find . -mindepth 1 \( -name '.*' -o -name _build -o -name __pycache__ \
+	-o -name '*.egg-info' -o -name tests -o -name benchmarks \) -prune -o -type f -print)
+
+export PYDEVD_DISABLE_FILE_VALIDATION := 1
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+unexport MPLBACKEND
+unexport PYTHONPATH
+
+.PHONY: help setup book site lint test notebooks format clean distclean
+
+help:
+	@echo "make book       build the site and say which page to open"
+	@echo "make test       lint, spelling, unit and property tests, every chapter, the built site"
+	@echo "make notebooks  run every chapter in place and keep its text outputs only"
+	@echo "make format     let ruff put code and notebook cells in shape"
+	@echo "make clean      remove what was built;  make distclean    remove $(VENV) as well"
+
+setup: $(READY)
+
+$(READY): requirements.txt pyproject.toml
+	@$(PYTHON) -c 'import sys' 2>/dev/null || \
+	  { echo "No Python found as '$(PYTHON)': try make PYTHON=/path/to/python3.11." >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "Python 3.11 or newer is needed, and '$(PYTHON)' is older:" \
+	    "try make PYTHON=python3.11." >&2; exit 1; }
+	@$(PY) -m pip --version >/dev/null 2>&1 || \
+	  { rm -rf $(VENV); $(PYTHON) -m venv $(VENV) >/dev/null 2>&1; } || \
+	  { rm -rf $(VENV); echo "'$(PYTHON) -m venv' failed: install Python's venv module" \
+	    "(on Debian and Ubuntu: apt install python3-venv)." >&2; exit 1; }
+	@echo "Installing what requirements.txt lists into $(VENV) (half a minute) ..."
+	@$(PY) -m pip install -qq --no-input -r requirements.txt
+	@$(PY) -m pip install -qq --no-input --no-deps --no-build-isolation -e .
+	@touch $@
+
+book: $(READY)
+	@rm -f $(SITE)
+	@$(MAKE) --no-print-directory site
+	@echo
+	@echo "The book is built. Open: file://$(CURDIR)/_build/html/index.html"
+
+site: $(SITE)
+
+$(SITE): $(READY) $(INPUTS)
+	@rm -rf _build && mkdir _build
+	@echo "Building the book: every chapter is run, every warning is an error ..."
+	@$(VENV)/bin/jupyter-book build . -q -W -n --keep-going >_build/build.log 2>&1 || \
+	  { cat _build/build.log >&2; echo "The book was not built: see above." >&2; exit 1; }
+	@touch $@
+
+lint: $(READY)
+	@$(PY) -m ruff check .
+	@$(PY) -m ruff format --check .
+	@$(PY) -m codespell_lib
+	@$(NOTEBOOKS) check
+
+# One pytest run at the end, so that its last line counts everything; when the site cannot be
+# built the run still takes place, and tests/book says so.
+test: lint
+	@$(MAKE) --no-print-directory site || true
+	@$(PY) -m pytest -q --nbval --nbval-cell-timeout=120 tests book
+
+notebooks: $(READY)
+	@$(NOTEBOOKS) run
+
+format: $(READY)
+	@$(PY) -m ruff check --fix --exit-zero -q .
+	@$(PY) -m ruff format .
+
+clean:
+	rm -rf _build .pytest_cache .ruff_cache .hypothesis *.egg-info
+	find . -name __pycache__ -not -path './$(VENV)/*' -prune -exec rm -rf {} +
+
+distclean: clean
+	rm -rf $(VENV)

@@ -1,0 +1,61 @@
+"""Sphinx extension of the book: what must hold for a build, wherever and however it is started.
+
+* Chapter kernels find `drqsim` (their working directory is `book/`), and know from
+  `DRQSIM_STATIC=1` that their output goes on a page with no kernel behind it.
+* The site needs nothing from another host: MathJax is copied from the installed package
+  `django-static-mathjax` (Apache-2.0), and the scripts of Thebe, which every Jupyter Book
+  carries and which point to a CDN, are left out.
+"""
+
+import os
+import shutil
+from importlib.util import find_spec
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+MATHJAX_FILES = (
+    "es5/tex-mml-chtml.js",
+    "es5/output/chtml/fonts/woff-v2/*.woff",
+    "LICENSE",
+)
+
+
+def kernel_environment():
+    """Set what a chapter's kernel inherits."""
+    paths = [str(ROOT), *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))]
+    os.environ["PYTHONPATH"] = os.pathsep.join(dict.fromkeys(paths))
+    os.environ["DRQSIM_STATIC"] = "1"
+
+
+def copy_mathjax(app, exception):
+    """Copy MathJax, its fonts and its licence to `_static/mathjax`."""
+    if exception or app.builder.format != "html":
+        return
+    source = Path(find_spec("mathjax").origin).parent / "static" / "mathjax"
+    target = Path(app.outdir) / "_static" / "mathjax"
+    for pattern in MATHJAX_FILES:
+        for file in source.glob(pattern):
+            copy = target / file.relative_to(source).as_posix().removeprefix("es5/")
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(file, copy)
+
+
+def drop_thebe(app, pagename, templatename, context, doctree):
+    """Take Thebe's scripts off the page: there is no server for them to talk to."""
+
+    def is_thebe(asset):
+        attributes = getattr(asset, "attributes", {})
+        return "thebe" in f"{getattr(asset, 'filename', asset)} {attributes.get('body', '')}"
+
+    for name in ("script_files", "css_files"):
+        context[name] = [asset for asset in context[name] if not is_thebe(asset)]
+
+
+def setup(app):
+    """Register the above with Sphinx."""
+    kernel_environment()
+    app.add_css_file("drqsim.css", priority=900)
+    app.add_js_file("a11y.js", loading_method="defer")
+    app.connect("html-page-context", drop_thebe, priority=900)
+    app.connect("build-finished", copy_mathjax)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}

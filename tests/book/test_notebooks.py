@@ -1,0 +1,63 @@
+"""The chapters as they lie in git: clean, run from top to bottom, all in the table of contents."""
+
+import importlib.util
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+spec = importlib.util.spec_from_file_location("notebooks", ROOT / "book/_ext/notebooks.py")
+notebooks = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(notebooks)
+
+
+@pytest.mark.parametrize("path", notebooks.chapters(), ids=lambda path: path.stem)
+def test_chapter_is_clean(path):
+    assert notebooks.check(path) == []
+
+
+def test_every_page_is_in_the_table_of_contents():
+    toc = (ROOT / "_toc.yml").read_text(encoding="utf-8").split()
+    pages = [p for p in (ROOT / "book").iterdir() if p.suffix in (".ipynb", ".md")]
+    assert [p.name for p in pages if f"book/{p.stem}" not in toc] == []
+
+
+@pytest.mark.parametrize(
+    ("change", "complaint"),
+    [
+        ({"execution_count": None}, "was never run"),
+        ({"source": ""}, "is empty"),
+        ({"metadata": {"execution": {"iopub.busy": "now"}}}, "is not clean"),
+        ({"outputs": [{"data": {"text/html": "<b>1</b>"}}]}, "is not clean"),
+        ({"outputs": [{"data": {"image/png": "iVBORw0KGgo="}}]}, "is not clean"),
+        ({"outputs": [{"data": {"text/plain": "<f at 0x7f00ab00cd00>"}}]}, "address"),
+        ({"outputs": [{"data": {"text/plain": "<Figure size 500x300>"}}]}, "mystnb.image.alt"),
+        ({"outputs": [{"output_type": "error", "ename": "ValueError"}]}, "catch the error"),
+        ({"outputs": [{"output_type": "stream", "name": "stderr", "text": "oh"}]}, "stderr: oh"),
+    ],
+)
+def test_lint_complains(tmp_path, change, complaint):
+    path = tmp_path / "chapter.ipynb"
+    path.write_text(_notebook_with(change), encoding="utf-8")
+    assert complaint in " / ".join(notebooks.check(path))
+
+
+def test_lint_is_content_with_a_clean_chapter(tmp_path):
+    path = tmp_path / "chapter.ipynb"
+    path.write_text(_notebook_with({}), encoding="utf-8")
+    assert notebooks.check(path) == []
+
+
+def _notebook_with(change):
+    defaults = {
+        "display_data": {"data": {}, "metadata": {}},
+        "error": {"ename": "", "evalue": "", "traceback": []},
+        "stream": {},
+    }
+    nbformat = notebooks.nbformat
+    cell = nbformat.v4.new_code_cell("1", id="one", execution_count=1) | change
+    outputs = [{"output_type": "display_data"} | output for output in cell["outputs"]]
+    cell["outputs"] = [defaults[output["output_type"]] | output for output in outputs]
+    metadata = notebooks.NOTEBOOK_METADATA
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.from_dict(cell)], metadata=metadata)
+    return nbformat.writes(notebook) + "\n"
