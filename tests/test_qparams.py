@@ -85,7 +85,6 @@ def test_a_code_is_within_a_step_of_its_value(rule, values):
     back = (codes.astype(np.float64) - zero_point[:, None]) * scale[:, None]
     # half a step of rounding, and up to half a step of clamping because the zero point was rounded
     assert np.abs(back - x).max() <= 1.0001 * scale.max()
-    assert (np.abs(back - x) <= 0.5001 * scale.max()).mean() > 0.5 or x.size < 4
 
 
 def test_each_row_has_its_own_scale():

@@ -83,7 +83,7 @@ def hard_swish(call: Call, x: np.ndarray) -> np.ndarray:
     """x * min(max(x + 3, 0), 6) / 6"""
     if call.kernels == "xnnpack":
         x = flush_denormals(x)
-        return x * np.clip(fma(x, SIXTH, f32(0.5)), f32(0), f32(1))
+        return flush_denormals(x * np.clip(fma(x, SIXTH, f32(0.5)), f32(0), f32(1)))
     gate = np.minimum(np.maximum(x + f32(3), f32(0)), f32(6))
     if call.kernels == "reference":
         return x * gate / f32(6)
