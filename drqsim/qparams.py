@@ -221,7 +221,8 @@ def _split(v: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 def _round_half_away(x: np.ndarray) -> np.ndarray:
     """Round to the nearest integer, ties away from zero (C's ``round``)."""
     whole = np.trunc(x)
-    return whole + np.where(np.abs(x - whole) >= 0.5, np.copysign(1, x), 0)
+    with np.errstate(invalid="ignore"):  # infinity stays infinity
+        return whole + np.where(np.abs(x - whole) >= 0.5, np.copysign(1, x), 0)
 
 
 def _round_x86(v: np.ndarray) -> np.ndarray:
