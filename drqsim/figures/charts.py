@@ -1,0 +1,112 @@
+"""Bars: how much, and how long."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from html import escape
+
+from drqsim.errors import InputError
+from drqsim.figures.figure import Figure, byte_count, check_kind, number, scroller
+from drqsim.graph import Graph
+
+
+def bars(rows: Iterable[tuple[str, float, str]], title: str, unit: str = "") -> Figure:
+    """Horizontal bars with their values.
+
+    Parameters
+    ----------
+    rows : list of (label, value, kind)
+        Values from 0 up.
+    title, unit : str
+        What is compared, and in what.
+    """
+    rows = [(str(label), value, check_kind(kind)) for label, value, kind in rows]
+    if not rows or not all(0 <= value < float("inf") for _, value, _ in rows):
+        raise InputError("bars needs one row or more, with finite values from 0 up.")
+    largest = max(value for _, value, _ in rows) or 1
+    lines = [f"{title}: {len(rows)} bars up to {number(largest)} {unit}".rstrip()]
+    body = []
+    width = max(len(label) for label, _, _ in rows)
+    for label, value, kind in rows:
+        shown = f"{number(value)} {unit}".strip()
+        lines.append(f"  {label.ljust(width)}  {shown}")
+        body.append(
+            f'<tr class="drq-{kind}"><th scope="row">{escape(label)}</th><td class="drq-track">'
+            f'<div style="width:{100 * value / largest:.2f}%"></div></td>'
+            f"<td>{escape(shown)}</td></tr>"
+        )
+    listing = "; ".join(f"{label} {number(value)}" for label, value, _ in rows)
+    return Figure(
+        f'<table class="drq-bars"><caption>{escape(title)}</caption>'
+        f"<tbody>{''.join(body)}</tbody></table>",
+        "\n".join(lines),
+        f"Bar chart, {title}: {listing} {unit}".strip() + ".",
+    )
+
+
+def lifetimes(graph: Graph) -> Figure:
+    """Which activation tensors exist during which operator, and how many bytes that makes.
+
+    One row for each tensor, from the operator that writes it (the first, for an input) to the last
+    one that reads it. Constants are left out: they stay in the file.
+    """
+    if not graph.operators:
+        raise InputError("This model has no operators, so nothing lives in it.")
+    names = [op.name for op in graph.operators]
+    tensors = [
+        (tensor, *graph.lifetime(index))
+        for index, tensor in enumerate(graph.tensors)
+        if tensor.value is None
+    ]
+    tensors.sort(key=lambda row: row[1:])
+    alive = [
+        sum(tensor.nbytes for tensor, born, dies in tensors if born <= at <= dies)
+        for at in range(len(names))
+    ]
+    peak = max(alive)
+    lines = [
+        f"  {str(tensor):<22} {tensor.nbytes:>9,} bytes  {_span(names, born, dies)}"
+        for tensor, born, dies in tensors
+    ]
+    summary = f"at most {byte_count(peak)} alive, during {names[alive.index(peak)]}"
+    rows = [
+        _row(f"{tensor}, {byte_count(tensor.nbytes)}", _bar(tensor.dtype.name, names, born, dies))
+        for tensor, born, dies in tensors
+    ]
+    head = _row("operator", "".join(f"<span>{escape(name)}</span>" for name in names), "heads")
+    total = _row("bytes alive", "".join(_column(nbytes, peak) for nbytes in alive), "totals")
+    table = f'<div class="drq-lives" style="--n:{len(names)}">{head}{"".join(rows)}{total}</div>'
+    return Figure(
+        scroller(table, "lifetimes of the tensors"),
+        "\n".join(
+            [f"lifetimes: {summary}", *lines, "  alive: " + " ".join(f"{n:,}" for n in alive)]
+        ),
+        f"Lifetimes of {len(tensors)} activation tensors over {len(names)} operators: {summary}.",
+    )
+
+
+def _span(names: list[str], born: int, dies: int) -> str:
+    end = "the end" if dies == len(names) else names[dies]
+    return f"{names[born]} to {end}"
+
+
+def _row(label: str, track: str, look: str = "") -> str:
+    classes = f"drq-lives-row drq-lives-{look}" if look else "drq-lives-row"
+    return (
+        f'<div class="{classes}"><div class="drq-lives-label">{escape(label)}</div>'
+        f'<div class="drq-lives-track">{track}</div></div>'
+    )
+
+
+def _bar(kind: str, names: list[str], born: int, dies: int) -> str:
+    last = min(dies, len(names) - 1)
+    return (
+        f'<div class="drq-lives-bar drq-{escape(kind)}" style="grid-column:{born + 1}/{last + 2}">'
+        f'<span class="drq-hidden">{escape(_span(names, born, dies))}</span></div>'
+    )
+
+
+def _column(nbytes: int, peak: int) -> str:
+    look = ' class="drq-peak"' if nbytes == peak else ""
+    height = 3.5 * nbytes / peak
+    return f'<span{look}><i style="height:{height:.2f}rem"></i><b>{nbytes:,}</b></span>'

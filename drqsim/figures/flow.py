@@ -1,0 +1,241 @@
+"""A layer as a flow diagram, drawn from what a run recorded."""
+
+from __future__ import annotations
+
+from html import escape
+from typing import NamedTuple
+
+import numpy as np
+
+from drqsim.figures.figure import Figure, byte_count, minus, number
+from drqsim.graph import Operator
+from drqsim.trace import TensorRecord, Trace, kind_class
+
+# constants enter at the first of these records that the kernel path has
+ENTERS_AT = {
+    "filter": ("accumulator_raw", "accumulator", "pre_activation"),
+    "filter_row_sums": ("accumulator",),
+    "filter_scale": ("dequantized",),
+    "bias": ("pre_activation",),
+}
+# records that come into being together
+TOGETHER = {"input_zero_point": "input_scale"}
+MEANINGS = {
+    "input": "what the layer reads",
+    "filter": "the weights",
+    "filter_scale": "size of one weight step",
+    "bias": "added to every sum",
+    "filter_row_sums": "sum of each output's weights",
+    "input_scale": "size of one code step",
+    "input_zero_point": "the code of 0.0",
+    "input_quantized": "the input as 8-bit codes",
+    "im2col": "one row of codes per window",
+    "accumulator_raw": "sums of code × weight",
+    "accumulator": "the exact sums",
+    "dequantized": "the sums as real numbers",
+    "pre_activation": "before the activation",
+    "output": "what the next layer reads",
+}
+PLACES = {
+    "file": "model file (offline)",
+    "arena": "arena",
+    "persistent": "persistent arena",
+    "register": "register",
+    "delegate": "inside XNNPACK",
+}
+ACTIVATIONS = {
+    "NONE": "no activation",
+    "RELU": "ReLU: negative numbers become 0",
+    "RELU6": "ReLU6: clamped to 0 … 6",
+    "RELU_N1_TO_1": "ReLU N1 to 1: clamped to −1 … 1",
+}
+LEGEND = (
+    ("drq-weight", "weight, made offline"),
+    ("drq-float32", "float32, real numbers"),
+    ("drq-int8", "int8, 8-bit codes"),
+    ("drq-int32", "int32, exact sums"),
+    ("", "solid frame: stored in memory"),
+    ("drq-passing", "dashed frame: in a register only, never stored"),
+)
+
+
+class Step(NamedTuple):
+    """One arrow: what is done, the constants that it takes, and what comes out."""
+
+    operation: str
+    constants: list[TensorRecord]
+    results: list[TensorRecord]
+
+
+def layer(trace: Trace, op: str | Operator | None = None) -> Figure:
+    """The picture of one operator: every recorded tensor a card, in the order of the computation.
+
+    Parameters
+    ----------
+    trace : Trace
+        Of any kernel path.
+    op : str or Operator, optional
+        Which operator; by default the first that the trace has. The name is enough; an
+        ``Operator`` also says what its fused activation is, which is otherwise seen from what it
+        did to the values.
+    """
+    name = getattr(op, "name", op) or next(iter(trace)).op
+    records = trace.op(name)
+    fused = op.options.get("fused_activation_function") if isinstance(op, Operator) else None
+    steps = _steps(records, fused)
+    title = f"{name}, {trace.kernels} kernels"
+    offline = sum(record.stage == "offline" for record in records)
+    first, last = steps[0].results[0], steps[-1].results[-1]
+    alt = (
+        f"Flow diagram of the layer {title}: {len(records)} tensors, {offline} of them from the "
+        f"model file, from {first.name} {first} to {last.name} {last}."
+    )
+    return Figure(_html(title, steps), _text(title, steps), alt)
+
+
+def _steps(records: list[TensorRecord], fused: str | None) -> list[Step]:
+    """The chain of results, each with the operation that leads to it."""
+    names = {record.name: record for record in records}
+    constants: dict[str, list[TensorRecord]] = {}
+    for record in records:
+        if record.stage == "offline" or record.name in ENTERS_AT:
+            targets = [name for name in ENTERS_AT.get(record.name, ()) if name in names]
+            constants.setdefault((targets or [records[-1].name])[0], []).append(record)
+    beside = {id(record) for group in constants.values() for record in group}
+    steps: list[Step] = []
+    for record in records:
+        if id(record) in beside:
+            continue
+        if TOGETHER.get(record.name) in names and steps:
+            steps[-1].results.append(record)
+            continue
+        operation = _operation(record.name, names, fused) if steps else ""
+        steps.append(Step(operation, constants.get(record.name, []), [record]))
+    return steps
+
+
+def _operation(name: str, names: dict[str, TensorRecord], fused: str | None) -> str:
+    """What is written on the arrow that leads to the record ``name``."""
+    shifted = "input_zero_point" in names
+    if name == "input_scale":
+        return "find smallest and largest value" if shifted else "find the largest magnitude"
+    if name == "input_quantized":
+        return "round(x / scale) + zero point" if shifted else "round(x / scale)"
+    if name == "im2col":
+        return "copy every window into a row"
+    if name == "accumulator_raw":
+        return "sum of products, int8 × int8 → int32"
+    if name == "accumulator" and "accumulator_raw" in names:
+        return "− zero point × row sums"
+    if name == "accumulator":
+        if "filter_row_sums" in names:
+            return "sum of products − zero point × row sums → int32"
+        factors = "(code − zero point) × weight" if shifted else "products, int8 × int8"
+        return f"sum of {factors} → int32"
+    if name == "dequantized":
+        return "× input scale × filter scale"
+    if name == "pre_activation":
+        return "+ bias" if "dequantized" in names else "sum of products + bias"
+    if name == "output":
+        return _activation(names, fused)
+    return ""
+
+
+def _activation(names: dict[str, TensorRecord], fused: str | None) -> str:
+    """The name of the fused activation: told, or seen from what it did."""
+    if "pre_activation" not in names:
+        return names["output"].op.rpartition("_")[0]
+    before, after = names["pre_activation"].value, names["output"].value
+    if fused is None and before is not None and after is not None:
+        fused = _seen(before, after)
+    return ACTIVATIONS.get(fused, fused or "activation")
+
+
+def _seen(before: np.ndarray, after: np.ndarray) -> str | None:
+    """The activation whose limits the changed values were set to."""
+    limits = set(np.unique(after[before != after]).tolist())
+    if not limits:
+        return "activation: changed nothing here"
+    known = (({0.0}, "RELU"), ({0.0, 6.0}, "RELU6"), ({-1.0, 1.0}, "RELU_N1_TO_1"))
+    return next((name for allowed, name in known if limits <= allowed), None)
+
+
+def _place(record: TensorRecord) -> str:
+    """Where the values are, and what the runtime sets aside beyond them."""
+    place = PLACES.get(record.stored, record.stored)
+    if record.stored == "register" and record.reserved:
+        return f"{place} ({record.reserved:,} set aside, never written)"
+    if record.reserved > record.nbytes:
+        return f"{place} ({record.reserved:,} set aside)"
+    return place
+
+
+def _values(record: TensorRecord) -> str:
+    """The value, or the range of the values; nothing where the run kept shapes only."""
+    if record.value is None or record.value.size == 0:
+        return ""
+    if record.value.size == 1:
+        return f"= {number(record.value.reshape(-1)[0])}"
+    return f"{number(record.value.min())} … {number(record.value.max())}"
+
+
+def _html(title: str, steps: list[Step]) -> str:
+    largest = max(record.nbytes for step in steps for record in step.constants + step.results)
+    parts = [
+        '<div class="drq-flow-row drq-flow-heads"><div class="drq-flow-file">The same for '
+        'every input</div><div></div><div class="drq-flow-chain">New for every input, on '
+        "the device</div></div>"
+    ]
+    for at, step in enumerate(steps):
+        if at:
+            constants = "".join(_card(record, largest) for record in step.constants)
+            joins = " drq-flow-joins" if constants else ""
+            parts.append(
+                f'<div class="drq-flow-row{joins}"><div class="drq-flow-file">{constants}</div>'
+                f'<div class="drq-flow-join"></div><div class="drq-flow-chain drq-flow-arrow">'
+                f"{_label(step.operation)}</div></div>"
+            )
+        results = "".join(_card(record, largest) for record in step.results)
+        parts.append(
+            '<div class="drq-flow-row"><div class="drq-flow-file"></div><div></div>'
+            f'<div class="drq-flow-chain drq-flow-cards">{results}</div></div>'
+        )
+    legend = "".join(f'<li><i class="{look}"></i>{text}</li>' for look, text in LEGEND)
+    return (
+        f'<div class="drq-flow-title">{escape(title)}</div>'
+        f'<div class="drq-flow">{"".join(parts)}</div><ul class="drq-legend">{legend}'
+        '<li><i class="drq-flow-size"></i>bar: bytes, against the largest tensor</li></ul>'
+    )
+
+
+def _label(operation: str) -> str:
+    return f'<span class="drq-flow-op">{escape(operation)}</span>' if operation else ""
+
+
+def _card(record: TensorRecord, largest: int) -> str:
+    passing = " drq-passing" if record.stored == "register" else ""
+    return (
+        f'<div class="drq-tile drq-{escape(kind_class(record))}{passing}">'
+        f'<div class="drq-tile-line"><b>{escape(record.name)}</b>'
+        f'<span class="drq-short">{escape(str(record))}</span></div>'
+        f'<div class="drq-tile-line"><span>{MEANINGS.get(record.name, "")}</span>'
+        f'<span class="drq-value">{minus(_values(record))}</span></div>'
+        f'<div class="drq-tile-line drq-muted"><span>{byte_count(record.nbytes)}</span>'
+        f"<span>{escape(_place(record))}</span></div>"
+        f'<i class="drq-tile-size" style="width:{100 * record.nbytes / largest:.2f}%"></i></div>'
+    )
+
+
+def _text(title: str, steps: list[Step]) -> str:
+    """One line for each card, one for each arrow; constants come with a plus."""
+    lines = [title]
+    for step in steps:
+        lines += [f"    | {step.operation}"] if step.operation else []
+        lines += [_line("  + ", record) for record in step.constants]
+        lines += [_line("", record) for record in step.results]
+    return "\n".join(lines)
+
+
+def _line(lead: str, record: TensorRecord) -> str:
+    start = f"{lead + record.name:<20} {record!s:<18} {byte_count(record.nbytes):>12}"
+    return f"{start}  {_place(record)}  {_values(record)}".rstrip()

@@ -1,0 +1,184 @@
+"""How often each value occurs: one histogram, or two on a common axis."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from drqsim.errors import InputError
+from drqsim.figures.figure import Figure, check_kind, minus, number
+from drqsim.figures.ruler import code_ticks
+from drqsim.figures.svg import INK, colour, draw, tick
+
+
+def histogram(
+    values: np.ndarray,
+    title: str,
+    kind: str,
+    bins: int = 40,
+    marks: Mapping[str, float] | None = None,
+) -> Figure:
+    """How often each value occurs.
+
+    Parameters
+    ----------
+    values : array
+    title : str
+    kind : {"float32", "int8", "int32", "weight"}
+    bins : int
+        How many bars at most; whole numbers get the same number of values in every bar.
+    marks : dict of label to value, optional
+        Vertical lines.
+    """
+    values = _flat(values, title)
+    marks = dict(marks or {})
+    edges = bin_edges(values, bins)
+
+    def paint(axes):
+        _bars(axes, values, edges, check_kind(kind), title)
+        _marks(axes, marks)
+
+    return Figure(
+        draw(paint, 2.6),
+        "\n".join([*_numbers(title, values, values, edges), *_mark_lines(marks)]),
+        f"Histogram of {title}: {_sentence(values)}." + _marks_spoken(marks),
+        drawn=True,
+    )
+
+
+def two_histograms(
+    upper: np.ndarray,
+    lower: np.ndarray,
+    titles: tuple[str, str],
+    kinds: tuple[str, str],
+    scale: float | None = None,
+    zero_point: int = 0,
+    bins: int = 40,
+    marks: Mapping[str, float] | None = None,
+) -> Figure:
+    """Two histograms, one above the other, on one x axis.
+
+    Parameters
+    ----------
+    upper, lower : array
+        Values in the same unit; or, with ``scale``, real numbers above and codes below, each code
+        under the real number that it stands for.
+    titles, kinds : pair of str
+    scale, zero_point : optional
+        What the codes of ``lower`` mean.
+    bins, marks
+        As for ``histogram``; marks are drawn through both.
+    """
+    upper, lower = _flat(upper, titles[0]), _flat(lower, titles[1])
+    marks = dict(marks or {})
+    both = [upper, lower]
+    if scale is None:
+        shown, edges = lower, bin_edges(np.concatenate(both), bins)
+    else:
+        scale, zero_point = np.asarray(scale).item(), np.asarray(zero_point).item()
+        shown = (lower.astype(np.float64) - zero_point) * scale
+        whole = np.concatenate([upper.astype(np.float64) / scale + zero_point, lower])
+        edges = (bin_edges(np.rint(whole).astype(int), bins) - zero_point) * scale
+
+    def paint(top, bottom):
+        for axes, values, kind, title in zip(
+            (top, bottom), (upper, shown), kinds, titles, strict=True
+        ):
+            _bars(axes, values, edges, check_kind(kind), title)
+            _marks(axes, marks, labels=axes is top)
+        top.tick_params(labelbottom=True)
+        if scale is not None:
+            codes = int(lower.min()), int(lower.max())
+            ticks = code_ticks(zero_point, codes, most=7)
+            below = bottom.secondary_xaxis("bottom")
+            below.set_xticks([(q - zero_point) * scale for q in ticks], map(minus, ticks))
+            bottom.tick_params(labelbottom=False)
+
+    lines, spoken = [], []
+    for title, values, at in zip(titles, both, (upper, shown), strict=True):
+        lines += _numbers(title, values, at, edges)
+        spoken.append(f"{title}: {_sentence(values)}.")
+    return Figure(
+        draw(paint, 4.2, panels=2),
+        "\n".join(lines + _mark_lines(marks)),
+        "Two histograms, one above the other. " + " ".join(spoken) + _marks_spoken(marks),
+        drawn=True,
+    )
+
+
+def bin_edges(values: np.ndarray, bins: int) -> np.ndarray:
+    """Edges of at most ``bins`` equal bins; between whole numbers, and equally many to a bin."""
+    low, high = values.min(), values.max()
+    if values.dtype.kind in "iu":
+        width = -(-(int(high) - int(low) + 1) // bins)
+        return np.arange(int(low), int(high) + 1 + width, width) - 0.5
+    if low == high:
+        return np.array([low - 0.5, high + 0.5], np.float64)
+    return np.linspace(float(low), float(high), bins + 1)
+
+
+def _bars(axes, values, edges, kind: str, title: str) -> None:
+    axes.hist(values, edges, color=colour(kind), rwidth=0.9)
+    axes.set_title(title)
+    axes.set_ylabel("how many")
+    axes.grid(False, axis="x")
+    axes.tick_params(length=0)
+    axes.locator_params(axis="x", nbins=4 if np.abs(edges).max() >= 1e4 else 7)
+    axes.locator_params(axis="y", nbins=5, integer=True)
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_major_formatter(tick)
+
+
+def _marks(axes, marks: Mapping[str, float], labels: bool = True) -> None:
+    """Vertical lines, their labels above the bars."""
+    floors = min(len(marks), 3) if labels else 0
+    axes.set_ylim(top=axes.get_ylim()[1] / (1 - 0.11 * floors))
+    for level, (label, at) in enumerate(marks.items()):
+        axes.axvline(at, color=INK, lw=1.4, ls=(0, (4, 2)))
+        if labels:
+            top = 1 - 0.11 * (level % 3)
+            right = at > np.mean(axes.get_xlim())
+            axes.annotate(
+                label,
+                (at, top),
+                xycoords=("data", "axes fraction"),
+                xytext=(-4 if right else 4, 0),
+                textcoords="offset points",
+                ha="right" if right else "left",
+                va="top",
+            )
+
+
+def _flat(values: np.ndarray, title: str) -> np.ndarray:
+    flat = np.asarray(values).reshape(-1)
+    if flat.size == 0 or not np.isfinite(flat).all():
+        raise InputError(f"{title}: a histogram needs finite values, and at least one.")
+    return flat
+
+
+def _sentence(values: np.ndarray) -> str:
+    wide = values.astype(np.float64)
+    return (
+        f"{values.size:,} values from {number(values.min())} to {number(values.max())}, "
+        f"mean {number(wide.mean())}, standard deviation {number(wide.std())}"
+    )
+
+
+def _numbers(title: str, values: np.ndarray, at: np.ndarray, edges: np.ndarray) -> list[str]:
+    """A histogram as text: counts of the bars, taken together until there are ten or fewer."""
+    counts = np.histogram(at, edges)[0]
+    each = -(-counts.size // 10)
+    sums = np.add.reduceat(counts, np.arange(0, counts.size, each))
+    listed = " ".join(f"{count:,}" for count in sums)
+    return [f"{title}: {_sentence(values)}", f"  counts from left to right: {listed}"]
+
+
+def _mark_lines(marks: Mapping[str, float]) -> list[str]:
+    listed = ", ".join(f"{label} = {number(at)}" for label, at in marks.items())
+    return [f"  marks: {listed}"] if listed else []
+
+
+def _marks_spoken(marks: Mapping[str, float]) -> str:
+    listed = ", ".join(f"{label} at {number(at)}" for label, at in marks.items())
+    return f" Marked: {listed}." if listed else ""
