@@ -9,7 +9,7 @@ from fnmatch import fnmatchcase
 import numpy as np
 
 from drqsim.errors import InputError, UnsupportedOperatorError
-from drqsim.graph import Graph, Operator
+from drqsim.graph import Graph, Operator, shorten
 from drqsim.ops import TABLE
 from drqsim.ops.call import Call
 from drqsim.trace import TensorRecord, Trace, make_record, without_values
@@ -122,19 +122,19 @@ def _check_input(tensor, array: np.ndarray) -> None:
     passed = f"{array.dtype.name}{list(array.shape)}"
     if array.dtype != tensor.dtype:
         raise InputError(
-            f"Input {tensor.name!r} got {passed}; this model reads {tensor.dtype.name} "
+            f"Input {shorten(tensor.name)!r} got {passed}; this model reads {tensor.dtype.name} "
             f"(under dynamic-range quantization inputs stay float32). Convert it with "
             f".astype(numpy.{tensor.dtype.name})."
         )
     if array.shape != tensor.shape or array.size == 0:
         raise InputError(
-            f"Input {tensor.name!r} got the shape {list(array.shape)}; this model reads "
+            f"Input {shorten(tensor.name)!r} got the shape {list(array.shape)}; this model reads "
             f"{list(tensor.shape)}."
         )
     if not np.isfinite(array).all():
         at = tuple(int(i) for i in np.argwhere(~np.isfinite(array))[0])
         raise InputError(
-            f"Input {tensor.name!r} holds {array[at]} at {at}; a scale needs finite values, so "
+            f"Input {shorten(tensor.name)!r} holds {array[at]} at {at}; a scale needs finite values, so "
             "replace NaN and infinity first."
         )
 

@@ -123,8 +123,13 @@ def _graph(tflite, model, data: bytes, label: str) -> Graph:
 
 
 def _code(tflite, entry) -> str:
-    # older writers fill only the deprecated field, newer ones may fill only the other
-    number = max(entry.BuiltinCode(), entry.DeprecatedBuiltinCode())
+    # Older writers fill only the deprecated field, newer ones may fill only the other: the code is
+    # the larger. The package's BuiltinCode() hides a small code in the newer field, so look there.
+    from flatbuffers.number_types import Int32Flags
+
+    at = entry._tab.Offset(10)
+    newer = entry._tab.Get(Int32Flags, at + entry._tab.Pos) if at else 0
+    number = max(newer, entry.DeprecatedBuiltinCode())
     if number == tflite.BuiltinOperator.CUSTOM:
         return "CUSTOM"
     names = {v: k for k, v in vars(tflite.BuiltinOperator).items() if isinstance(v, int)}

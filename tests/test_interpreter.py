@@ -96,7 +96,7 @@ def test_scratch_that_is_reserved_but_not_written():
     _, trace = drqsim.run(layer(), image(), "reference")
     record = trace["conv_2d_0/accumulator"]
     assert (record.stored, record.reserved) == ("register", 8 * 25 * 4)
-    assert "never written" in repr(trace)
+    assert "register, 800 set aside in vain" in repr(trace)
     scale = drqsim.run(layer(), image())[1]["conv_2d_0/input_scale"]
     assert (scale.nbytes, scale.reserved) == (4, 25 * 4)  # one slot used of one per pixel
 
@@ -168,7 +168,8 @@ def test_trace_by_name_and_by_index():
 def test_the_trace_prints_as_a_table():
     _, trace = drqsim.run(layer(), image())
     text = repr(trace)
-    assert "conv_2d_0  input_quantized   int8[1,5,5,4]     scratch" in text
+    assert "input_quantized   int8[1,5,5,4]     scratch       arena " in text
+    assert "conv_2d_0" not in text  # of one operator the name goes without saying
     markup = trace._repr_html_()
     assert "<table" in markup and "int8[1,5,5,4]" in markup
     assert markup.count("<tr>") == len(trace) + 1

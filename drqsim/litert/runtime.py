@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,7 +13,7 @@ import numpy as np
 
 from drqsim import interpreter, tflite_file, tflite_write
 from drqsim.errors import InputError, ModelFileError
-from drqsim.graph import Graph
+from drqsim.graph import Graph, short_form, shorten
 from drqsim.trace import text_table
 
 _RESOLVERS = {
@@ -56,8 +59,8 @@ class RuntimeRun:
         rows = [
             (
                 str(t.index),
-                t.name or "(no name)",
-                f"{t.dtype.name}[{','.join(map(str, t.shape))}]",
+                shorten(t.name) or "(no name)",
+                short_form(t.dtype, t.shape),
                 "scratch" if t.is_scratch else "in the file",
                 "readable" if t.value is not None else "hidden",
             )
@@ -101,7 +104,7 @@ def run(
     graph, content = read_both(model)
     inputs = interpreter.inputs_by_index(graph, x)
     try:
-        with warnings.catch_warnings():
+        with _quiet(), warnings.catch_warnings():
             # it warns that keeping every tensor takes memory, which is what it is asked to do here
             warnings.filterwarnings("ignore", message=".*experimental_preserve_all_tensors")
             runtime = Interpreter(
@@ -109,7 +112,7 @@ def run(
                 experimental_op_resolver_type=getattr(OpResolverType, _RESOLVERS[kernels]),
                 experimental_preserve_all_tensors=True,
             )
-        runtime.allocate_tensors()
+            runtime.allocate_tensors()
         for index, array in inputs.items():
             runtime.set_tensor(index, array)
         runtime.invoke()
@@ -119,6 +122,19 @@ def run(
     tensors = tuple(_read(runtime, detail, len(graph.tensors)) for detail in details)
     outputs = {graph.tensors[i].name: runtime.get_tensor(i) for i in graph.outputs}
     return RuntimeRun(kernels, tensors, outputs)
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Hide what the runtime's C++ side writes to stderr: it announces XNNPACK once per process."""
+    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
 
 
 def _read(runtime, detail: dict, in_file: int) -> RuntimeTensor:
