@@ -134,8 +134,8 @@ def _check_input(tensor, array: np.ndarray) -> None:
     if not np.isfinite(array).all():
         at = tuple(int(i) for i in np.argwhere(~np.isfinite(array))[0])
         raise InputError(
-            f"Input {shorten(tensor.name)!r} holds {array[at]} at {at}; a scale needs finite values, so "
-            "replace NaN and infinity first."
+            f"Input {shorten(tensor.name)!r} holds {array[at]} at {at}; a scale needs finite "
+            "values, so replace NaN and infinity first."
         )
 
 
