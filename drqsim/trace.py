@@ -40,7 +40,8 @@ class TensorRecord:
     op, name : str
         ``conv_2d_0`` and ``accumulator``; the key in the trace is ``conv_2d_0/accumulator``.
     role : str
-        ``weight``, ``activation``, ``scratch`` or ``intermediate``.
+        ``weight``, ``activation``, ``scratch`` (a buffer that an operator works in) or
+        ``intermediate`` (a value that only passes through registers).
     stage : str
         ``offline`` (made by the converter) or ``on-device`` (made at inference).
     stored : str
@@ -95,6 +96,8 @@ def make_record(
     """A record of ``value`` with role, stage and place from the table of kinds."""
     role, stage, usual = KINDS[name]
     stored = stored or usual
+    if role == "scratch" and stored == "register":
+        role = "intermediate"  # scratch is memory
     if reserved is None:
         reserved = 0 if stored in ("register", "delegate") else value.nbytes
     return TensorRecord(

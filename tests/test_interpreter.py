@@ -83,7 +83,7 @@ def test_dtypes_roles_and_places():
     assert kinds["input_quantized"] == ("int8", "scratch", "on-device", "arena")
     assert kinds["filter_row_sums"] == ("int32", "scratch", "on-device", "persistent")
     assert kinds["accumulator_raw"] == ("int32", "scratch", "on-device", "arena")
-    assert kinds["accumulator"] == ("int32", "scratch", "on-device", "register")
+    assert kinds["accumulator"] == ("int32", "intermediate", "on-device", "register")
     assert kinds["pre_activation"] == ("float32", "intermediate", "on-device", "register")
     assert kinds["output"] == ("float32", "activation", "on-device", "arena")
     for record in trace:
