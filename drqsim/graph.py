@@ -125,13 +125,14 @@ class Graph:
     def lifetime(self, index: int) -> tuple[int, int]:
         """First and last operator (positions in execution order) that need tensor ``index``.
 
-        A graph input is born at 0; a graph output lives on after the last operator.
+        A graph input is born at 0. What enters or leaves the graph is never overwritten: it lives
+        on after the last operator, so its second number is ``len(operators)``.
         """
         writers = [at for at, op in enumerate(self.operators) if index in op.outputs]
         readers = [at for at, op in enumerate(self.operators) if index in op.inputs]
         born = writers[0] if writers else 0
-        dies = len(self.operators) if index in self.outputs else max([born, *readers])
-        return born, dies
+        kept = index in self.inputs or index in self.outputs
+        return born, len(self.operators) if kept else max([born, *readers])
 
     @property
     def constants(self) -> list[Tensor]:

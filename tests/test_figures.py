@@ -9,6 +9,7 @@ import pytest
 
 import drqsim
 from drqsim import figures
+from drqsim.figures.histograms import bin_edges
 from drqsim.figures.style import DARK, LIGHT
 from drqsim.figures.tables import STRONGEST
 from drqsim.interpreter import KERNELS
@@ -142,21 +143,22 @@ def test_a_layer_reads_as_a_list_of_steps():
         "conv_2d_0, optimized kernels\n"
         "input                float32[1,2,3,1]       24 bytes  arena  -2 … 3\n"
         "    | find the largest magnitude\n"
-        "input_scale          float32[1]              4 bytes  arena (24 set aside)  = 0.02362\n"
-        "    | round(x / scale)\n"
+        "input_scale          float32[1]              4 bytes  "
+        "arena (room for 6 scales)  = 0.02362\n"
+        "    | round(x × 127/largest magnitude)\n"
         "input_quantized      int8[1,2,3,1]           6 bytes  arena  -85 … 127\n"
         "    | copy every window into a row\n"
         "im2col               int8[1,2,3,2]          12 bytes  arena  -85 … 127\n"
         "    | sum of products, int8 × int8 → int32\n"
         "  + filter           int8[1,1,2,1]           2 bytes  model file (offline)  -64 … 127\n"
-        "accumulator          int32[1,2,3,1]         24 bytes  "
-        "register (24 set aside, never written)  -10,795 … 18,817\n"
+        "accumulator          int32[1,2,3,1]          0 bytes  "
+        "register (24 bytes set aside, never written)  -10,795 … 18,817\n"
         "    | × input scale × filter scale\n"
         "  + filter_scale     float32[1]              4 bytes  model file (offline)  = 0.25\n"
-        "dequantized          float32[1,2,3,1]       24 bytes  register  -63.75 … 111.1\n"
+        "dequantized          float32[1,2,3,1]        0 bytes  register  -63.75 … 111.1\n"
         "    | + bias\n"
         "  + bias             float32[1]              4 bytes  model file (offline)  = 0.5\n"
-        "pre_activation       float32[1,2,3,1]       24 bytes  register  -63.25 … 111.6\n"
+        "pre_activation       float32[1,2,3,1]        0 bytes  register  -63.25 … 111.6\n"
         "    | ReLU: negative numbers become 0\n"
         "output               float32[1,2,3,1]       24 bytes  arena  0 … 111.6"
     )
@@ -179,6 +181,36 @@ def test_the_operation_on_an_arrow_follows_the_kernel_path():
     assert "| − zero point × row sums" in texts["optimized"]
     assert "| sum of products − zero point × row sums → int32" in texts["xnnpack"]
     assert "| sum of products + bias" in repr(figures.layer(trace_of(name="digits_float")))
+
+
+def test_a_card_shows_only_what_is_stored():
+    cards = figures.layer(trace_of("optimized")).body.split('<div class="drq-tile ')[1:]
+    passing = [card for card in cards if "drq-passing" in card.split(">")[0]]
+    assert len(cards) == 14
+    assert len(passing) == 3
+    for card in cards:
+        assert ("0 bytes stored" in card) == ("width:0.00%" in card) == (card in passing)
+    assert figures.layer(trace_of("optimized")).body.count("(room for 64 ") == 2
+
+
+def test_scale_and_zero_point_are_seen_to_enter_again():
+    again = r"drq-flow-again drq-(\w+)\"><span>(\w+) ="
+    both = [("int32", "input_zero_point"), ("float32", "input_scale")]
+    assert re.findall(again, figures.layer(trace_of("optimized")).body) == both
+    assert re.findall(again, figures.layer(trace_of(name="digits_drq_per_tensor")).body) == both[1:]
+    assert re.findall(again, figures.layer(trace_of(name="digits_float")).body) == []
+
+
+def test_the_panel_of_the_constants_begins_beside_the_card_above_the_first():
+    for name, last in (("digits_drq", "im2col"), ("digits_float", "input")):
+        lead, panel = figures.layer(trace_of(name=name)).body.split("drq-flow-panel")
+        assert re.findall(r"<b>(\w+)</b>", panel)[0] == last
+        assert "The same for every input" in panel and "<b>filter</b>" not in lead
+
+
+def test_row_sums_say_when_they_are_computed():
+    assert "made once, on the first run<" in figures.layer(trace_of("optimized")).body
+    assert "made once<" in figures.layer(trace_of("xnnpack")).body
 
 
 @pytest.mark.parametrize(
@@ -222,6 +254,16 @@ def test_grid_text():
     )
 
 
+def test_a_grid_says_what_its_colour_means():
+    one = figures.grid(np.array([[9216, -1]]), "a", "int32")
+    other = figures.grid(np.array([[3]]), "b", "int8", center=-128)
+    assert repr(one).splitlines()[1] == "9,216     -1"
+    assert "color: distance from 0<" in one.body
+    assert "color: distance from \N{MINUS SIGN}128<" in other.body
+    assert figures.grids([one, one]).body.count("color:") == 1
+    assert figures.grids([one, other]).body.count("color:") == 2
+
+
 @pytest.mark.parametrize(
     ("largest", "text"),
     [(0.0, "0"), (3.14159, "3.14"), (31.4159, "31.4"), (0.0314159, "0.0314"), (3e-9, "3.0e-09")],
@@ -259,6 +301,39 @@ def test_histogram_text():
     )
 
 
+@pytest.mark.parametrize("bins", [1, 2, 7, 40])
+@pytest.mark.parametrize(
+    "values",
+    [
+        np.array([-3.1, 0.0, 2.0]),
+        np.array([-1e-9, 1e9]),
+        np.array([-0.1, 0.3], np.float32),
+        np.array([-128, 0, 127], np.int8),
+        np.array([-185787, 158167], np.int32),
+        np.array([-1, 1]),
+    ],
+)
+def test_a_bin_begins_at_zero_and_none_is_lost(values, bins):
+    edges = bin_edges(values, bins)
+    zero = -0.5 if values.dtype.kind == "i" else 0
+    assert zero in edges
+    assert len(edges) - 1 <= max(bins, 2)
+    assert np.histogram(values, edges)[0].sum() == values.size
+
+
+def test_codes_are_binned_from_their_zero_point():
+    edges = bin_edges(np.arange(-128, 128), 40, zero=5)
+    assert 4.5 in edges
+    assert edges[0] <= -128 and edges[-1] >= 127
+
+
+def test_two_histograms_say_when_their_heights_differ():
+    few, many = np.arange(-3.0, 4), np.zeros(90)
+    titles, kinds = ("a", "b"), ("int8", "int8")
+    assert "other scale" in figures.two_histograms(few, many, titles, kinds).body
+    assert "other scale" not in figures.two_histograms(few, few + 1, titles, kinds).body
+
+
 def test_two_histograms_count_the_same_bins():
     real = np.array([0.0, 0.5, 0.5, 1.5], np.float32)
     figure = figures.two_histograms(
@@ -279,8 +354,8 @@ def test_lifetimes_text():
     layer, _ = small_layer()
     assert repr(figures.lifetimes(layer)) == (
         "lifetimes: at most 48 bytes alive, during conv_2d_0\n"
-        "  float32[1,2,3,1]              24 bytes  conv_2d_0 to conv_2d_0\n"
-        "  float32[1,2,3,1]              24 bytes  conv_2d_0 to the end\n"
+        "  input        float32[1,2,3,1]         24 bytes, 0 to the end\n"
+        "  0 conv_2d_0  float32[1,2,3,1]         24 bytes, 0 to the end\n"
         "  alive: 48"
     )
 

@@ -151,6 +151,8 @@ def test_lifetimes_on_the_digits_net():
     _, trace = drqsim.run(first, data)
     assert (trace["conv_2d_0/output"].born, trace["conv_2d_0/output"].dies) == (0, 1)
     births = [graph.lifetime(op.outputs[0]) for op in graph.operators]
+    # the runtime never overwrites what the caller passed in
+    assert graph.lifetime(graph.inputs[0]) == (0, len(births))
     assert births[0] == (0, 1)
     assert births[-1] == (len(births) - 1, len(births))
 

@@ -37,8 +37,8 @@ def bars(rows: Iterable[tuple[str, float, str]], title: str, unit: str = "") -> 
         )
     listing = "; ".join(f"{label} {number(value)}" for label, value, _ in rows)
     return Figure(
-        f'<table class="drq-bars"><caption>{escape(title)}</caption>'
-        f"<tbody>{''.join(body)}</tbody></table>",
+        f'<table class="drq-bars" style="--label:{0.6 * width:.1f}em">'
+        f"<caption>{escape(title)}</caption><tbody>{''.join(body)}</tbody></table>",
         "\n".join(lines),
         f"Bar chart, {title}: {listing} {unit}".strip() + ".",
     )
@@ -48,32 +48,40 @@ def lifetimes(graph: Graph) -> Figure:
     """Which activation tensors exist during which operator, and how many bytes that makes.
 
     One row for each tensor, from the operator that writes it (the first, for an input) to the last
-    one that reads it. Constants are left out: they stay in the file.
+    one that reads it; inputs and outputs of the graph stay to the end. Constants are left out: they
+    stay in the file.
     """
     if not graph.operators:
         raise InputError("This model has no operators, so nothing lives in it.")
     names = [op.name for op in graph.operators]
     tensors = [
-        (tensor, *graph.lifetime(index))
+        ("input" if index in graph.inputs else f"{born} {names[born]}", tensor, born, dies)
         for index, tensor in enumerate(graph.tensors)
         if tensor.value is None
+        for born, dies in [graph.lifetime(index)]
     ]
-    tensors.sort(key=lambda row: row[1:])
+    tensors.sort(key=lambda row: (row[0] != "input", *row[2:]))
     alive = [
-        sum(tensor.nbytes for tensor, born, dies in tensors if born <= at <= dies)
+        sum(tensor.nbytes for _, tensor, born, dies in tensors if born <= at <= dies)
         for at in range(len(names))
     ]
     peak = max(alive)
+    width = max(len(writer) for writer, *_ in tensors)
     lines = [
-        f"  {str(tensor):<22} {tensor.nbytes:>9,} bytes  {_span(names, born, dies)}"
-        for tensor, born, dies in tensors
+        f"  {writer:<{width}}  {tensor!s:<18} {tensor.nbytes:>8,} bytes, "
+        f"{born} to {'the end' if dies == len(names) else dies}"
+        for writer, tensor, born, dies in tensors
     ]
     summary = f"at most {byte_count(peak)} alive, during {names[alive.index(peak)]}"
     rows = [
-        _row(f"{tensor}, {byte_count(tensor.nbytes)}", _bar(tensor.dtype.name, names, born, dies))
-        for tensor, born, dies in tensors
+        _row(
+            f"{escape(writer)}<span>{tensor}, {byte_count(tensor.nbytes)}</span>",
+            _bar(tensor.dtype.name, names, born, dies),
+        )
+        for writer, tensor, born, dies in tensors
     ]
-    head = _row("operator", "".join(f"<span>{escape(name)}</span>" for name in names), "heads")
+    heads = "".join(f"<span>{at} {escape(name)}</span>" for at, name in enumerate(names))
+    head = _row("operator", heads, "heads")
     total = _row("bytes alive", "".join(_column(nbytes, peak) for nbytes in alive), "totals")
     table = f'<div class="drq-lives" style="--n:{len(names)}">{head}{"".join(rows)}{total}</div>'
     return Figure(
@@ -93,7 +101,7 @@ def _span(names: list[str], born: int, dies: int) -> str:
 def _row(label: str, track: str, look: str = "") -> str:
     classes = f"drq-lives-row drq-lives-{look}" if look else "drq-lives-row"
     return (
-        f'<div class="{classes}"><div class="drq-lives-label">{escape(label)}</div>'
+        f'<div class="{classes}"><div class="drq-lives-label">{label}</div>'
         f'<div class="drq-lives-track">{track}</div></div>'
     )
 

@@ -20,6 +20,11 @@ ENTERS_AT = {
 }
 # records that come into being together
 TOGETHER = {"input_zero_point": "input_scale"}
+# results that are used a second time, further down
+AGAIN = {
+    "accumulator": "input_zero_point",
+    "dequantized": "input_scale",
+}
 MEANINGS = {
     "input": "what the layer reads",
     "filter": "the weights",
@@ -36,6 +41,7 @@ MEANINGS = {
     "pre_activation": "before the activation",
     "output": "what the next layer reads",
 }
+SLOTS = {"input_scale": "scales", "input_zero_point": "zero points"}
 PLACES = {
     "file": "model file (offline)",
     "arena": "arena",
@@ -50,20 +56,21 @@ ACTIVATIONS = {
     "RELU_N1_TO_1": "ReLU N1 to 1: clamped to −1 … 1",
 }
 LEGEND = (
-    ("drq-weight", "weight, made offline"),
+    ("drq-weight", "constant from the model file, any type"),
     ("drq-float32", "float32, real numbers"),
     ("drq-int8", "int8, 8-bit codes"),
-    ("drq-int32", "int32, exact sums"),
+    ("drq-int32", "int32, whole numbers"),
     ("", "solid frame: stored in memory"),
     ("drq-passing", "dashed frame: in a register only, never stored"),
 )
 
 
 class Step(NamedTuple):
-    """One arrow: what is done, the constants that it takes, and what comes out."""
+    """One arrow: what is done, what it takes besides the card above, and what comes out."""
 
     operation: str
     constants: list[TensorRecord]
+    again: TensorRecord | None
     results: list[TensorRecord]
 
 
@@ -110,7 +117,8 @@ def _steps(records: list[TensorRecord], fused: str | None) -> list[Step]:
             steps[-1].results.append(record)
             continue
         operation = _operation(record.name, names, fused) if steps else ""
-        steps.append(Step(operation, constants.get(record.name, []), [record]))
+        again = names.get(AGAIN.get(record.name))
+        steps.append(Step(operation, constants.get(record.name, []), again, [record]))
     return steps
 
 
@@ -120,7 +128,7 @@ def _operation(name: str, names: dict[str, TensorRecord], fused: str | None) -> 
     if name == "input_scale":
         return "find smallest and largest value" if shifted else "find the largest magnitude"
     if name == "input_quantized":
-        return "round(x / scale) + zero point" if shifted else "round(x / scale)"
+        return "round(x × 1/scale) + zero point" if shifted else "round(x × 127/largest magnitude)"
     if name == "im2col":
         return "copy every window into a row"
     if name == "accumulator_raw":
@@ -164,10 +172,25 @@ def _place(record: TensorRecord) -> str:
     """Where the values are, and what the runtime sets aside beyond them."""
     place = PLACES.get(record.stored, record.stored)
     if record.stored == "register" and record.reserved:
-        return f"{place} ({record.reserved:,} set aside, never written)"
+        return f"{place} ({byte_count(record.reserved)} set aside, never written)"
     if record.reserved > record.nbytes:
-        return f"{place} ({record.reserved:,} set aside)"
+        slots = record.reserved // record.dtype.itemsize
+        return f"{place} (room for {slots:,} {SLOTS.get(record.name, 'values')})"
     return place
+
+
+def _meaning(record: TensorRecord) -> str:
+    """What the record is, and when it is made if that is not now."""
+    meaning = MEANINGS.get(record.name, "")
+    if record.name == "filter_row_sums":
+        meaning += ", made once"
+        meaning += ", on the first run" if record.stored == "persistent" else ""
+    return meaning
+
+
+def _stored_bytes(record: TensorRecord) -> int:
+    """How many bytes of memory the values take: none in a register."""
+    return 0 if record.stored == "register" else record.nbytes
 
 
 def _values(record: TensorRecord) -> str:
@@ -180,50 +203,65 @@ def _values(record: TensorRecord) -> str:
 
 
 def _html(title: str, steps: list[Step]) -> str:
-    largest = max(record.nbytes for step in steps for record in step.constants + step.results)
-    parts = [
-        '<div class="drq-flow-row drq-flow-heads"><div class="drq-flow-file">The same for '
-        'every input</div><div></div><div class="drq-flow-chain">New for every input, on '
-        "the device</div></div>"
-    ]
+    largest = max(_stored_bytes(r) for step in steps for r in step.constants + step.results) or 1
+    rows = [_row("drq-flow-heads", "", "New for every input, on the device")]
+    panel = None  # the row beside which the panel of the constants begins
     for at, step in enumerate(steps):
         if at:
-            constants = "".join(_card(record, largest) for record in step.constants)
-            joins = " drq-flow-joins" if constants else ""
-            parts.append(
-                f'<div class="drq-flow-row{joins}"><div class="drq-flow-file">{constants}</div>'
-                f'<div class="drq-flow-join"></div><div class="drq-flow-chain drq-flow-arrow">'
-                f"{_label(step.operation)}</div></div>"
-            )
+            rows.append(_arrow(step, largest))
+        heading = ""
+        if panel is None and at + 1 < len(steps) and steps[at + 1].constants:
+            heading, panel = '<div class="drq-flow-head">The same for every input</div>', len(rows)
         results = "".join(_card(record, largest) for record in step.results)
-        parts.append(
-            '<div class="drq-flow-row"><div class="drq-flow-file"></div><div></div>'
-            f'<div class="drq-flow-chain drq-flow-cards">{results}</div></div>'
-        )
+        rows.append(_row("", heading, f'<div class="drq-flow-cards">{results}</div>'))
+    flow = "".join(rows[:panel])
+    if panel is not None:
+        flow += f'<div class="drq-flow-panel">{"".join(rows[panel:])}</div>'
     legend = "".join(f'<li><i class="{look}"></i>{text}</li>' for look, text in LEGEND)
     return (
         f'<div class="drq-flow-title">{escape(title)}</div>'
-        f'<div class="drq-flow">{"".join(parts)}</div><ul class="drq-legend">{legend}'
+        f'<div class="drq-flow">{flow}</div><ul class="drq-legend">{legend}'
         '<li><i class="drq-flow-size"></i>bar: bytes, against the largest tensor</li></ul>'
     )
 
 
-def _label(operation: str) -> str:
-    return f'<span class="drq-flow-op">{escape(operation)}</span>' if operation else ""
+def _row(look: str, constants: str, chain: str) -> str:
+    return (
+        f'<div class="drq-flow-row {look}"><div class="drq-flow-file">{constants}</div>'
+        f'<div class="drq-flow-join"></div><div class="drq-flow-chain">{chain}</div></div>'
+    )
+
+
+def _arrow(step: Step, largest: int) -> str:
+    """The arrow that leads to a step's results, with the constants that join it."""
+    constants = "".join(_card(record, largest) for record in step.constants)
+    looks, label = ["drq-flow-joins"] * bool(constants), ""
+    if step.again:
+        looks.append("drq-flow-late")
+        value = f" {minus(_values(step.again))}" if step.again.shape == (1,) else ""
+        label += (
+            f'<span class="drq-flow-again drq-{escape(kind_class(step.again))}">'
+            f"<span>{escape(step.again.name)}{value}</span></span>"
+        )
+    if step.operation:
+        label += f'<span class="drq-flow-op">{escape(step.operation)}</span>'
+    return _row(" ".join(looks), constants, f'<div class="drq-flow-arrow">{label}</div>')
 
 
 def _card(record: TensorRecord, largest: int) -> str:
-    passing = " drq-passing" if record.stored == "register" else ""
-    return (
-        f'<div class="drq-tile drq-{escape(kind_class(record))}{passing}">'
+    nbytes, values = _stored_bytes(record), minus(_values(record))
+    passing, stored = ("", "") if nbytes else (" drq-passing", " stored")
+    lines = [
         f'<div class="drq-tile-line"><b>{escape(record.name)}</b>'
-        f'<span class="drq-short">{escape(str(record))}</span></div>'
-        f'<div class="drq-tile-line"><span>{MEANINGS.get(record.name, "")}</span>'
-        f'<span class="drq-value">{minus(_values(record))}</span></div>'
-        f'<div class="drq-tile-line drq-muted"><span>{byte_count(record.nbytes)}</span>'
-        f"<span>{escape(_place(record))}</span></div>"
-        f'<i class="drq-tile-size" style="width:{100 * record.nbytes / largest:.2f}%"></i></div>'
-    )
+        f'<span class="drq-short">{escape(str(record))}</span></div>',
+        f"<div>{_meaning(record)}</div>",
+        f'<div class="drq-value">{values}</div>' if values else "",
+        f'<div class="drq-tile-line drq-muted"><span>{byte_count(nbytes)}{stored}</span>'
+        f"<span>{escape(_place(record))}</span></div>",
+        f'<i class="drq-tile-size" style="width:{100 * nbytes / largest:.2f}%"></i>',
+    ]
+    kind = escape(kind_class(record))
+    return f'<div class="drq-tile drq-{kind}{passing}">{"".join(lines)}</div>'
 
 
 def _text(title: str, steps: list[Step]) -> str:
@@ -237,5 +275,5 @@ def _text(title: str, steps: list[Step]) -> str:
 
 
 def _line(lead: str, record: TensorRecord) -> str:
-    start = f"{lead + record.name:<20} {record!s:<18} {byte_count(record.nbytes):>12}"
+    start = f"{lead + record.name:<20} {record!s:<18} {byte_count(_stored_bytes(record)):>12}"
     return f"{start}  {_place(record)}  {_values(record)}".rstrip()

@@ -27,7 +27,8 @@ def histogram(
     title : str
     kind : {"float32", "int8", "int32", "weight"}
     bins : int
-        How many bars at most; whole numbers get the same number of values in every bar.
+        How many bars at most; whole numbers get the same number of values in every bar. A bar holds
+        its left end and not its right one, and 0 is the left end of one.
     marks : dict of label to value, optional
         Vertical lines.
     """
@@ -59,6 +60,8 @@ def two_histograms(
 ) -> Figure:
     """Two histograms, one above the other, on one x axis.
 
+    They share the y axis too, unless the counts are too far apart; the lower label then says so.
+
     Parameters
     ----------
     upper, lower : array
@@ -79,14 +82,23 @@ def two_histograms(
         scale, zero_point = np.asarray(scale).item(), np.asarray(zero_point).item()
         shown = (lower.astype(np.float64) - zero_point) * scale
         whole = np.concatenate([upper.astype(np.float64) / scale + zero_point, lower])
-        edges = (bin_edges(np.rint(whole).astype(int), bins) - zero_point) * scale
+        edges = (bin_edges(np.rint(whole).astype(int), bins, zero_point) - zero_point) * scale
 
     def paint(top, bottom):
         for axes, values, kind, title in zip(
             (top, bottom), (upper, shown), kinds, titles, strict=True
         ):
             _bars(axes, values, edges, check_kind(kind), title)
-            _marks(axes, marks, labels=axes is top)
+        tallest = [axes.get_ylim()[1] for axes in (top, bottom)]
+        alike = max(tallest) <= 1.5 * min(tallest)
+        if alike:
+            top.set_ylim(top=max(tallest))
+        else:
+            bottom.set_ylabel("how many\n(other scale)")
+        _marks(top, marks)
+        _marks(bottom, marks, labels=False)
+        if alike:
+            bottom.set_ylim(top.get_ylim())
         top.tick_params(labelbottom=True)
         if scale is not None:
             codes = int(lower.min()), int(lower.max())
@@ -107,15 +119,30 @@ def two_histograms(
     )
 
 
-def bin_edges(values: np.ndarray, bins: int) -> np.ndarray:
-    """Edges of at most ``bins`` equal bins; between whole numbers, and equally many to a bin."""
+def bin_edges(values: np.ndarray, bins: int, zero: int = 0) -> np.ndarray:
+    """Edges of at most ``bins`` equal bins; between whole numbers, and equally many to a bin.
+
+    Where 0 (of whole numbers, ``zero``) lies inside the range, a bin begins there.
+    """
     low, high = values.min(), values.max()
     if values.dtype.kind in "iu":
-        width = -(-(int(high) - int(low) + 1) // bins)
-        return np.arange(int(low), int(high) + 1 + width, width) - 0.5
+        low, high = int(low), int(high)
+        width = -(-(high - low + 1) // bins)
+        start = low
+        if low < zero <= high:
+            while -((low - zero) // width) + (high - zero) // width + 1 > max(bins, 2):
+                width += 1
+            start = zero + (low - zero) // width * width
+        return np.arange(start, high + 1 + width, width) - 0.5
     if low == high:
         return np.array([low - 0.5, high + 0.5], np.float64)
-    return np.linspace(float(low), float(high), bins + 1)
+    low, high = float(low), float(high)
+    if not low < 0 < high:
+        return np.linspace(low, high, bins + 1)
+    width = (high - low) / max(bins - 1, 1)
+    edges = width * np.arange(np.floor(low / width), np.ceil(high / width) + 1)
+    edges[0], edges[-1] = min(edges[0], low), max(edges[-1], high)
+    return edges
 
 
 def _bars(axes, values, edges, kind: str, title: str) -> None:

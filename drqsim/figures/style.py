@@ -54,9 +54,12 @@ _RULES = """
 .drq-figure table caption{caption-side:top;text-align:left;padding:0 0 .35rem;font-weight:600;
   color:inherit;font-size:.95rem}
 
-.drq-figure .drq-beside{display:flex;flex-wrap:wrap;gap:1rem 1.75rem;align-items:flex-start}
+.drq-figure .drq-beside{display:flex;flex-wrap:wrap;gap:1rem;align-items:flex-end}
 .drq-figure .drq-beside-item{max-width:100%;min-width:0}
-.drq-figure table.drq-grid tbody td{padding:.3em .35em;border:1px solid var(--drq-line);
+.drq-figure .drq-note{font-size:.9em;font-weight:400;color:var(--drq-muted)}
+.drq-figure caption .drq-note{display:block;font-size:.8rem}
+.drq-figure table.drq-grid{font-size:.76rem}
+.drq-figure table.drq-grid tbody td{padding:.3em .22em;border:1px solid var(--drq-line);
   text-align:right;line-height:1.3;white-space:nowrap;
   background:color-mix(in srgb,var(--drq-cell) var(--shade,0%),transparent)}
 .drq-figure table.drq-grid tbody td.drq-below{
@@ -67,16 +70,20 @@ _RULES = """
 .drq-figure table.drq-bars{width:100%;max-width:44rem;font-size:.9rem}
 .drq-figure table.drq-bars th,.drq-figure table.drq-bars td{padding:.25rem .6rem .25rem 0;border:0;
   text-align:left;font-weight:400;line-height:1.3;vertical-align:middle}
-.drq-figure table.drq-bars th{overflow-wrap:break-word}
+.drq-figure table.drq-bars th{overflow-wrap:break-word;min-width:min(var(--label),55cqw)}
 .drq-figure table.drq-bars td:last-child{white-space:nowrap;text-align:right;padding-right:0}
-.drq-figure table.drq-bars td.drq-track{width:50%;min-width:5rem}
+.drq-figure table.drq-bars td.drq-track{width:100%;min-width:4.5rem}
+@container (max-width:30rem){.drq-figure table.drq-bars{font-size:.85rem}
+  .drq-figure table.drq-bars th{min-width:min(var(--label),38cqw)}
+  .drq-figure table.drq-bars td.drq-track{min-width:3rem}}
 .drq-figure .drq-track div{height:1.1rem;min-width:2px;border-radius:0 .25rem .25rem 0;
   background:var(--drq-color);print-color-adjust:exact}
 
 .drq-figure .drq-lives{min-width:calc(var(--n)*1.45rem);font-size:.85rem;
   font-variant-numeric:tabular-nums}
 .drq-figure .drq-lives-row{display:grid;grid-template-columns:15rem 1fr;align-items:stretch}
-.drq-figure .drq-lives-label{padding:.15rem .6rem .15rem 0;align-self:center}
+.drq-figure .drq-lives-label{padding:.15rem .6rem .15rem 0;align-self:center;line-height:1.25}
+.drq-figure .drq-lives-label span{display:block;font-size:.95em;color:var(--drq-muted)}
 .drq-figure .drq-lives-heads .drq-lives-label{align-self:end;font-weight:600}
 .drq-figure .drq-lives-totals .drq-lives-label{align-self:start;font-weight:600}
 .drq-figure .drq-lives-track{display:grid;grid-template-columns:repeat(var(--n),minmax(0,1fr));
@@ -97,21 +104,23 @@ _RULES = """
   .drq-figure .drq-lives-label{padding-top:.4rem}}
 
 .drq-figure .drq-flow-title{font-weight:650;font-size:1.1rem;margin-bottom:.5rem}
-.drq-figure .drq-flow{font-size:.9rem;max-width:60rem;--line:var(--drq-muted);position:relative}
-.drq-figure .drq-flow::before{content:"";position:absolute;inset:0 auto 0 0;
+.drq-figure .drq-flow{font-size:.9rem;max-width:60rem;--line:var(--drq-muted)}
+.drq-figure .drq-flow-panel{position:relative}
+.drq-figure .drq-flow-panel::before{content:"";position:absolute;inset:0 auto 0 0;
   width:calc((100% - 2rem)*6/13);border-radius:.6rem;print-color-adjust:exact;
   background:color-mix(in srgb,var(--drq-weight-bg) 55%,transparent)}
 .drq-figure .drq-flow-row{position:relative;display:grid;
   grid-template-columns:minmax(0,6fr) 2rem minmax(0,7fr)}
 .drq-figure .drq-flow-file{display:flex;flex-direction:column;justify-content:center;gap:.5rem;
   padding:0 .6rem}
-.drq-figure .drq-flow-heads .drq-flow-file{padding:.6rem}
-.drq-figure .drq-flow-heads{font-weight:600;color:var(--drq-muted)}
+.drq-figure .drq-flow-heads,.drq-figure .drq-flow-head{font-weight:600;color:var(--drq-muted)}
 .drq-figure .drq-flow-heads .drq-flow-chain{padding:.6rem 0}
+.drq-figure .drq-flow-head{flex:1;padding-top:.4rem}
 .drq-figure .drq-flow-joins .drq-flow-file{margin:-1.3rem 0}
 .drq-figure .drq-flow-cards{display:flex;flex-wrap:wrap;gap:.6rem}
 .drq-figure .drq-flow-cards .drq-tile{flex:1 1 11rem}
 .drq-figure .drq-flow-join{position:relative}
+.drq-figure .drq-flow-chain{display:grid;grid-template-columns:minmax(0,1fr)}
 .drq-figure .drq-flow-joins .drq-flow-join::before{content:"";position:absolute;left:-.6rem;
   right:6px;top:calc(50% - 1px);border-top:2px solid var(--line)}
 .drq-figure .drq-flow-joins .drq-flow-join::after{content:"";position:absolute;right:0;
@@ -125,6 +134,13 @@ _RULES = """
   background:linear-gradient(var(--line),var(--line)) 50% 0/2px calc(100% - 6px) no-repeat,
   conic-gradient(from -34deg at 50% 100%,var(--line) 68deg,transparent 0) 50% 100%/12px 9px
   no-repeat}
+.drq-figure .drq-flow-again{display:flex;align-items:center;margin-left:1.5rem;
+  padding:.2rem 0 .4rem;border-left:2px solid var(--line)}
+.drq-figure .drq-flow-again::before{content:"";width:.9rem;border-top:2px solid var(--line)}
+.drq-figure .drq-flow-late .drq-flow-join::before,
+.drq-figure .drq-flow-late .drq-flow-join::after{margin-top:1.05rem}
+.drq-figure .drq-flow-again span{padding:.05rem .5rem;border:1.5px solid var(--drq-color);
+  border-radius:.4rem;background:var(--drq-tint);font-size:.85rem;print-color-adjust:exact}
 .drq-figure .drq-flow-op{padding:.2rem .8rem;border:1.5px solid var(--line);border-radius:1rem;
   font-weight:500}
 .drq-figure .drq-tile{position:relative;padding:.45rem .7rem .6rem;overflow:hidden;
@@ -148,7 +164,8 @@ _RULES = """
   background:var(--drq-muted)}
 @container (max-width:38rem){
   .drq-figure .drq-flow-row{grid-template-columns:minmax(0,1fr)}
-  .drq-figure .drq-flow::before,.drq-figure .drq-flow-heads,.drq-figure .drq-flow-join{display:none}
+  .drq-figure .drq-flow-panel::before,.drq-figure .drq-flow-heads,.drq-figure .drq-flow-head,
+  .drq-figure .drq-flow-join{display:none}
   .drq-figure .drq-flow-file{padding:0}
   .drq-figure .drq-flow-joins .drq-flow-file{margin:0 0 0 1.5rem;padding:.9rem 0 .2rem 1.5rem;
     border-left:2px solid var(--line);border-radius:0}

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from html import escape
 
 import numpy as np
 
 from drqsim.errors import InputError
-from drqsim.figures.figure import Figure, check_kind, number, scroller
+from drqsim.figures.figure import Figure, check_kind, minus, number, scroller
 from drqsim.graph import short_form
 
 # of the kind's colour in the strongest cell, in percent: the numbers stay readable on it
 STRONGEST = 40
+NOTE = re.compile(r'<span class="drq-note">.*?</span>')
 
 
 def grid(
@@ -52,16 +54,27 @@ def grid(
         f"{title}: a table of {values.shape[0]} by {values.shape[1]} {values.dtype.name} numbers "
         f"from {lowest} to {highest}" + (f", {len(marked)} of them outlined." if marked else ".")
     )
-    body = _table(texts, _shades(values, center), marked, title, values, check_kind(kind))
+    center = np.asarray(center).item()
+    caption = (
+        f'{escape(title)} <span class="drq-short">{short_form(values.dtype, values.shape)}</span> '
+        f'<span class="drq-note">color: distance from {minus(number(center))}</span>'
+    )
+    body = _table(caption, texts, _shades(values, center), marked, check_kind(kind))
     return Figure(scroller(body, title), _text(heading, texts, marked), alt)
 
 
 def grids(figures: Iterable[Figure]) -> Figure:
     """Several grids side by side; they wrap where the page is narrow."""
     figures = list(figures)
-    body = "".join(f'<div class="drq-beside-item">{figure.body}</div>' for figure in figures)
+    bodies = [figure.body for figure in figures]
+    notes = {note for body in bodies for note in NOTE.findall(body)}
+    below = ""
+    if len(notes) == 1:  # what all of them say is said once
+        bodies = [NOTE.sub("", body) for body in bodies]
+        below = f'<div class="drq-muted">{notes.pop()}</div>'
+    items = "".join(f'<div class="drq-beside-item">{body}</div>' for body in bodies)
     return Figure(
-        f'<div class="drq-beside">{body}</div>',
+        f'<div class="drq-beside">{items}</div>{below}',
         "\n\n".join(figure.text for figure in figures),
         " ".join(figure.alt for figure in figures),
     )
@@ -70,7 +83,7 @@ def grids(figures: Iterable[Figure]) -> Figure:
 def _usual_format(values: np.ndarray) -> str:
     """Whole numbers as they are; others with three digits in the largest, or as powers of ten."""
     if values.dtype.kind not in "fc":
-        return "d"
+        return ",d"
     finite = np.abs(values[np.isfinite(values)])
     largest = float(finite.max()) if finite.size else 0.0
     if largest == 0:
@@ -81,14 +94,12 @@ def _usual_format(values: np.ndarray) -> str:
 
 def _shades(values: np.ndarray, center: float) -> list[list[int]]:
     """Percent of colour for each cell; negative where the value lies below the centre."""
-    distance = np.nan_to_num(
-        values.astype(np.float64) - np.asarray(center).item(), posinf=0, neginf=0
-    )
+    distance = np.nan_to_num(values.astype(np.float64) - center, posinf=0, neginf=0)
     largest = np.abs(distance).max()
     return np.rint(distance * (STRONGEST / largest if largest else 0)).astype(int).tolist()
 
 
-def _table(texts, shades, marked, title: str, values: np.ndarray, kind: str) -> str:
+def _table(caption: str, texts, shades, marked, kind: str) -> str:
     rows = [
         "<tr>"
         + "".join(
@@ -97,10 +108,9 @@ def _table(texts, shades, marked, title: str, values: np.ndarray, kind: str) -> 
         + "</tr>"
         for row, line in enumerate(texts)
     ]
-    short = escape(short_form(values.dtype, values.shape))
     return (
-        f'<table class="drq-grid drq-{kind}"><caption>{escape(title)} '
-        f'<span class="drq-short">{short}</span></caption><tbody>{"".join(rows)}</tbody></table>'
+        f'<table class="drq-grid drq-{kind}"><caption>{caption}</caption>'
+        f"<tbody>{''.join(rows)}</tbody></table>"
     )
 
 
@@ -108,7 +118,7 @@ def _cell(text: str, shade: int, marked: bool) -> str:
     names = ["drq-below"] * (shade < 0) + ["drq-marked"] * marked
     classes = f' class="{" ".join(names)}"' if names else ""
     colour = f' style="--shade:{abs(shade)}%"' if shade else ""
-    return f"<td{classes}{colour}>{text}</td>"
+    return f"<td{classes}{colour}>{minus(text)}</td>"
 
 
 def _text(heading: str, texts: list[list[str]], marked: set[tuple[int, int]]) -> str:

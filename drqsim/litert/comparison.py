@@ -39,20 +39,26 @@ class Comparison:
         return bool(self.rows) and all(row.equal == row.elements for row in self.rows)
 
     def _cells(self) -> list[tuple[str, ...]]:
+        alone = len({row.operator for row in self.rows}) == 1
         return [
-            (r.operator, r.tensor, f"{r.elements:,}", f"{r.equal:,}", f"{r.largest_difference:.3g}")
+            (
+                r.tensor if alone else f"{r.operator}/{r.tensor}",
+                f"{r.elements:,}",
+                f"{r.equal:,}",
+                f"{r.largest_difference:.3g}",
+            )
             for r in self.rows
         ]
 
     def __repr__(self) -> str:
-        return "\n".join([text_table(_HEADER, self._cells(), right=(2, 3, 4)), *self.notes])
+        return "\n".join([text_table(_HEADER, self._cells(), right=(1, 2, 3)), *self.notes])
 
     def _repr_html_(self) -> str:
         notes = "".join(f"<p>{html.escape(note)}</p>" for note in self.notes)
-        return html_table(_HEADER, self._cells(), right=(2, 3, 4)) + notes
+        return html_table(_HEADER, self._cells(), right=(1, 2, 3)) + notes
 
 
-_HEADER = ("operator", "tensor", "elements", "equal", "largest difference")
+_HEADER = ("tensor", "elements", "equal", "largest difference")
 
 
 def compare(
