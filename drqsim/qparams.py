@@ -103,10 +103,12 @@ def symmetric(x: np.ndarray) -> Quantized:
         inverse = np.where(flat, f32(0), f32(127) / largest)
         v = x * inverse[:, None]
     head, tail = _split(v)
+    codes = np.empty(x.shape, np.int8)
+    codes[:, : head.shape[1]] = np.clip(_round_head(head, inverse), -127, 127)
     # 127/max overflows below a range of 3.7e-37; the tail's conversion then gives the smallest code
     exact = np.where(np.isfinite(tail), _round_half_away(tail), -127)
-    codes = np.concatenate([_round_x86(head), exact], axis=1)
-    return Quantized(np.clip(codes, -127, 127).astype(np.int8), scale, np.zeros(len(x), np.int32))
+    codes[:, head.shape[1] :] = np.clip(exact, -127, 127)
+    return Quantized(codes, scale, np.zeros(len(x), np.int32))
 
 
 def asymmetric(x: np.ndarray) -> Quantized:
@@ -146,12 +148,16 @@ def asymmetric(x: np.ndarray) -> Quantized:
         inverse = np.where(scale == 0, 0.0, 1.0 / scale.astype(np.float64)).astype(f32)
         v = x * inverse[:, None]
     head, tail = _split(v)
+    codes = np.empty(x.shape, np.int8)
     # the kernel adds the zero point in int32, where an overflowed code may wrap, as it does here;
     # in the tail it adds in float32, and a NaN (zero times an overflowed 1/scale) gives code 0
+    whole = _round_head(head, inverse)
+    whole += zero_point[:, None]
+    codes[:, : head.shape[1]] = np.clip(whole, -128, 127, out=whole)
     exact = np.nan_to_num(_round_half_away(tail) + zero_point[:, None], nan=0)
-    codes = np.concatenate([_round_x86(head) + zero_point[:, None], exact], axis=1)
-    codes = np.where(flat[:, None], 0, np.clip(codes, -128, 127))
-    return Quantized(codes.astype(np.int8), scale, zero_point)
+    codes[:, head.shape[1] :] = np.clip(exact, -128, 127)
+    codes[flat] = 0
+    return Quantized(codes, scale, zero_point)
 
 
 def asymmetric_xnnpack(x: np.ndarray) -> Quantized:
@@ -225,14 +231,25 @@ def _round_half_away(x: np.ndarray) -> np.ndarray:
         return whole + np.where(np.abs(x - whole) >= 0.5, np.copysign(1, x), 0)
 
 
+def _round_head(v: np.ndarray, inverse: np.ndarray) -> np.ndarray:
+    """int32 of float32 ``v``, the values of a row times its inverse scale; ``v`` is used up."""
+    return _round_x86(v) if np.isfinite(inverse).all() else _round_overflowed(v)
+
+
 def _round_x86(v: np.ndarray) -> np.ndarray:
-    """int32 of float32 ``v`` [groups, n], rounded as the x86 kernels round all but the tail.
+    """int32 of float32 ``v``, rounded as the x86 kernels round all but the tail.
 
     ``trunc(v +- 0.5)`` in float32 is half away from zero but for 0.49999997, where the sum rounds
-    up to 1. What is past int32 becomes its largest or, like NaN, its smallest value.
+    up to 1.
     """
-    whole = np.trunc(v + np.copysign(f32(0.5), v))
-    if np.abs(whole).max(initial=0) < 2.0**31:
-        return whole.astype(np.int32)
-    inside = np.clip(np.nan_to_num(whole.astype(np.float64), nan=INT32.min), INT32.min, INT32.max)
-    return inside.astype(np.int32)
+    v += np.copysign(f32(0.5), v)
+    return v.astype(np.int32)  # the conversion cuts the fraction off
+
+
+def _round_overflowed(v: np.ndarray) -> np.ndarray:
+    """The same where an inverse scale is infinite: past int32 lie its largest or smallest value.
+
+    NaN, from zero times infinity, becomes the smallest.
+    """
+    wide = np.trunc(v + np.copysign(f32(0.5), v)).astype(np.float64)
+    return np.clip(np.nan_to_num(wide, nan=INT32.min), INT32.min, INT32.max).astype(np.int32)

@@ -27,7 +27,8 @@ def apply(x: np.ndarray, activation: str, unbounded: bool = False) -> np.ndarray
     low, high = RANGES[activation]
     if unbounded:
         low, high = (-np.inf if low == -FLT_MAX else low), (np.inf if high == FLT_MAX else high)
-    return np.minimum(np.maximum(x, f32(low)), f32(high))
+    clamped = np.maximum(x, f32(low))
+    return np.minimum(clamped, f32(high), out=clamped)
 
 
 def check(call: Call, activation: str) -> str:
