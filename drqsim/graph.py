@@ -41,18 +41,30 @@ class Quantization:
 
 @dataclass(frozen=True, eq=False)
 class Tensor:
-    """One tensor of the model file; ``value`` is None unless the file holds its data."""
+    """One tensor of the model file; ``value`` is None unless the file holds its data.
+
+    ``signature`` is the shape with -1 for every dimension that the caller chooses (a dynamic
+    batch); None where every dimension is fixed.
+    """
 
     name: str
     shape: tuple[int, ...]
     dtype: np.dtype
     value: np.ndarray | None = None
     quantization: Quantization | None = None
+    signature: tuple[int, ...] | None = None
 
     @property
     def nbytes(self) -> int:
         """Bytes of the values, without the file's bookkeeping."""
         return int(np.prod(self.shape, dtype=np.int64)) * self.dtype.itemsize
+
+    def accepts(self, shape: tuple[int, ...]) -> bool:
+        """True when ``shape`` fits: equal, but for the dimensions that the caller chooses."""
+        wanted = self.signature or self.shape
+        return len(shape) == len(wanted) and all(
+            want in (-1, size) for want, size in zip(wanted, shape, strict=True)
+        )
 
     def __str__(self) -> str:
         return short_form(self.dtype, self.shape)
@@ -166,7 +178,7 @@ def operator_names(codes: list[str]) -> list[str]:
 
 def freeze(array: np.ndarray) -> np.ndarray:
     """The same values as a read-only array, so that no trace can change a model."""
-    array = np.ascontiguousarray(array)
+    array = np.asarray(array, order="C")  # ascontiguousarray would give a scalar a dimension
     array.flags.writeable = False
     return array
 

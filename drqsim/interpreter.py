@@ -8,11 +8,11 @@ from fnmatch import fnmatchcase
 
 import numpy as np
 
-from drqsim.errors import InputError, UnsupportedOperatorError
+from drqsim.errors import InputError, ModelFileError, UnsupportedOperatorError
 from drqsim.graph import Graph, Operator
 from drqsim.ops import TABLE
 from drqsim.ops.call import Call
-from drqsim.trace import TensorRecord, Trace, make_record, without_values
+from drqsim.trace import TensorRecord, Trace, make_record, numbered, without_values
 
 KERNELS = ("reference", "optimized", "xnnpack")
 
@@ -30,7 +30,8 @@ def run(
     graph : Graph
         Float or quantized.
     x : array, or dict of arrays by input name
-        float32 values in the shape that the model declares, finite.
+        Values in the shape and dtype that the model declares, finite. A dimension that the model
+        leaves open (a dynamic batch) may have any size.
     kernels : {"optimized", "reference", "xnnpack"}
         The kernel path to follow: ``BUILTIN_WITHOUT_DEFAULT_DELEGATES``, ``BUILTIN_REF``, or the
         runtime's default.
@@ -73,7 +74,15 @@ def run(
 
 
 def _run_operator(graph: Graph, op: Operator, values, kernels, keep, records) -> None:
-    indices = {"input": op.inputs[0], "output": op.outputs[0]}
+    activations = [i for i in op.inputs if i >= 0 and graph.tensors[i].value is None]
+    unwritten = next((i for i in activations if i not in values), None)
+    if unwritten is not None:
+        raise ModelFileError(
+            f"{op.name} reads tensor {unwritten} ({graph.tensors[unwritten].name[:60]!r}), which "
+            "is no input of the model, holds no data, and no operator before it writes."
+        )
+    indices = dict(zip(numbered("input"), activations, strict=False))
+    indices |= dict(zip(numbered("output"), op.outputs, strict=False))
     at = graph.operators.index(op)
 
     def record(name: str, value: np.ndarray, stored: str | None = None, reserved=None) -> None:
@@ -89,6 +98,7 @@ def _run_operator(graph: Graph, op: Operator, values, kernels, keep, records) ->
         op,
         tuple(graph.tensors[i] if i >= 0 else None for i in op.inputs),
         tuple(values[i] if i >= 0 else None for i in op.inputs),
+        tuple(graph.tensors[i] for i in op.outputs),
         kernels,
         record,
     )
@@ -98,6 +108,10 @@ def _run_operator(graph: Graph, op: Operator, values, kernels, keep, records) ->
             outputs = TABLE[op.code](call)
     except InputError as error:
         raise InputError(f"While running {op.name}: {error}") from None
+    if len(outputs) != len(op.outputs):
+        raise ModelFileError(
+            f"{op.name} has {len(op.outputs)} outputs in the file; it makes {len(outputs)}."
+        )
     values.update(zip(op.outputs, outputs, strict=True))
 
 
@@ -115,7 +129,7 @@ def inputs_by_index(graph: Graph, x: np.ndarray | dict[str, np.ndarray]) -> dict
     by_index = {i: np.asarray(x[graph.tensors[i].name]) for i in graph.inputs}
     for i, array in by_index.items():
         _check_input(graph.tensors[i], array)
-    return {i: np.ascontiguousarray(array) for i, array in by_index.items()}
+    return {i: np.asarray(array, order="C") for i, array in by_index.items()}
 
 
 def _check_input(tensor, array: np.ndarray) -> None:
@@ -123,13 +137,13 @@ def _check_input(tensor, array: np.ndarray) -> None:
     if array.dtype != tensor.dtype:
         raise InputError(
             f"Input {tensor.name!r} got {passed}; this model reads {tensor.dtype.name} "
-            f"(under dynamic-range quantization inputs stay float32). Convert it with "
-            f".astype(numpy.{tensor.dtype.name})."
+            f"(dynamic-range quantization changes no input's type: floats stay float32). Convert "
+            f"it with .astype(numpy.{tensor.dtype.name})."
         )
-    if array.shape != tensor.shape or array.size == 0:
+    if not tensor.accepts(array.shape) or array.size == 0:
         raise InputError(
             f"Input {tensor.name!r} got the shape {list(array.shape)}; this model reads "
-            f"{list(tensor.shape)}."
+            f"{list(tensor.signature or tensor.shape)}."
         )
     if not np.isfinite(array).all():
         at = tuple(int(i) for i in np.argwhere(~np.isfinite(array))[0])

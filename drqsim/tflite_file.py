@@ -15,9 +15,10 @@ import numpy as np
 
 from drqsim.errors import ModelFileError
 from drqsim.graph import Graph, Operator, Quantization, Tensor, freeze, operator_names
-from drqsim.tflite_schema import DEFAULTS, DTYPES, OPTIONS, camel
+from drqsim.tflite_schema import DTYPES, OPTIONS, VECTOR, camel, unsaid
 
 _IDENTIFIER = b"TFL3"
+_BUILTIN_CODE = 10  # where an OperatorCode table keeps the place of its builtin_code
 
 
 def load(source: str | Path | bytes) -> Graph:
@@ -110,7 +111,7 @@ def _graph(tflite, model, data: bytes, label: str) -> Graph:
         outputs = tuple(
             index(entry.Outputs(i), name) for i in count(entry.OutputsLength(), "outputs")
         )
-        options = MappingProxyType(_options(tflite, entry, code, name, label))
+        options = MappingProxyType(_options(tflite, entry, code, name, label, count))
         operators.append(Operator(code, name, inputs, outputs, options))
     return Graph(
         tensors,
@@ -123,8 +124,14 @@ def _graph(tflite, model, data: bytes, label: str) -> Graph:
 
 
 def _code(tflite, entry) -> str:
-    # older writers fill only the deprecated field, newer ones may fill only the other
-    number = max(entry.BuiltinCode(), entry.DeprecatedBuiltinCode())
+    from flatbuffers import number_types as flags
+
+    # older writers fill only the deprecated field, newer ones may fill only the other, and what
+    # the package calls BuiltinCode() reads the deprecated one for every small number
+    table = entry._tab
+    at = table.Offset(_BUILTIN_CODE)
+    number = table.Get(flags.Int32Flags, at + table.Pos) if at else 0
+    number = max(number, entry.DeprecatedBuiltinCode())
     if number == tflite.BuiltinOperator.CUSTOM:
         return "CUSTOM"
     names = {v: k for k, v in vars(tflite.BuiltinOperator).items() if isinstance(v, int)}
@@ -143,7 +150,23 @@ def _tensor(model, entry, position: int, data: bytes, label: str) -> Tensor:
     if any(n < 0 for n in shape):
         raise ModelFileError(f"{who} has the shape {list(shape)}; no dimension may be negative.")
     value = _constant(model, entry.Buffer(), shape, dtype, data, who)
-    return Tensor(name, shape, dtype, value, _quantization(entry.Quantization(), shape, who))
+    quantization = _quantization(entry.Quantization(), shape, who)
+    return Tensor(name, shape, dtype, value, quantization, _signature(entry, shape, who))
+
+
+def _signature(entry, shape: tuple[int, ...], who: str) -> tuple[int, ...] | None:
+    """The shape with -1 where the caller chooses; None when there is no such dimension."""
+    if entry.ShapeSignatureIsNone() or not entry.ShapeSignatureLength():
+        return None
+    signature = tuple(int(n) for n in np.atleast_1d(entry.ShapeSignatureAsNumpy()))
+    if len(signature) != len(shape) or any(
+        sign not in (-1, size) for sign, size in zip(signature, shape, strict=True)
+    ):
+        raise ModelFileError(
+            f"{who} has the shape {list(shape)} and the signature {list(signature)}; they may "
+            "differ only where the signature says -1."
+        )
+    return signature if -1 in signature else None
 
 
 def _constant(model, buffer_index: int, shape, dtype, data: bytes, who: str) -> np.ndarray | None:
@@ -159,7 +182,7 @@ def _constant(model, buffer_index: int, shape, dtype, data: bytes, who: str) -> 
         if start + size > len(data):
             raise ModelFileError(f"{who} lies at bytes {start} to {start + size}, past the end.")
         raw = np.frombuffer(data, np.uint8, size, start)
-    elif buffer.DataIsNone() or buffer.DataLength() == 0:
+    elif buffer.DataIsNone() or (buffer.DataLength() == 0 and 0 not in shape):
         return None
     else:
         raw = buffer.DataAsNumpy()
@@ -197,20 +220,25 @@ def _quantization(entry, shape: tuple[int, ...], who: str) -> Quantization | Non
     return Quantization(scale, freeze(zero_point), axis)
 
 
-def _options(tflite, entry, code: str, name: str, label: str) -> dict[str, object]:
+def _options(tflite, entry, code: str, name: str, label: str, count) -> dict[str, object]:
     if code not in OPTIONS:
         return {}
     table_name, fields = OPTIONS[code]
     table = getattr(tflite, table_name)()
     union = entry.BuiltinOptions()
     if union is None:
-        return {field: DEFAULTS.get(field, _first(kind)) for field, kind in fields.items()}
+        return {field: unsaid(field, kind) for field, kind in fields.items()}
     if entry.BuiltinOptionsType() != getattr(tflite.BuiltinOptions, table_name):
         raise ModelFileError(f"{label}: {name} carries the options of another operator.")
     table.Init(union.Bytes, union.Pos)
     options = {}
     for field, kind in fields.items():
-        value = getattr(table, camel(field))()
+        read = getattr(table, camel(field))
+        if kind == VECTOR:
+            length = getattr(table, f"{camel(field)}Length")()
+            options[field] = tuple(int(read(i)) for i in count(length, field))
+            continue
+        value = read()
         if isinstance(kind, tuple):
             if not 0 <= value < len(kind):
                 raise ModelFileError(
@@ -219,7 +247,3 @@ def _options(tflite, entry, code: str, name: str, label: str) -> dict[str, objec
             value = kind[value]
         options[field] = value
     return options
-
-
-def _first(kind: object) -> object:
-    return kind[0] if isinstance(kind, tuple) else 0

@@ -5,19 +5,22 @@ from __future__ import annotations
 import html
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from itertools import count
 
 import numpy as np
 
 from drqsim.errors import InputError
 from drqsim.graph import short_form
 
-# what a tensor is: name -> (role, stage, where it is stored unless the kernel path says otherwise)
+# what a tensor is: name -> (role, stage, where it is stored unless the kernel path says otherwise);
+# further tensors of a kind are numbered: `input`, `input_2`, `input_3`
 KINDS = {
     "input": ("activation", "on-device", "arena"),
     "filter": ("weight", "offline", "file"),
     "filter_scale": ("weight", "offline", "file"),
     "bias": ("weight", "offline", "file"),
     "alpha": ("weight", "offline", "file"),
+    "constant": ("weight", "offline", "file"),
     "filter_row_sums": ("scratch", "on-device", "persistent"),
     "input_scale": ("scratch", "on-device", "arena"),
     "input_zero_point": ("scratch", "on-device", "arena"),
@@ -93,13 +96,21 @@ def make_record(
     op: str, name: str, value: np.ndarray, stored: str | None = None, reserved: int | None = None
 ) -> TensorRecord:
     """A record of ``value`` with role, stage and place from the table of kinds."""
-    role, stage, usual = KINDS[name]
+    kind, _, number = name.rpartition("_")
+    role, stage, usual = KINDS[kind if number.isdecimal() else name]
     stored = stored or usual
     if reserved is None:
         reserved = 0 if stored in ("register", "delegate") else value.nbytes
     return TensorRecord(
         op, name, role, stage, stored, value, value.dtype, value.shape, value.nbytes, reserved
     )
+
+
+def numbered(kind: str) -> Iterator[str]:
+    """``input``, ``input_2``, ``input_3``, ...: the names of tensors of one kind."""
+    yield kind
+    for number in count(2):
+        yield f"{kind}_{number}"
 
 
 class Trace:
@@ -141,7 +152,7 @@ class Trace:
     def tensor(self, which: int | str) -> TensorRecord:
         """The activation with this index or name in the model file (the writer's record)."""
         for record in self:
-            if record.name == "output" and which == record.tensor_index:
+            if record.name.startswith("output") and which == record.tensor_index:
                 return record
         for record in self:
             if which == record.tensor_index:

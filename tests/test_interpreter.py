@@ -178,7 +178,7 @@ WRONG = [
     (lambda x: x[0], r"got the shape \[5, 5, 4\]; this model reads \[1, 5, 5, 4\]"),
     (lambda x: x[..., :3], r"got the shape \[1, 5, 5, 3\]"),
     (lambda x: np.concatenate([x, x]), r"got the shape \[2, 5, 5, 4\]"),
-    (lambda x: x.astype(np.int8), "got int8.*inputs stay float32"),
+    (lambda x: x.astype(np.int8), "got int8.*floats stay float32"),
     (lambda x: x.astype(np.float64), "got float64"),
     (lambda x: x[:0], r"got the shape \[0, 5, 5, 4\]"),
     (lambda x: np.where(x == x[0, 1, 2, 3], f32(np.nan), x), r"holds nan at \(0, 1, 2, 3\)"),

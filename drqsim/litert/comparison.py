@@ -13,7 +13,7 @@ from drqsim.errors import DrqsimError, InputError
 from drqsim.graph import Graph
 from drqsim.litert.runtime import read_both, run, version
 from drqsim.litert.scratch import readable
-from drqsim.trace import html_table, text_table
+from drqsim.trace import html_table, numbered, text_table
 
 
 @dataclass(frozen=True)
@@ -104,10 +104,11 @@ def compare(
         for tensor, ours, theirs in readable(trace, op.name, real):
             rows.append(_row(op.name, tensor, ours, theirs))
         if len(graph.operators) > 1:
-            theirs = whole.tensors[op.outputs[0]].value
-            if theirs is not None:
-                ours = trace[f"{op.name}/output"].value
-                rows.append(_row(op.name, "output in the whole model", ours, theirs))
+            for name, index in zip(numbered("output"), op.outputs, strict=False):
+                theirs = whole.tensors[index].value
+                if theirs is not None:
+                    ours = trace[f"{op.name}/{name}"].value
+                    rows.append(_row(op.name, f"{name} in the whole model", ours, theirs))
     if kernels == "xnnpack":
         notes.append(
             "On the default path XNNPACK keeps its scratch to itself: only outputs are compared."

@@ -109,6 +109,9 @@ def run(
                 experimental_op_resolver_type=getattr(OpResolverType, _RESOLVERS[kernels]),
                 experimental_preserve_all_tensors=True,
             )
+        for index, array in inputs.items():
+            if array.shape != graph.tensors[index].shape:
+                runtime.resize_tensor_input(index, array.shape)
         runtime.allocate_tensors()
         for index, array in inputs.items():
             runtime.set_tensor(index, array)

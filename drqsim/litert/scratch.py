@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 from drqsim.litert.runtime import RuntimeRun
-from drqsim.trace import Trace
+from drqsim.trace import Trace, numbered
 
 
 def readable(trace: Trace, op: str, real: RuntimeRun) -> list[tuple[str, np.ndarray, np.ndarray]]:
@@ -19,11 +19,11 @@ def readable(trace: Trace, op: str, real: RuntimeRun) -> list[tuple[str, np.ndar
     Only what the kernel writes is paired: buffers that the runtime reserves and never fills hold
     whatever was there before.
     """
-    (output,) = real.outputs.values()
     pairs = []
     if real.scratch and f"{op}/input_quantized" in trace:
         pairs = _hybrid_conv_scratch(trace, op, real)
-    return [*pairs, ("output", trace[f"{op}/output"].value, output)]
+    outputs = zip(numbered("output"), real.outputs.values(), strict=False)
+    return pairs + [(name, trace[f"{op}/{name}"].value, value) for name, value in outputs]
 
 
 def _hybrid_conv_scratch(trace: Trace, op: str, real: RuntimeRun):

@@ -23,6 +23,8 @@ class Call:
         What the file says of each input; None for an optional input that is left out.
     values : tuple of array or None
         The inputs' values, constants included.
+    results : tuple of Tensor
+        What the file says of each output.
     kernels : str
         ``reference``, ``optimized`` or ``xnnpack``.
     record : callable
@@ -32,6 +34,7 @@ class Call:
     operator: Operator
     tensors: tuple[Tensor | None, ...]
     values: tuple[np.ndarray | None, ...]
+    results: tuple[Tensor, ...]
     kernels: str
     record: Callable[..., None]
 
