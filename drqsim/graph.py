@@ -118,21 +118,49 @@ class Graph:
     def extract(self, name: str) -> Graph:
         """A graph of the one operator ``name``, which keeps that name.
 
-        Its activations become the graph's inputs and outputs.
+        Its activations become the graph's inputs and outputs. Operators that make its weights out
+        of constants (a DEQUANTIZE) come along.
         """
         op = self.operator(name)
-        used = list(dict.fromkeys(i for i in (*op.inputs, *op.outputs) if i >= 0))
+        kept = (*self._makers(op), op)
+        used = list(dict.fromkeys(i for o in kept for i in (*o.inputs, *o.outputs) if i >= 0))
         new_index = {old: new for new, old in enumerate(used)} | {-1: -1}
+        operators = tuple(
+            replace(
+                o,
+                inputs=tuple(new_index[i] for i in o.inputs),
+                outputs=tuple(new_index[i] for i in o.outputs),
+            )
+            for o in kept
+        )
+        made = {i for o in operators[:-1] for i in o.outputs}
         tensors = tuple(self.tensors[i] for i in used)
-        alone = replace(
-            op,
-            inputs=tuple(new_index[i] for i in op.inputs),
-            outputs=tuple(new_index[i] for i in op.outputs),
-        )
         activations = tuple(
-            dict.fromkeys(i for i in alone.inputs if i >= 0 and tensors[i].value is None)
+            dict.fromkeys(
+                i
+                for i in operators[-1].inputs
+                if i >= 0 and i not in made and tensors[i].value is None
+            )
         )
-        return Graph(tensors, (alone,), activations, alone.outputs)
+        return Graph(tensors, operators, activations, operators[-1].outputs)
+
+    def _makers(self, op: Operator) -> list[Operator]:
+        """The operators, in order, that compute inputs of ``op`` from constants alone."""
+        wanted, makers = set(op.inputs), []
+        for earlier in reversed(self.operators[: self.operators.index(op)]):
+            if wanted & self._fixed & set(earlier.outputs):
+                makers.insert(0, earlier)
+                wanted |= set(earlier.inputs)
+        return makers
+
+    @cached_property
+    def _fixed(self) -> set[int]:
+        """The tensors that are the same in every run: constants, and what is made of them."""
+        fixed = {i for i, tensor in enumerate(self.tensors) if tensor.value is not None} | {-1}
+        for op in self.operators:
+            if fixed.issuperset(op.inputs):
+                fixed.update(op.outputs)
+        return fixed
 
     def lifetime(self, index: int) -> tuple[int, int]:
         """First and last operator (positions in execution order) that need tensor ``index``.

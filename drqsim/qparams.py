@@ -188,6 +188,31 @@ def asymmetric_xnnpack(x: np.ndarray) -> Quantized:
     return Quantized(np.clip(codes, -128, 127).astype(np.int8), scale, zero_point)
 
 
+def fixed_reference(x: np.ndarray, scale: np.ndarray) -> np.ndarray:
+    """Whole steps of a given scale (the operator QUANTIZE): ``x / scale``, half away from zero.
+
+    The zero point is added by the caller; what is far outside of every type's range is cut.
+    """
+    return _whole(x / scale)
+
+
+def fixed_optimized(x: np.ndarray, scale: np.ndarray) -> np.ndarray:
+    """The same on the optimized kernels: ``x * (1 / scale)``, and the last ``n % 8`` in float64.
+
+    ``AffineQuantize`` in ``internal/optimized/optimized_ops.h``; one scale for all values.
+    """
+    head, tail = _split(x.reshape(1, -1))
+    wide = scale.reshape(()).astype(np.float64)
+    codes = [_round_x86(head * f32(1.0 / wide)), _whole(tail.astype(np.float64) / wide)]
+    return np.concatenate(codes, axis=1).reshape(x.shape)
+
+
+def fixed_xnnpack(x: np.ndarray, scale: np.ndarray) -> np.ndarray:
+    """The same in XNNPACK: ``x * (1 / scale)``, half to even."""
+    steps = flush_denormals(x) * (f32(1) / scale)
+    return np.rint(np.clip(steps, f32(-32768), f32(32767))).astype(np.int32)
+
+
 def flush_denormals(x: np.ndarray) -> np.ndarray:
     """Denormal float32 values become zero with their sign: the mode that XNNPACK computes in."""
     tiny = np.abs(x) < np.finfo(f32).tiny
@@ -223,6 +248,10 @@ def _round_half_away(x: np.ndarray) -> np.ndarray:
     whole = np.trunc(x)
     with np.errstate(invalid="ignore"):  # infinity stays infinity
         return whole + np.where(np.abs(x - whole) >= 0.5, np.copysign(1, x), 0)
+
+
+def _whole(steps: np.ndarray) -> np.ndarray:
+    return np.clip(_round_half_away(steps), -(2.0**20), 2.0**20).astype(np.int32)
 
 
 def _round_x86(v: np.ndarray) -> np.ndarray:

@@ -68,7 +68,9 @@ def run(call: Call) -> list[np.ndarray]:
     x = call.values[0]
     layer = _layer(call, x)
     call.record("input", x)
-    call.record("filter", layer.filter)
+    # float weights that a DEQUANTIZE made lie in memory, not in the file
+    constant = call.tensors[1].value is not None
+    call.record("filter", layer.filter, None if constant else "persistent")
     if layer.filter_scale is not None:
         call.record("filter_scale", layer.filter_scale)
     call.record("bias", layer.bias)
@@ -175,7 +177,7 @@ def _float(call: Call, layer: Layer, x: np.ndarray) -> np.ndarray:
     product = np.concatenate(columns, axis=1).reshape(len(x), layer.rows.out, layer.cols.out, -1)
     pre_activation = product + layer.bias
     call.record("pre_activation", pre_activation)
-    return fused.apply(pre_activation, layer.activation)
+    return fused.apply(pre_activation, layer.activation, unbounded=call.kernels == "xnnpack")
 
 
 def _unfold(x: np.ndarray, layer: Layer, zero_point: np.ndarray) -> np.ndarray:
@@ -219,9 +221,11 @@ def _layer(call: Call, x: np.ndarray) -> Layer:
     """Check that the operator's tensors fit together, and gather them."""
     options = call.operator.options
     filters, bias = call.tensor(1, "filter"), call.tensor(2, "bias")
-    for tensor, what in ((filters, "filter"), (bias, "bias")):
-        if tensor.value is None:
-            raise call.refuse(f"its {what} {tensor} is made at run time; drqsim needs a constant.")
+    if filters.value is None and filters.dtype != f32:
+        raise call.refuse(f"its filter {filters} is made at run time; drqsim needs a constant.")
+    for tensor, value in zip((filters, bias), call.values[1:], strict=False):
+        if tensor.shape != value.shape:
+            raise call.contradiction(f"{tensor.name!r} is {tensor}, but holds {list(value.shape)}.")
     if x.ndim != 4 or x.dtype != f32:
         raise InputError(
             f"the input is {x.dtype}{list(x.shape)}; a convolution reads float32 "
@@ -253,7 +257,7 @@ def _layer(call: Call, x: np.ndarray) -> Layer:
             f"not fit into the {x.shape[1]}x{x.shape[2]} input without padding."
         )
     scale = _filter_scale(call, filters, channels // depth)
-    return Layer(filters.value, scale, bias.value, channels // depth, rows, cols, activation)
+    return Layer(call.values[1], scale, call.values[2], channels // depth, rows, cols, activation)
 
 
 def _filter_scale(call: Call, filters, groups: int) -> np.ndarray | None:
