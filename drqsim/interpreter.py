@@ -12,6 +12,7 @@ from drqsim.errors import InputError, ModelFileError, UnsupportedOperatorError
 from drqsim.graph import Graph, Operator
 from drqsim.ops import TABLE
 from drqsim.ops.call import Call
+from drqsim.tflite_schema import completed
 from drqsim.trace import TensorRecord, Trace, make_record, numbered, without_values
 
 KERNELS = ("reference", "optimized", "xnnpack")
@@ -95,7 +96,7 @@ def _run_operator(graph: Graph, op: Operator, values, kernels, keep, records) ->
         records.append(made if keep(made.key) else without_values(made))
 
     call = Call(
-        op,
+        replace(op, options=completed(op.code, op.options)),
         tuple(graph.tensors[i] if i >= 0 else None for i in op.inputs),
         tuple(values[i] if i >= 0 else None for i in op.inputs),
         tuple(graph.tensors[i] for i in op.outputs),
@@ -104,7 +105,7 @@ def _run_operator(graph: Graph, op: Operator, values, kernels, keep, records) ->
     )
     try:
         # XNNPACK lets infinity pass, the builtin kernels clamp it: neither is an error yet
-        with np.errstate(over="ignore", invalid="ignore"):
+        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
             outputs = TABLE[op.code](call)
     except InputError as error:
         raise InputError(f"While running {op.name}: {error}") from None

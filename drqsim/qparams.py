@@ -189,26 +189,28 @@ def asymmetric_xnnpack(x: np.ndarray) -> Quantized:
 
 
 def fixed_reference(x: np.ndarray, scale: np.ndarray) -> np.ndarray:
-    """Whole steps of a given scale (the operator QUANTIZE): ``x / scale``, half away from zero.
+    """Whole steps of a given scale, int32 (the operator QUANTIZE adds the zero point).
 
-    The zero point is added by the caller; what is far outside of every type's range is cut.
+    ``x / scale``, rounded half away from zero; ``AffineQuantize`` and ``PerChannelQuantize`` in
+    ``internal/reference/quantize.h``.
     """
-    return _whole(x / scale)
+    return _int32(_round_half_away(x / scale))
 
 
 def fixed_optimized(x: np.ndarray, scale: np.ndarray) -> np.ndarray:
-    """The same on the optimized kernels: ``x * (1 / scale)``, and the last ``n % 8`` in float64.
+    """The same on the optimized kernels: ``x * (1 / scale)``, rounded half to even.
 
-    ``AffineQuantize`` in ``internal/optimized/optimized_ops.h``; one scale for all values.
+    The last ``n % 8`` values are divided in float64 and rounded half away from zero;
+    ``AffineQuantize`` in ``internal/optimized/optimized_ops.h``.
     """
     head, tail = _split(x.reshape(1, -1))
     wide = scale.reshape(()).astype(np.float64)
-    codes = [_round_x86(head * f32(1.0 / wide)), _whole(tail.astype(np.float64) / wide)]
-    return np.concatenate(codes, axis=1).reshape(x.shape)
+    steps = np.rint(head * f32(1.0 / wide)), _round_half_away(tail.astype(np.float64) / wide)
+    return np.concatenate([_int32(v) for v in steps], axis=1).reshape(x.shape)
 
 
 def fixed_xnnpack(x: np.ndarray, scale: np.ndarray) -> np.ndarray:
-    """The same in XNNPACK: ``x * (1 / scale)``, half to even."""
+    """The same in XNNPACK: ``x * (1 / scale)``, half to even, cut to 16 bits."""
     steps = flush_denormals(x) * (f32(1) / scale)
     return np.rint(np.clip(steps, f32(-32768), f32(32767))).astype(np.int32)
 
@@ -250,8 +252,9 @@ def _round_half_away(x: np.ndarray) -> np.ndarray:
         return whole + np.where(np.abs(x - whole) >= 0.5, np.copysign(1, x), 0)
 
 
-def _whole(steps: np.ndarray) -> np.ndarray:
-    return np.clip(_round_half_away(steps), -(2.0**20), 2.0**20).astype(np.int32)
+def _int32(whole: np.ndarray) -> np.ndarray:
+    """A conversion on x86: what int32 cannot hold becomes its smallest value."""
+    return np.where(np.abs(whole) < 2.0**31, whole, INT32.min).astype(np.int32)
 
 
 def _round_x86(v: np.ndarray) -> np.ndarray:

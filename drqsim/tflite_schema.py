@@ -5,6 +5,9 @@ The field names are the schema's own, in snake_case (``Conv2DOptions.stride_w`` 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
+
 import numpy as np
 
 PADDING = ("SAME", "VALID")
@@ -135,6 +138,12 @@ def unsaid(field: str, kind: object) -> object:
     if isinstance(kind, tuple):
         return kind[0]
     return DEFAULTS.get(field, () if kind == VECTOR else 0)
+
+
+def completed(code: str, options: Mapping[str, object]) -> Mapping[str, object]:
+    """The options of an operator, with every field that nobody gave."""
+    fields = OPTIONS[code][1] if code in OPTIONS else {}
+    return MappingProxyType({f: unsaid(f, kind) for f, kind in fields.items()} | dict(options))
 
 
 def camel(field: str) -> str:

@@ -55,15 +55,39 @@ def dequantize(call: Call) -> list[np.ndarray]:
         output = x.astype(f32)
     else:
         scale, zero_point = _scales(call, source, x.ndim)
-        # both factors fit into float32, so that the product is rounded once
+        # both factors fit into float32, so the product is rounded once
         output = (x.astype(np.int32) - zero_point).astype(f32) * scale
-        if call.kernels == "xnnpack" and source.value is None and x.dtype != np.int16:
-            output = qparams.flush_denormals(output)
+        if _delegated(call, source):
+            if source.value is None:
+                output = qparams.flush_denormals(output)
+        elif call.kernels != "reference" and scale.size == 1:
+            output = _by_eights(x, scale, zero_point, output)
     stored = None
     if source.value is not None:
         stored = "delegate" if call.kernels == "xnnpack" else "persistent"
     call.record("output", output, stored)
     return [output]
+
+
+def _by_eights(x, scale, zero_point, output: np.ndarray) -> np.ndarray:
+    """The optimized kernel adds ``-zero_point * scale`` to ``q * scale``: two more roundings.
+
+    It does so eight values at a time; the last ``n % 8`` are as in ``output``.
+    """
+    shift = (-zero_point * scale.astype(f64)).astype(f32)
+    mixed = (x.astype(f32) * scale + shift).reshape(-1)
+    rest = slice(x.size - x.size % 8, None)
+    mixed[rest] = output.reshape(-1)[rest]
+    return mixed.reshape(x.shape)
+
+
+def _delegated(call: Call, tensor: Tensor) -> bool:
+    """True where XNNPACK converts: 8 bits and one scale for the whole tensor, or a constant."""
+    if call.kernels != "xnnpack" or tensor.dtype == np.int16:
+        return False
+    if tensor.value is not None and tensor.dtype == np.int8:
+        return True
+    return tensor.quantization.scale.size == 1 and tensor.quantization.axis == 0
 
 
 def quantize(call: Call) -> list[np.ndarray]:
@@ -74,7 +98,7 @@ def quantize(call: Call) -> list[np.ndarray]:
     limits = np.iinfo(target.dtype)
     if call.kernels == "reference" or scale.size > 1:
         steps = qparams.fixed_reference(x, scale)
-    elif call.kernels == "xnnpack" and target.dtype != np.int16:
+    elif _delegated(call, target):
         steps = qparams.fixed_xnnpack(x, scale)
     else:
         steps = qparams.fixed_optimized(x, scale)

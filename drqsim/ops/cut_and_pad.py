@@ -11,6 +11,8 @@ import numpy as np
 from drqsim.ops.arrange import recorded
 from drqsim.ops.call import Call
 
+WHOLE = "whole"
+
 
 def cut(call: Call) -> list[np.ndarray]:
     """SLICE: a beginning and a size for each dimension; size -1 reaches to the end."""
@@ -41,51 +43,71 @@ def strided_slice(call: Call) -> list[np.ndarray]:
     )
     if options["offset"]:
         raise call.refuse("its option offset is not simulated.")
-    if options["ellipsis_mask"] & (options["ellipsis_mask"] - 1):
-        raise call.contradiction("its ellipsis_mask has more than one bit.")
-
-    def masked(name: str, entry: int) -> bool:
-        return bool(options[name] >> entry & 1)
-
+    # XNNPACK takes an end of 0 for the end of the dimension, where the builtin kernel gives nothing
+    to_the_end = _delegated(call, x, steps)
     index: list = []
-    for entry, (begin, end, step) in enumerate(zip(begins, ends, steps, strict=True)):
-        if masked("ellipsis_mask", entry):
-            index.append(Ellipsis)
-        elif masked("new_axis_mask", entry):
-            index.append(np.newaxis)
-        elif step == 0:
+    sizes = iter(x.shape)
+    for entry in _entries(call, x.ndim, len(begins)):
+        if entry is np.newaxis:
+            index.append(entry)
+            continue
+        size = next(sizes, None)
+        if size is None:
+            raise call.contradiction(f"it slices more dimensions than {list(x.shape)} has.")
+        if entry is WHOLE:
+            index.append(slice(None))
+        elif steps[entry] == 0:
             raise call.contradiction(f"its stride {entry} is 0.")
         else:
-            begin = None if masked("begin_mask", entry) else begin
-            end = None if masked("end_mask", entry) else end
-            shrinks = masked("shrink_axis_mask", entry)
-            index.append((begin, step) if shrinks else slice(begin, end, step))
-    wanted = sum(entry is not Ellipsis and entry is not np.newaxis for entry in index)
-    if wanted > x.ndim:
-        raise call.contradiction(f"it slices {wanted} dimensions of {list(x.shape)}.")
-    return [x[_resolved(call, index, x.shape, x.ndim - wanted)]]
+            begin = None if options["begin_mask"] >> entry & 1 else begins[entry]
+            end = None if options["end_mask"] >> entry & 1 else ends[entry]
+            end = None if end == 0 and to_the_end else end
+            index.append(slice(begin, end, steps[entry]))
+            if options["shrink_axis_mask"] >> entry & 1:
+                index[-1] = _place(call, begin, steps[entry], size)
+    return [x[tuple(index)]]
 
 
-def _resolved(call: Call, index: list, shape: tuple[int, ...], left: int) -> tuple:
-    """The index with every shrunk dimension as one index from 0."""
-    at, resolved = 0, []
-    for entry in index:
-        if entry is Ellipsis:
-            at += left
-        elif isinstance(entry, tuple):
-            begin, step = entry
-            place = (0 if step > 0 else -1) if begin is None else begin
-            place += shape[at] if place < 0 else 0
-            if step < 0 or not 0 <= place < shape[at]:
-                raise call.contradiction(
-                    f"it takes index {begin} with stride {step} of dimension {at}, which has "
-                    f"{shape[at]}."
-                )
-            entry, at = place, at + 1
-        elif entry is not np.newaxis:
-            at += 1
-        resolved.append(entry)
-    return tuple(resolved)
+def _delegated(call: Call, x: np.ndarray, steps: list[int]) -> bool:
+    """True where XNNPACK slices: floats, constant bounds for every dimension, in steps of 1."""
+    masks = ("ellipsis_mask", "new_axis_mask", "shrink_axis_mask")
+    return (
+        call.kernels == "xnnpack"
+        and x.dtype == np.float32
+        and steps == [1] * x.ndim
+        and not any(call.operator.options[mask] for mask in masks)
+        and all(call.tensors[at].value is not None for at in (1, 2, 3))
+    )
+
+
+def _entries(call: Call, rank: int, count: int) -> list:
+    """What each dimension is taken by: an entry of begin, end and strides, whole, or inserted.
+
+    The kernel lets an ellipsis take one dimension at least, where NumPy's may take none; then the
+    last entries are passed over.
+    """
+    options = call.operator.options
+    ellipsis, new = options["ellipsis_mask"], options["new_axis_mask"] & ~options["ellipsis_mask"]
+    if ellipsis & (ellipsis - 1):
+        raise call.contradiction("its ellipsis_mask has more than one bit.")
+    inserted = sum(new >> entry & 1 for entry in range(count))
+    entries: list = []
+    for entry in range(count):
+        if ellipsis >> entry & 1:
+            entries += [WHOLE] * max(1, rank + inserted - (count - 1))
+        else:
+            entries.append(np.newaxis if new >> entry & 1 else entry)
+    entries += [WHOLE] * (rank + inserted - len(entries))
+    return entries[: rank + inserted]
+
+
+def _place(call: Call, begin: int | None, step: int, size: int) -> int:
+    """The one index that a shrunk dimension is taken at, from 0."""
+    place = (0 if step > 0 else -1) if begin is None else begin
+    place += size if place < 0 else 0
+    if step < 0 or not 0 <= place < size:
+        raise call.contradiction(f"it takes index {begin}, stride {step}, of {size}.")
+    return place
 
 
 def pad(call: Call) -> list[np.ndarray]:

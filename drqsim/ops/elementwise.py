@@ -73,6 +73,11 @@ def negative(x: np.ndarray) -> np.ndarray:
     return -x
 
 
+def negative_xnnpack(x: np.ndarray) -> np.ndarray:
+    """0 - x, which has no negative zero"""
+    return f32(0) - x
+
+
 def exp(x: np.ndarray) -> np.ndarray:
     """e to the power of x"""
     return np.exp(x, dtype=f64).astype(f32)
@@ -88,6 +93,11 @@ def rsqrt(x: np.ndarray) -> np.ndarray:
     return f32(1) / np.sqrt(x)
 
 
+def rsqrt_xnnpack(x: np.ndarray) -> np.ndarray:
+    """1 / sqrt(x), but NaN for zero: the Newton step multiplies infinity by zero"""
+    return np.where(x == 0, f32(np.nan), rsqrt(x))
+
+
 BINARY = {
     "ADD": add,
     "SUB": sub,
@@ -99,10 +109,11 @@ BINARY = {
     "POW": power,
 }
 UNARY = {"ABS": absolute, "NEG": negative, "EXP": exp, "SQRT": sqrt, "RSQRT": rsqrt}
+DELEGATED = UNARY | {"NEG": negative_xnnpack, "RSQRT": rsqrt_xnnpack}
 # these also work on the integers that shapes and indices are made of
 INTEGER = ("ADD", "SUB", "MUL", "MAXIMUM", "MINIMUM", "SQUARED_DIFFERENCE", "NEG")
-# XNNPACK does not take POW, and changes the sign of a value without looking at it
-UNFLUSHED = ("POW", "ABS", "NEG")
+# XNNPACK does not take POW, and clears the sign of a value without looking at it
+UNFLUSHED = ("POW", "ABS")
 
 
 def binary(call: Call) -> list[np.ndarray]:
@@ -119,12 +130,14 @@ def binary(call: Call) -> list[np.ndarray]:
     delegated = _delegated(call, a)
     if delegated:
         a, b = flush_denormals(a), flush_denormals(b)
-    output = BINARY[code](a, b)
-    if delegated:
-        output = flush_denormals(output)
+        if code in ("MAXIMUM", "MINIMUM") and _repeats(a, b):
+            a, b = b, a
+        output = flush_denormals(BINARY[code](a, b))
+    else:
+        output = BINARY[code](a, b)
     if activation and a.dtype == f32:
         call.record("pre_activation", output)
-        output = fused.apply(output, activation, unbounded=delegated)
+        output = fused.clamp(output, activation, unbounded=delegated)
     call.record("output", output)
     return [output]
 
@@ -135,9 +148,10 @@ def unary(call: Call) -> list[np.ndarray]:
     _check_type(call, x.dtype)
     call.record_inputs()
     delegated = _delegated(call, x)
-    output = UNARY[call.operator.code](flush_denormals(x) if delegated else x)
     if delegated:
-        output = flush_denormals(output)
+        output = flush_denormals(DELEGATED[call.operator.code](flush_denormals(x)))
+    else:
+        output = UNARY[call.operator.code](x)
     call.record("output", output)
     return [output]
 
@@ -145,6 +159,17 @@ def unary(call: Call) -> list[np.ndarray]:
 def _delegated(call: Call, x: np.ndarray) -> bool:
     """True where XNNPACK computes it, with denormals taken for zero."""
     return call.kernels == "xnnpack" and x.dtype == f32 and call.operator.code not in UNFLUSHED
+
+
+def _repeats(a: np.ndarray, b: np.ndarray) -> bool:
+    """True where ``a`` is one value for a row of ``b``: XNNPACK then makes it the second operand.
+
+    That decides whether 0 or -0 is returned.
+    """
+    rank = max(a.ndim, b.ndim)
+    shapes = [(1,) * (rank - x.ndim) + x.shape for x in (a, b)]
+    rows = [pair for pair in zip(*shapes, strict=True) if pair != (1, 1)]
+    return bool(rows) and rows[-1][0] == 1
 
 
 def _check_type(call: Call, dtype: np.dtype) -> None:

@@ -24,10 +24,22 @@ def apply(x: np.ndarray, activation: str, unbounded: bool = False) -> np.ndarray
     The builtin kernels have no infinity: NONE and RELU end at the largest float32. With
     ``unbounded`` (XNNPACK) they do not end.
     """
+    low, high = bounds(activation, unbounded)
+    return np.minimum(np.maximum(x, low), high)
+
+
+def clamp(x: np.ndarray, activation: str, unbounded: bool = False) -> np.ndarray:
+    """The same by comparisons, as in the kernels without weights: a negative zero passes."""
+    low, high = bounds(activation, unbounded)
+    return np.where(x < low, low, np.where(x > high, high, x))
+
+
+def bounds(activation: str, unbounded: bool = False) -> tuple[np.float32, np.float32]:
+    """The ends of the activation's range, infinite where they are if ``unbounded``."""
     low, high = RANGES[activation]
     if unbounded:
         low, high = (-np.inf if low == -FLT_MAX else low), (np.inf if high == FLT_MAX else high)
-    return np.minimum(np.maximum(x, f32(low)), f32(high))
+    return f32(low), f32(high)
 
 
 def check(call: Call, activation: str) -> str:

@@ -21,17 +21,27 @@ from drqsim.tflite_schema import DTYPES
 f32 = np.float32
 
 
-def mean(rows: np.ndarray) -> np.ndarray:
+def mean(rows: np.ndarray, reference: bool) -> np.ndarray:
     """The sum, divided by the number of values"""
-    return running_sum(rows) / f32(len(rows))
+    return total(rows, reference) / f32(len(rows))
 
 
-def largest(rows: np.ndarray) -> np.ndarray:
-    """The largest value"""
-    return rows.max(axis=0)
+def total(rows: np.ndarray, reference: bool) -> np.ndarray:
+    """The sum, one value after another; the reference kernel starts from zero"""
+    return running_sum(rows) + rows.dtype.type(0) if reference else running_sum(rows)
 
 
-REDUCERS = {"MEAN": mean, "SUM": running_sum, "REDUCE_MAX": largest}
+def largest(rows: np.ndarray, reference: bool) -> np.ndarray:
+    """The largest value; of 0 and -0 the first in the reference kernel, else the last"""
+    best = rows.max(axis=0)
+    if rows.dtype == f32 and (best == 0).any():
+        order = rows if reference else rows[::-1]
+        first = (order == best).argmax(axis=0)
+        best = np.take_along_axis(order, first[np.newaxis], axis=0)[0]
+    return best
+
+
+REDUCERS = {"MEAN": mean, "SUM": total, "REDUCE_MAX": largest}
 
 
 def reduce(call: Call) -> list[np.ndarray]:
@@ -41,17 +51,18 @@ def reduce(call: Call) -> list[np.ndarray]:
     integer = code != "MEAN" and x.dtype in (np.int32, np.int64)
     if x.dtype != f32 and not integer:
         raise call.refuse(f"it reduces {x.dtype}; drqsim runs it in float32.")
-    axes = tuple(sorted({call.axis(a, x.ndim) for a in call.integers(1, "axes")}))
+    axes = sorted({call.axis(a, x.ndim) for a in call.integers(1, "axes")})
     if x.size == 0:
         raise call.contradiction(f"its input {list(x.shape)} is empty.")
     call.record_inputs()
-    delegated = call.kernels == "xnnpack" and x.dtype == f32
+    # XNNPACK needs to know the axes beforehand
+    delegated = call.kernels == "xnnpack" and x.dtype == f32 and call.tensors[1].value is not None
     rows = np.moveaxis(flush_denormals(x) if delegated else x, axes, range(len(axes)))
+    rows = rows.reshape(math.prod(x.shape[a] for a in axes), -1)
     kept = [1 if a in axes else size for a, size in enumerate(x.shape)]
     if not call.operator.options["keep_dims"]:
         kept = [size for a, size in enumerate(x.shape) if a not in axes]
-    count = math.prod(x.shape[a] for a in axes)
-    output = REDUCERS[code](rows.reshape(count, -1)).reshape(kept)
+    output = REDUCERS[code](rows, call.kernels == "reference").reshape(kept)
     if delegated:
         output = flush_denormals(output)
     call.record("output", output)

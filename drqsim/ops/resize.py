@@ -36,7 +36,8 @@ def bilinear(call: Call, x: np.ndarray, size: list[int]) -> np.ndarray:
     options = call.operator.options
     corners, centers = bool(options["align_corners"]), bool(options["half_pixel_centers"])
     scales = [_scale(have, want, corners) for have, want in zip(x.shape[1:3], size, strict=True)]
-    if call.kernels == "xnnpack":
+    # XNNPACK needs to know the size beforehand
+    if call.kernels == "xnnpack" and call.tensors[1].value is not None:
         rows, cols = (
             _line_xnnpack(*a, centers and not corners)
             for a in zip(x.shape[1:3], size, scales, strict=True)
@@ -100,7 +101,8 @@ def _corners(x: np.ndarray, rows: Line, cols: Line):
 def _mix_reference(x: np.ndarray, rows: Line, cols: Line) -> np.ndarray:
     (a, b, c, d), down, right = _corners(x, rows, cols)
     up, left = f32(1) - down, f32(1) - right
-    return a * up * left + c * down * left + b * up * right + d * down * right
+    mixed = a * up * left + c * down * left + b * up * right + d * down * right
+    return mixed + f32(0)  # what the kernel adds for rounding, nothing for floats
 
 
 def _mix_optimized(x: np.ndarray, rows: Line, cols: Line) -> np.ndarray:
@@ -113,9 +115,13 @@ def _mix_optimized(x: np.ndarray, rows: Line, cols: Line) -> np.ndarray:
 
 def _mix_xnnpack(x: np.ndarray, rows: Line, cols: Line) -> np.ndarray:
     (a, b, c, d), down, right = _corners(x, rows, cols)
-    top = a + (b - a) * right
-    bottom = c + (d - c) * right
-    return flush_denormals(top + (bottom - top) * down)
+    return _between(_between(a, b, right), _between(c, d, right), down)
+
+
+def _between(a: np.ndarray, b: np.ndarray, part: np.ndarray) -> np.ndarray:
+    """a + (b - a) * part, in XNNPACK's arithmetic."""
+    step = flush_denormals(flush_denormals(b - a) * part)
+    return flush_denormals(a + step)
 
 
 def _double(x: np.ndarray) -> np.ndarray:
