@@ -45,7 +45,9 @@ def running_sum(x: np.ndarray) -> np.ndarray:
     """
     rows = np.ascontiguousarray(x).reshape(len(x), -1)
     if rows.shape[1] == 1:
-        total = np.add.accumulate(rows, axis=0)[-1]
+        total = np.add.accumulate(rows, axis=0, dtype=rows.dtype)[-1]
     else:
-        total = np.add.reduce(rows, axis=0)
+        # NumPy starts from 0, which would turn a sum of negative zeros into 0
+        start = rows.dtype.type(-0.0)
+        total = np.add.reduce(rows, axis=0, dtype=rows.dtype, initial=start)
     return total.reshape(x.shape[1:])

@@ -77,17 +77,22 @@ def run(call: Call) -> list[np.ndarray]:
     call.record_inputs()
     # XNNPACK leaves it to the builtin kernel when the windows leave gaps
     if call.kernels == "xnnpack" and rows.stride <= rows.kernel and cols.stride <= cols.kernel:
-        x = flush_denormals(x)
-        if (rows.kernel, cols.kernel) == (1, 1):
-            output = fused.clamp(x, activation, unbounded=True)
-        else:
-            low = fused.bounds(activation, unbounded=True)[0]
-            output = DELEGATED[code](x, rows, cols, low)
-            output = fused.clamp(output, activation, unbounded=True)
+        output = _xnnpack(code, x, rows, cols, activation)
     else:
         output = fused.clamp(BUILTIN[code](x, rows, cols), activation)
     call.record("output", output)
     return [output]
+
+
+def _xnnpack(code: str, x: np.ndarray, rows: Axis, cols: Axis, activation: str) -> np.ndarray:
+    single = (rows.kernel, cols.kernel) == (1, 1)
+    if single and activation == "NONE":
+        return x  # a copy, the only case in which denormals stay
+    output = flush_denormals(x)
+    if not single:
+        low, _ = fused.bounds(activation, unbounded=True)
+        output = DELEGATED[code](output, rows, cols, low)
+    return fused.clamp(output, activation, unbounded=True)
 
 
 def _taps(x: np.ndarray, rows: Axis, cols: Axis, fill, by_column: bool = False):

@@ -1,0 +1,69 @@
+"""Whole files, end to end and operator by operator."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import drqsim
+from drqsim import litert
+from tests.strategies import KERNELS
+
+f32 = np.float32
+MODELS = Path(__file__).parent.parent / "book" / "models"
+# Ten probabilities. The two sums of every layer differ in their last bits, by up to 2e-6 in the
+# activations (the terms are of size 1, up to 1,152 of them), and the softmax divides that by at
+# least 4; measured 2.4e-7.
+BOUND = 1e-6
+
+
+@pytest.fixture(scope="module")
+def images():
+    data = np.load(MODELS / "digits_inputs.npz")
+    return (data["test_images"][:20] / f32(16)).reshape(-1, 1, 8, 8, 1).astype(f32)
+
+
+@pytest.mark.parametrize("kernels", KERNELS)
+@pytest.mark.parametrize("name", ["digits_float", "digits_weight_only"])
+def test_end_to_end(name, kernels, images):
+    file = MODELS / f"{name}.tflite"
+    model = drqsim.load(file)
+    worst = 0.0
+    for image in images:
+        (ours,) = drqsim.run(model, image, kernels)[0].values()
+        (theirs,) = litert.run(file, image, kernels).outputs.values()
+        assert ours.argmax() == theirs.argmax()
+        worst = max(worst, float(np.abs(ours - theirs).max()))
+    assert worst <= BOUND
+
+
+@pytest.mark.parametrize("kernels", KERNELS)
+def test_operator_by_operator(kernels, images):
+    """Fed with what the runtime itself computed, every operator stays close; some are exact."""
+    comparison = litert.compare(MODELS / "digits_weight_only.tflite", images[0], kernels)
+    seen = {row.operator for row in comparison.rows}
+    assert {"conv_2d_4", "depthwise_conv_2d_1", "fully_connected_1", "softmax_0"} <= seen
+    for row in comparison.rows:
+        assert row.largest_difference <= 4e-6, row
+        if row.operator.startswith(("max_pool", "dequantize")):
+            assert row.equal == row.elements
+
+
+def test_weights_of_a_weight_only_file_are_float_and_lie_in_memory(images):
+    model = drqsim.load(MODELS / "digits_weight_only.tflite")
+    _, trace = drqsim.run(model, images[0])
+    assert trace["dequantize_0/constant"].dtype == np.int8
+    assert trace["dequantize_0/output"].stored == "persistent"
+    record = trace["conv_2d_0/filter"]
+    assert (record.dtype, record.stored) == (f32, "persistent")
+    assert not any(r.name == "input_quantized" for r in trace)
+
+
+def test_extracting_an_operator_takes_along_what_makes_its_weights(images):
+    model = drqsim.load(MODELS / "digits_weight_only.tflite")
+    _, trace = drqsim.run(model, images[0])
+    alone = model.extract("conv_2d_1")
+    assert [op.code for op in alone.operators] == ["DEQUANTIZE", "CONV_2D"]
+    assert len(alone.inputs) == 1
+    (output,) = drqsim.run(alone, trace["conv_2d_1/input"].value)[0].values()
+    assert np.array_equal(output, trace["conv_2d_1/output"].value)
