@@ -208,9 +208,12 @@ def test_unknown_options_are_named(options):
 
 
 def test_an_operator_that_is_not_simulated_is_named():
-    model = drqsim.load(MODELS / "digits_drq.tflite")
-    with pytest.raises(drqsim.UnsupportedOperatorError, match="DEPTHWISE_CONV_2D"):
-        drqsim.run(model, np.zeros((1, 8, 8, 1), f32))
+    from dataclasses import replace
+
+    model = layer()
+    model = replace(model, operators=(replace(model.operators[0], code="CUSTOM"),))
+    with pytest.raises(drqsim.UnsupportedOperatorError, match="CUSTOM"):
+        drqsim.run(model, image())
 
 
 @pytest.mark.parametrize(

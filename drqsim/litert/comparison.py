@@ -9,7 +9,12 @@ from pathlib import Path
 import numpy as np
 
 from drqsim import interpreter, ops
-from drqsim.errors import DrqsimError, InputError, ModelFileError
+from drqsim.errors import (
+    DrqsimError,
+    InputError,
+    ModelFileError,
+    UnsupportedOperatorError,
+)
 from drqsim.graph import Graph
 from drqsim.litert.runtime import RuntimeRun, read_both, run, version
 from drqsim.litert.scratch import readable
@@ -94,6 +99,9 @@ def compare(
             _, trace = interpreter.run(alone, fed, kernels)
         except InputError as error:
             notes.append(f"{op.name}: not compared, the runtime fed it such values: {error}")
+            continue
+        except UnsupportedOperatorError as error:
+            notes.append(f"{op.name}: not compared, drqsim does not simulate this form: {error}")
             continue
         try:
             real = run(alone, fed, kernels)
