@@ -73,7 +73,8 @@ def run(
 
 
 def _run_operator(graph: Graph, op: Operator, values, kernels, keep, records) -> None:
-    indices = {"input": op.inputs[0], "output": op.outputs[0]}
+    reads = [i for i in op.inputs if i >= 0 and graph.tensors[i].value is None]
+    indices = {"input": reads[0] if reads else None, "output": op.outputs[0]}
     at = graph.operators.index(op)
 
     def record(name: str, value: np.ndarray, stored: str | None = None, reserved=None) -> None:

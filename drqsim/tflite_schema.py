@@ -67,6 +67,19 @@ OPTIONS: dict[str, tuple[str, dict[str, object]]] = {
             "asymmetric_quantize_inputs": NUMBER,
         },
     ),
+    "BATCH_MATMUL": (
+        "BatchMatMulOptions",
+        {"adj_x": NUMBER, "adj_y": NUMBER, "asymmetric_quantize_inputs": NUMBER},
+    ),
+    "TRANSPOSE_CONV": (
+        "TransposeConvOptions",
+        {
+            "padding": PADDING,
+            "stride_w": NUMBER,
+            "stride_h": NUMBER,
+            "fused_activation_function": ACTIVATION,
+        },
+    ),
     "MAX_POOL_2D": ("Pool2DOptions", _POOL),
     "AVERAGE_POOL_2D": ("Pool2DOptions", _POOL),
     "MEAN": ("ReducerOptions", {"keep_dims": NUMBER}),

@@ -209,9 +209,12 @@ def test_unknown_options_are_named(options):
 
 
 def test_an_operator_that_is_not_simulated_is_named():
-    model = drqsim.load(MODELS / "digits_drq.tflite")
-    with pytest.raises(drqsim.UnsupportedOperatorError, match="DEPTHWISE_CONV_2D"):
-        drqsim.run(model, np.zeros((1, 8, 8, 1), f32))
+    from dataclasses import replace
+
+    sound = layer()
+    unknown = replace(sound.operators[0], code="CONV_3D", name="conv_3d_0")
+    with pytest.raises(drqsim.UnsupportedOperatorError, match="CONV_3D"):
+        drqsim.run(replace(sound, operators=(unknown,)), image())
 
 
 @pytest.mark.parametrize(

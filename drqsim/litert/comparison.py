@@ -101,7 +101,7 @@ def compare(
             notes.append(f"{op.name}: not compared, the runtime fed it such values: {error}")
             continue
         real = run(alone, fed, kernels)
-        for tensor, ours, theirs in readable(trace, op.name, real):
+        for tensor, ours, theirs in readable(trace, op, real):
             rows.append(_row(op.name, tensor, ours, theirs))
         if len(graph.operators) > 1:
             theirs = whole.tensors[op.outputs[0]].value

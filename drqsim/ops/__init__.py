@@ -1,6 +1,21 @@
 """The operators: one file each, and the table that lists them."""
 
-from drqsim.ops import activations, conv_2d
+from drqsim.ops import (
+    activations,
+    batch_matmul,
+    conv_2d,
+    depthwise_conv_2d,
+    embedding_lookup,
+    fully_connected,
+    transpose_conv,
+)
 
 # TFLite operator code -> function(Call) -> list of output arrays
-TABLE = {"CONV_2D": conv_2d.run} | dict.fromkeys(activations.FUNCTIONS, activations.run)
+TABLE = {
+    "BATCH_MATMUL": batch_matmul.run,
+    "CONV_2D": conv_2d.run,
+    "DEPTHWISE_CONV_2D": depthwise_conv_2d.run,
+    "EMBEDDING_LOOKUP": embedding_lookup.run,
+    "FULLY_CONNECTED": fully_connected.run,
+    "TRANSPOSE_CONV": transpose_conv.run,
+} | dict.fromkeys(activations.FUNCTIONS, activations.run)

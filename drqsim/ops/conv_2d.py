@@ -26,10 +26,10 @@ import numpy as np
 
 from drqsim import accumulate, qparams
 from drqsim.errors import InputError
-from drqsim.ops import fused
+from drqsim.ops import fused, weights
 from drqsim.ops.call import Call
 from drqsim.ops.floats import fma
-from drqsim.ops.geometry import Axis, axis, patches
+from drqsim.ops.geometry import Axis, patches, window
 
 f32 = np.float32
 
@@ -218,10 +218,8 @@ def _delegated(layer: Layer) -> bool:
 def _layer(call: Call, x: np.ndarray) -> Layer:
     """Check that the operator's tensors fit together, and gather them."""
     options = call.operator.options
-    filters, bias = call.tensor(1, "filter"), call.tensor(2, "bias")
-    for tensor, what in ((filters, "filter"), (bias, "bias")):
-        if tensor.value is None:
-            raise call.refuse(f"its {what} {tensor} is made at run time; drqsim needs a constant.")
+    filters = weights.constant(call, 1, "filter")
+    weights.constant(call, 2, "bias")
     if x.ndim != 4 or x.dtype != f32:
         raise InputError(
             f"the input is {x.dtype}{list(x.shape)}; a convolution reads float32 "
@@ -238,43 +236,14 @@ def _layer(call: Call, x: np.ndarray) -> Layer:
             f"{channels} input channels and a filter {filters} do not divide into groups; the "
             "filter's last dimension must divide the input channels, and the groups the outputs."
         )
-    if bias.dtype != f32 or bias.shape != (out,):
-        raise call.contradiction(f"the bias is {bias}; expected float32[{out}].")
-    strides = options["stride_h"], options["stride_w"]
-    dilations = options["dilation_h_factor"], options["dilation_w_factor"]
-    if min(*strides, *dilations) < 1:
-        raise call.contradiction(f"stride {strides} and dilation {dilations} must be at least 1.")
+    groups = channels // depth
+    bias = weights.bias(call, 2, out)
+    rows, cols = window(call, x, kernel_h, kernel_w)
     activation = fused.check(call, options["fused_activation_function"])
-    rows = axis(x.shape[1], kernel_h, strides[0], dilations[0], options["padding"])
-    cols = axis(x.shape[2], kernel_w, strides[1], dilations[1], options["padding"])
-    if rows.out < 1 or cols.out < 1:
-        raise InputError(
-            f"a {kernel_h}x{kernel_w} filter with dilation {dilations} does "
-            f"not fit into the {x.shape[1]}x{x.shape[2]} input without padding."
-        )
-    scale = _filter_scale(call, filters, channels // depth)
-    return Layer(filters.value, scale, bias.value, channels // depth, rows, cols, activation)
-
-
-def _filter_scale(call: Call, filters, groups: int) -> np.ndarray | None:
-    """The scales of an int8 filter, checked; None for a float32 one."""
-    if filters.dtype == f32:
-        return None
-    if filters.dtype != np.int8 or filters.quantization is None:
-        raise call.refuse(f"its filter is {filters}; drqsim runs float32, or int8 with scales.")
-    scale = filters.quantization.scale
-    if filters.quantization.zero_point.any():
-        raise call.refuse("its filter has a zero point other than 0; no DRQ converter writes one.")
-    if not (np.isfinite(scale) & (scale > 0)).all():
-        raise call.contradiction(
-            f"filter scale {int(np.argmin(scale > 0))} is {scale.min():g}; every scale must be "
-            "positive and finite."
-        )
-    if scale.size > 1 and filters.quantization.axis != 0:
-        raise call.contradiction("its per-channel scales do not run along the output channels.")
-    if groups > 1 and scale.size == 1 and call.kernels != "xnnpack":
+    scale = weights.scales(call, filters, axis=0)
+    if scale is not None and scale.size == 1 and groups > 1 and call.kernels != "xnnpack":
         raise call.refuse(
             "a grouped convolution with one scale for the whole filter is refused by the builtin "
             "kernels; quantize it per channel."
         )
-    return scale
+    return Layer(filters.value, scale, bias, groups, rows, cols, activation)
