@@ -19,6 +19,7 @@ import numpy as np
 
 from drqsim import accumulate, qparams
 from drqsim.errors import InputError
+from drqsim.graph import Operator
 from drqsim.ops import fused, weights
 from drqsim.ops.call import Call
 from drqsim.ops.floats import fma
@@ -42,7 +43,6 @@ def run(call: Call) -> list[np.ndarray]:
         raise InputError(f"the input {list(x.shape)} must end in {depth} to keep its dimensions.")
     bias = weights.bias(call, 2, out)
     scale = weights.scales(call, matrix, axis=0)
-    activation = fused.check(call, call.operator.options["fused_activation_function"])
     call.record("input", x)
     call.record("filter", matrix.value)
     if scale is not None:
@@ -52,10 +52,9 @@ def run(call: Call) -> list[np.ndarray]:
     else:
         bias = np.zeros(out, f32)
     rows = x.reshape(-1, depth)
-    delegated = call.kernels == "xnnpack"
     if scale is None:
         pre_activation = rows @ matrix.value.T + bias
-    elif delegated and (scale >= np.finfo(f32).tiny).all():
+    elif call.kernels == "xnnpack" and not why_not_delegated(call.operator, scale):
         pre_activation = _xnnpack(call, rows, matrix.value, scale, bias, x.shape)
     else:
         pre_activation = _builtin(call, rows, matrix.value, scale, bias, x.shape)
@@ -63,10 +62,28 @@ def run(call: Call) -> list[np.ndarray]:
     shape = (*x.shape[:-1], out) if keep else (len(rows), out)
     pre_activation = pre_activation.reshape(shape)
     call.record("pre_activation", pre_activation)
-    # this builtin kernel does not clamp NONE and RELU at the largest float32, as convolutions do
-    output = fused.apply(pre_activation, activation, unbounded=True)
+    output = _activate(call, pre_activation)
     call.record("output", output)
     return [output]
+
+
+def _activate(call: Call, x: np.ndarray) -> np.ndarray:
+    """All fused activations work here; unlike convolutions, NONE and RELU let infinity pass."""
+    activation = call.operator.options["fused_activation_function"]
+    if activation == "TANH":  # the kernel's own tanh is a polynomial, up to 5 units away
+        return np.tanh(x, dtype=np.float64).astype(f32)
+    if activation == "SIGN_BIT":
+        return np.signbit(x).astype(f32)
+    return fused.apply(x, fused.check(call, activation), unbounded=True)
+
+
+def why_not_delegated(op: Operator, filter_scale: np.ndarray) -> str:
+    """Why XNNPACK leaves an int8 dense layer to the builtin kernel; empty where it takes it."""
+    if op.options["fused_activation_function"] in fused.WITHOUT_RANGE:
+        return f"XNNPACK has no fused {op.options['fused_activation_function']}"
+    if (filter_scale < np.finfo(f32).tiny).any():
+        return "XNNPACK refuses a denormal scale"
+    return ""
 
 
 def _builtin(call: Call, rows, matrix, filter_scale, bias, shape) -> np.ndarray:
