@@ -156,3 +156,22 @@ def read_both(model: Graph | bytes | str | Path) -> tuple[Graph, bytes]:
         return model, tflite_write.to_bytes(model)
     graph = tflite_file.load(model)
     return graph, model if isinstance(model, bytes) else Path(model).read_bytes()
+
+
+def delegated(model: Graph | bytes | str | Path) -> set[str]:
+    """Names of the operators that XNNPACK takes on the default path, as the runtime tells."""
+    from ai_edge_litert.interpreter import Interpreter
+
+    graph, content = read_both(model)
+    with _quiet(), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=".*experimental_preserve_all_tensors")
+        # keeping every tensor makes a partition of each operator, so that they can be told apart
+        runtime = Interpreter(model_content=content, experimental_preserve_all_tensors=True)
+        runtime.allocate_tensors()
+    taken = {
+        index
+        for details in runtime._get_ops_details()
+        if details["op_name"] == "DELEGATE"
+        for index in details["outputs"].tolist()
+    }
+    return {op.name for op in graph.operators if set(op.outputs) <= taken}

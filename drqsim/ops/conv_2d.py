@@ -104,7 +104,10 @@ def _builtin(call: Call, layer: Layer, x: np.ndarray) -> np.ndarray:
     unfolded = _unfold(codes, layer, zero_point)
     if unfolds:
         call.record("im2col", unfolded)
-    raw = _multiply(unfolded, layer)
+    # with channels that do not fill its vectors, the per-tensor kernel takes the dense layer's dot
+    dense = not layer.per_channel and layer.out_channels % 4
+    dot = accumulate.dot_x86 if dense else accumulate.exact_matmul
+    raw = _multiply(unfolded, layer, dot)
     if layer.per_channel and not reference:
         row_sums = accumulate.row_sums_x86(layer.filter)
         call.record("filter_row_sums", row_sums)
@@ -112,8 +115,7 @@ def _builtin(call: Call, layer: Layer, x: np.ndarray) -> np.ndarray:
         stored = "register"
     else:
         row_sums = accumulate.row_sums(layer.filter)
-        # the per-tensor kernel writes its accumulators only when the channels fill its vectors
-        written = not layer.per_channel and layer.out_channels % 4 == 0
+        written = not layer.per_channel and not dense
         stored = "arena" if written else "register"
     accumulator = raw
     if zero_point.any():
@@ -187,12 +189,10 @@ def _unfold(x: np.ndarray, layer: Layer, zero_point: np.ndarray) -> np.ndarray:
     return windows.reshape(*windows.shape[:3], -1)
 
 
-def _multiply(unfolded: np.ndarray, layer: Layer) -> np.ndarray:
+def _multiply(unfolded: np.ndarray, layer: Layer, dot=accumulate.exact_matmul) -> np.ndarray:
     """Sum of code * weight over each window, int32 [batch, out_h, out_w, out]."""
     columns = [
-        accumulate.exact_matmul(
-            part.reshape(-1, filters[0].size), filters.reshape(len(filters), -1)
-        )
+        dot(part.reshape(-1, filters[0].size), filters.reshape(len(filters), -1))
         for part, filters in _groups(unfolded, layer)
     ]
     total = columns[0] if len(columns) == 1 else np.concatenate(columns, axis=1)
