@@ -179,7 +179,9 @@ class Graph:
         return [tensor for tensor in self.tensors if tensor.value is not None]
 
     def __repr__(self) -> str:
-        lines = [f"Graph: {len(self.operators)} operators, {len(self.tensors)} tensors"]
+        count = len(self.operators)
+        plural = "" if count == 1 else "s"
+        lines = [f"Graph: {count} operator{plural}, {len(self.tensors)} tensors"]
         for op in self.operators:
             reads = ", ".join(str(self.tensors[i]) if i >= 0 else "-" for i in op.inputs)
             writes = ", ".join(str(self.tensors[i]) for i in op.outputs)
@@ -192,6 +194,11 @@ class Graph:
 def short_form(dtype: np.dtype, shape: tuple[int, ...]) -> str:
     """``int8[1,8,8,3]``: how a tensor's type is written everywhere."""
     return f"{np.dtype(dtype).name}[{','.join(map(str, shape))}]"
+
+
+def shorten(name: str, width: int = 40) -> str:
+    """A tensor's name for a table or a message: converters write names of hundreds of letters."""
+    return name if len(name) <= width else f"{name[: width - 3]}..."
 
 
 def operator_names(codes: list[str]) -> list[str]:

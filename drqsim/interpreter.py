@@ -9,7 +9,7 @@ from fnmatch import fnmatchcase
 import numpy as np
 
 from drqsim.errors import InputError, ModelFileError, UnsupportedOperatorError
-from drqsim.graph import Graph, Operator
+from drqsim.graph import Graph, Operator, shorten
 from drqsim.ops import TABLE
 from drqsim.ops.call import Call
 from drqsim.tflite_schema import completed
@@ -75,12 +75,14 @@ def run(
 
 
 def _run_operator(graph: Graph, op: Operator, values, kernels, keep, records) -> None:
+    if not op.outputs:
+        raise ModelFileError(f"{op.name} has no output in the file.")
     activations = [i for i in op.inputs if i >= 0 and graph.tensors[i].value is None]
     unwritten = next((i for i in activations if i not in values), None)
     if unwritten is not None:
         raise ModelFileError(
-            f"{op.name} reads tensor {unwritten} ({graph.tensors[unwritten].name[:60]!r}), which "
-            "is no input of the model, holds no data, and no operator before it writes."
+            f"{op.name} reads tensor {unwritten} ({shorten(graph.tensors[unwritten].name)!r}), "
+            "which is no input of the model, holds no data, and no operator before it writes."
         )
     indices = dict(zip(numbered("input"), activations, strict=False))
     indices |= dict(zip(numbered("output"), op.outputs, strict=False))
@@ -137,20 +139,20 @@ def _check_input(tensor, array: np.ndarray) -> None:
     passed = f"{array.dtype.name}{list(array.shape)}"
     if array.dtype != tensor.dtype:
         raise InputError(
-            f"Input {tensor.name!r} got {passed}; this model reads {tensor.dtype.name} "
+            f"Input {shorten(tensor.name)!r} got {passed}; this model reads {tensor.dtype.name} "
             f"(dynamic-range quantization changes no input's type: floats stay float32). Convert "
             f"it with .astype(numpy.{tensor.dtype.name})."
         )
     if not tensor.accepts(array.shape) or array.size == 0:
         raise InputError(
-            f"Input {tensor.name!r} got the shape {list(array.shape)}; this model reads "
+            f"Input {shorten(tensor.name)!r} got the shape {list(array.shape)}; this model reads "
             f"{list(tensor.signature or tensor.shape)}."
         )
     if not np.isfinite(array).all():
         at = tuple(int(i) for i in np.argwhere(~np.isfinite(array))[0])
         raise InputError(
-            f"Input {tensor.name!r} holds {array[at]} at {at}; a scale needs finite values, so "
-            "replace NaN and infinity first."
+            f"Input {shorten(tensor.name)!r} holds {array[at]} at {at}; a scale needs finite "
+            "values, so replace NaN and infinity first."
         )
 
 

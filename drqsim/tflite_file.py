@@ -18,7 +18,6 @@ from drqsim.graph import Graph, Operator, Quantization, Tensor, freeze, operator
 from drqsim.tflite_schema import DTYPES, OPTIONS, VECTOR, camel, unsaid
 
 _IDENTIFIER = b"TFL3"
-_BUILTIN_CODE = 10  # where an OperatorCode table keeps the place of its builtin_code
 
 
 def load(source: str | Path | bytes) -> Graph:
@@ -124,14 +123,13 @@ def _graph(tflite, model, data: bytes, label: str) -> Graph:
 
 
 def _code(tflite, entry) -> str:
-    from flatbuffers import number_types as flags
+    # Older writers fill only the deprecated field, newer ones may fill only the other: the code is
+    # the larger. The package's BuiltinCode() hides a small code in the newer field, so look there.
+    from flatbuffers.number_types import Int32Flags
 
-    # older writers fill only the deprecated field, newer ones may fill only the other, and what
-    # the package calls BuiltinCode() reads the deprecated one for every small number
-    table = entry._tab
-    at = table.Offset(_BUILTIN_CODE)
-    number = table.Get(flags.Int32Flags, at + table.Pos) if at else 0
-    number = max(number, entry.DeprecatedBuiltinCode())
+    at = entry._tab.Offset(10)
+    newer = entry._tab.Get(Int32Flags, at + entry._tab.Pos) if at else 0
+    number = max(newer, entry.DeprecatedBuiltinCode())
     if number == tflite.BuiltinOperator.CUSTOM:
         return "CUSTOM"
     names = {v: k for k, v in vars(tflite.BuiltinOperator).items() if isinstance(v, int)}

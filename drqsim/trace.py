@@ -43,7 +43,8 @@ class TensorRecord:
     op, name : str
         ``conv_2d_0`` and ``accumulator``; the key in the trace is ``conv_2d_0/accumulator``.
     role : str
-        ``weight``, ``activation``, ``scratch`` or ``intermediate``.
+        ``weight``, ``activation``, ``scratch`` (a buffer that an operator works in) or
+        ``intermediate`` (a value that only passes through registers).
     stage : str
         ``offline`` (made by the converter) or ``on-device`` (made at inference).
     stored : str
@@ -99,6 +100,8 @@ def make_record(
     kind, _, number = name.rpartition("_")
     role, stage, usual = KINDS[kind if number.isdecimal() else name]
     stored = stored or usual
+    if role == "scratch" and stored == "register":
+        role = "intermediate"  # scratch is memory
     if reserved is None:
         reserved = 0 if stored in ("register", "delegate") else value.nbytes
     return TensorRecord(
@@ -160,17 +163,24 @@ class Trace:
         raise InputError(f"No recorded tensor has the index {which!r}.")
 
     def rows(self) -> list[tuple[str, ...]]:
-        """One row of text per record: operator, tensor, type, role, stage, bytes, stored."""
-        return [(r.op, r.name, str(r), r.role, r.stage, f"{r.nbytes:,}", _place(r)) for r in self]
+        """One row of text per record: tensor, type, role, stored in, bytes, stage.
+
+        In a trace of several operators the tensor's name begins with the operator's.
+        """
+        alone = len({record.op for record in self}) == 1
+        return [
+            (r.name if alone else r.key, str(r), r.role, _place(r), f"{r.nbytes:,}", r.stage)
+            for r in self
+        ]
 
     def __repr__(self) -> str:
-        return text_table(HEADER, self.rows(), right=(5,))
+        return text_table(HEADER, self.rows(), right=(4,))
 
     def _repr_html_(self) -> str:
-        return html_table(HEADER, self.rows(), right=(5,), kinds=[kind_class(r) for r in self])
+        return html_table(HEADER, self.rows(), right=(4,), kinds=[kind_class(r) for r in self])
 
 
-HEADER = ("operator", "tensor", "type", "role", "stage", "bytes", "stored in")
+HEADER = ("tensor", "type", "role", "stored in", "bytes", "stage")
 
 
 def kind_class(record: TensorRecord) -> str:
@@ -185,9 +195,9 @@ def without_values(record: TensorRecord) -> TensorRecord:
 
 def _place(record: TensorRecord) -> str:
     if record.reserved > record.nbytes:
-        return f"{record.stored} (of {record.reserved:,} reserved)"
+        return f"{record.stored}, {record.reserved:,} set aside"
     if record.stored == "register" and record.reserved:
-        return f"register ({record.reserved:,} reserved, never written)"
+        return f"register, {record.reserved:,} set aside in vain"
     return record.stored
 
 

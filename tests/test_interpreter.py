@@ -83,7 +83,7 @@ def test_dtypes_roles_and_places():
     assert kinds["input_quantized"] == ("int8", "scratch", "on-device", "arena")
     assert kinds["filter_row_sums"] == ("int32", "scratch", "on-device", "persistent")
     assert kinds["accumulator_raw"] == ("int32", "scratch", "on-device", "arena")
-    assert kinds["accumulator"] == ("int32", "scratch", "on-device", "register")
+    assert kinds["accumulator"] == ("int32", "intermediate", "on-device", "register")
     assert kinds["pre_activation"] == ("float32", "intermediate", "on-device", "register")
     assert kinds["output"] == ("float32", "activation", "on-device", "arena")
     for record in trace:
@@ -96,7 +96,7 @@ def test_scratch_that_is_reserved_but_not_written():
     _, trace = drqsim.run(layer(), image(), "reference")
     record = trace["conv_2d_0/accumulator"]
     assert (record.stored, record.reserved) == ("register", 8 * 25 * 4)
-    assert "never written" in repr(trace)
+    assert "register, 800 set aside in vain" in repr(trace)
     scale = drqsim.run(layer(), image())[1]["conv_2d_0/input_scale"]
     assert (scale.nbytes, scale.reserved) == (4, 25 * 4)  # one slot used of one per pixel
 
@@ -168,7 +168,8 @@ def test_trace_by_name_and_by_index():
 def test_the_trace_prints_as_a_table():
     _, trace = drqsim.run(layer(), image())
     text = repr(trace)
-    assert "conv_2d_0  input_quantized   int8[1,5,5,4]     scratch" in text
+    assert "input_quantized   int8[1,5,5,4]     scratch       arena " in text
+    assert "conv_2d_0" not in text  # of one operator the name goes without saying
     markup = trace._repr_html_()
     assert "<table" in markup and "int8[1,5,5,4]" in markup
     assert markup.count("<tr>") == len(trace) + 1
@@ -210,10 +211,10 @@ def test_unknown_options_are_named(options):
 def test_an_operator_that_is_not_simulated_is_named():
     from dataclasses import replace
 
-    model = layer()
-    model = replace(model, operators=(replace(model.operators[0], code="CUSTOM"),))
-    with pytest.raises(drqsim.UnsupportedOperatorError, match="CUSTOM"):
-        drqsim.run(model, image())
+    sound = layer()
+    unknown = replace(sound.operators[0], code="CONV_3D", name="conv_3d_0")
+    with pytest.raises(drqsim.UnsupportedOperatorError, match="CONV_3D"):
+        drqsim.run(replace(sound, operators=(unknown,)), image())
 
 
 @pytest.mark.parametrize(

@@ -66,6 +66,12 @@ def test_the_digits_net_is_what_the_book_says():
     assert str(by_name["depthwise_conv_2d_1"]) == "int8[1,3,3,128]"
 
 
+def test_operator_codes_in_the_newer_field_are_read():
+    graph = drqsim.load(MODELS / "digits_weight_only.tflite")
+    codes = [op.code for op in graph.operators]
+    assert codes.count("DEQUANTIZE") == 9 and "ADD" not in codes
+
+
 def test_accuracy_on_the_held_out_digits():
     from ai_edge_litert.interpreter import Interpreter
 

@@ -11,10 +11,11 @@ from tests.strategies import KERNELS
 
 f32 = np.float32
 MODELS = Path(__file__).parent.parent / "book" / "models"
-# Ten probabilities. The two sums of every layer differ in their last bits, by up to 2e-6 in the
-# activations (the terms are of size 1, up to 1,152 of them), and the softmax divides that by at
-# least 4; measured 2.4e-7.
-BOUND = 1e-6
+# Ten probabilities. Where weights are float, the sums of a layer are added up in another order than
+# the kernel's and differ in their last bits; over 100 images that comes to 9.5e-7 at most, the
+# bound is four times that. In the quantized file such a last bit may turn a code of the next layer
+# by one step: 4.6e-6 measured, and two steps in an image would still be within the bound.
+BOUNDS = {"digits_float": 4e-6, "digits_weight_only": 4e-6, "digits_drq": 1e-3}
 
 
 @pytest.fixture(scope="module")
@@ -24,7 +25,7 @@ def images():
 
 
 @pytest.mark.parametrize("kernels", KERNELS)
-@pytest.mark.parametrize("name", ["digits_float", "digits_weight_only"])
+@pytest.mark.parametrize("name", BOUNDS)
 def test_end_to_end(name, kernels, images):
     file = MODELS / f"{name}.tflite"
     model = drqsim.load(file)
@@ -34,7 +35,7 @@ def test_end_to_end(name, kernels, images):
         (theirs,) = litert.run(file, image, kernels).outputs.values()
         assert ours.argmax() == theirs.argmax()
         worst = max(worst, float(np.abs(ours - theirs).max()))
-    assert worst <= BOUND
+    assert worst <= BOUNDS[name]
 
 
 @pytest.mark.parametrize("kernels", KERNELS)

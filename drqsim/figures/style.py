@@ -69,7 +69,7 @@ _RULES = """
   text-align:left;font-weight:400;line-height:1.3;vertical-align:middle}
 .drq-figure table.drq-bars th{overflow-wrap:break-word}
 .drq-figure table.drq-bars td:last-child{white-space:nowrap;text-align:right;padding-right:0}
-.drq-figure table.drq-bars td.drq-track{width:60%;min-width:5rem}
+.drq-figure table.drq-bars td.drq-track{width:50%;min-width:5rem}
 .drq-figure .drq-track div{height:1.1rem;min-width:2px;border-radius:0 .25rem .25rem 0;
   background:var(--drq-color);print-color-adjust:exact}
 

@@ -108,7 +108,7 @@ def compare(
         except ModelFileError as error:  # XNNPACK fails on a DEQUANTIZE of a constant alone
             notes.append(f"{op.name}: not compared alone: {error}")
             continue
-        for tensor, ours, theirs in readable(trace, op.name, real):
+        for tensor, ours, theirs in readable(trace, op, real):
             rows.append(_row(op.name, tensor, ours, theirs))
         if len(graph.operators) > 1:
             for name, index in zip(numbered("output"), op.outputs, strict=False):

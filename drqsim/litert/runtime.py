@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,7 +13,7 @@ import numpy as np
 
 from drqsim import interpreter, tflite_file, tflite_write
 from drqsim.errors import InputError, ModelFileError
-from drqsim.graph import Graph
+from drqsim.graph import Graph, short_form, shorten
 from drqsim.trace import text_table
 
 _RESOLVERS = {
@@ -56,8 +59,8 @@ class RuntimeRun:
         rows = [
             (
                 str(t.index),
-                t.name or "(no name)",
-                f"{t.dtype.name}[{','.join(map(str, t.shape))}]",
+                shorten(t.name) or "(no name)",
+                short_form(t.dtype, t.shape),
                 "scratch" if t.is_scratch else "in the file",
                 "readable" if t.value is not None else "hidden",
             )
@@ -101,7 +104,7 @@ def run(
     graph, content = read_both(model)
     inputs = interpreter.inputs_by_index(graph, x)
     try:
-        with warnings.catch_warnings():
+        with _quiet(), warnings.catch_warnings():
             # it warns that keeping every tensor takes memory, which is what it is asked to do here
             warnings.filterwarnings("ignore", message=".*experimental_preserve_all_tensors")
             runtime = Interpreter(
@@ -109,10 +112,10 @@ def run(
                 experimental_op_resolver_type=getattr(OpResolverType, _RESOLVERS[kernels]),
                 experimental_preserve_all_tensors=True,
             )
-        for index, array in inputs.items():
-            if array.shape != graph.tensors[index].shape:
-                runtime.resize_tensor_input(index, array.shape)
-        runtime.allocate_tensors()
+            for index, array in inputs.items():
+                if array.shape != graph.tensors[index].shape:
+                    runtime.resize_tensor_input(index, array.shape)
+            runtime.allocate_tensors()
         for index, array in inputs.items():
             runtime.set_tensor(index, array)
         runtime.invoke()
@@ -122,6 +125,19 @@ def run(
     tensors = tuple(_read(runtime, detail, len(graph.tensors)) for detail in details)
     outputs = {graph.tensors[i].name: runtime.get_tensor(i) for i in graph.outputs}
     return RuntimeRun(kernels, tensors, outputs)
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Hide what the runtime's C++ side writes to stderr: it announces XNNPACK once per process."""
+    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
 
 
 def _read(runtime, detail: dict, in_file: int) -> RuntimeTensor:
@@ -143,3 +159,22 @@ def read_both(model: Graph | bytes | str | Path) -> tuple[Graph, bytes]:
         return model, tflite_write.to_bytes(model)
     graph = tflite_file.load(model)
     return graph, model if isinstance(model, bytes) else Path(model).read_bytes()
+
+
+def delegated(model: Graph | bytes | str | Path) -> set[str]:
+    """Names of the operators that XNNPACK takes on the default path, as the runtime tells."""
+    from ai_edge_litert.interpreter import Interpreter
+
+    graph, content = read_both(model)
+    with _quiet(), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=".*experimental_preserve_all_tensors")
+        # keeping every tensor makes a partition of each operator, so that they can be told apart
+        runtime = Interpreter(model_content=content, experimental_preserve_all_tensors=True)
+        runtime.allocate_tensors()
+    taken = {
+        index
+        for details in runtime._get_ops_details()
+        if details["op_name"] == "DELEGATE"
+        for index in details["outputs"].tolist()
+    }
+    return {op.name for op in graph.operators if set(op.outputs) <= taken}

@@ -3,26 +3,36 @@
 from drqsim.ops import (
     activations,
     arrange,
+    batch_matmul,
     conv_2d,
     convert,
     cut_and_pad,
+    depthwise_conv_2d,
     elementwise,
-    float_layers,
+    embedding_lookup,
+    fully_connected,
     normalize,
     pooling,
     reduce,
     resize,
+    transpose_conv,
 )
 
 # TFLite operator code -> function(Call) -> list of output arrays
 TABLE = (
-    {"CONV_2D": conv_2d.run}
+    {
+        "BATCH_MATMUL": batch_matmul.run,
+        "CONV_2D": conv_2d.run,
+        "DEPTHWISE_CONV_2D": depthwise_conv_2d.run,
+        "EMBEDDING_LOOKUP": embedding_lookup.run,
+        "FULLY_CONNECTED": fully_connected.run,
+        "TRANSPOSE_CONV": transpose_conv.run,
+    }
     | dict.fromkeys(activations.FUNCTIONS, activations.run)
     | arrange.FUNCTIONS
     | convert.FUNCTIONS
     | cut_and_pad.FUNCTIONS
     | elementwise.FUNCTIONS
-    | float_layers.FUNCTIONS
     | normalize.FUNCTIONS
     | pooling.FUNCTIONS
     | reduce.FUNCTIONS

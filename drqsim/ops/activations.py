@@ -146,7 +146,7 @@ FUNCTIONS = {
 
 def run(call: Call) -> list[np.ndarray]:
     """Run one activation operator; its float32 input is the pre-activation."""
-    x = call.values[0]
+    x = call.value(0, "input")
     if x.dtype != f32:
         raise InputError(f"the input is {x.dtype}; activations are simulated in float32.")
     call.record("input", x)

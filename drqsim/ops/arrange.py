@@ -77,13 +77,15 @@ def transpose(call: Call) -> list[np.ndarray]:
 
 def concatenation(call: Call) -> list[np.ndarray]:
     """The inputs one after the other along an axis."""
-    activation = call.operator.options["fused_activation_function"]
-    if activation != "NONE":
-        raise call.refuse(f"the fused activation {activation} is refused by the runtime too.")
     parts = [call.value(at, "input") for at in range(len(call.tensors))]
     _check_alike(call, parts)
+    activation = call.operator.options["fused_activation_function"]
+    # the builtin kernel refuses a fused activation, XNNPACK leaves it out without a word
+    delegated = call.kernels == "xnnpack" and 2 <= len(parts) <= 5 and parts[0].dtype == np.float32
+    if activation != "NONE" and not delegated:
+        raise call.refuse(f"the fused activation {activation} is refused by the runtime too.")
     axis = call.axis(call.operator.options["axis"], parts[0].ndim)
-    others = {(*p.shape[:axis], *p.shape[axis + 1 :]) for p in parts}
+    others = {(p.ndim, *p.shape[:axis], *p.shape[axis + 1 :]) for p in parts}
     if len(others) != 1:
         shapes = ", ".join(str(list(p.shape)) for p in parts)
         raise call.contradiction(f"{shapes} do not fit together along dimension {axis}.")

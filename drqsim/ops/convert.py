@@ -14,7 +14,7 @@ from __future__ import annotations
 import numpy as np
 
 from drqsim import qparams
-from drqsim.graph import Quantization, Tensor
+from drqsim.graph import Tensor
 from drqsim.ops.call import Call
 
 f32 = np.float32
@@ -54,7 +54,7 @@ def dequantize(call: Call) -> list[np.ndarray]:
     if x.dtype == np.float16:
         output = x.astype(f32)
     else:
-        scale, zero_point = _scales(call, source, x.ndim)
+        scale, zero_point = _scales(call, source, x.shape)
         # both factors fit into float32, so the product is rounded once
         output = (x.astype(np.int32) - zero_point).astype(f32) * scale
         if _delegated(call, source):
@@ -93,7 +93,7 @@ def _delegated(call: Call, tensor: Tensor) -> bool:
 def quantize(call: Call) -> list[np.ndarray]:
     """round(x / scale) + zero_point, clamped to the type"""
     x, target = call.floats(0, "input"), call.results[0]
-    scale, zero_point = _scales(call, target, x.ndim)
+    scale, zero_point = _scales(call, target, x.shape)
     call.record_inputs()
     limits = np.iinfo(target.dtype)
     if call.kernels == "reference" or scale.size > 1:
@@ -107,21 +107,22 @@ def quantize(call: Call) -> list[np.ndarray]:
     return [codes]
 
 
-def _scales(call: Call, tensor: Tensor, rank: int) -> tuple[np.ndarray, np.ndarray]:
-    """Scale and zero point, shaped to broadcast against values of ``rank`` dimensions."""
+def _scales(call: Call, tensor: Tensor, shape: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
+    """Scale and zero point, shaped to broadcast against values of ``shape``."""
     if tensor.dtype not in CODES:
         raise call.refuse(f"{tensor} is no type of codes that is simulated: int8, uint8, int16.")
     if tensor.quantization is None:
         raise call.contradiction(f"{tensor.name!r} is {tensor} without a scale.")
-    quantization: Quantization = tensor.quantization
-    shape = [1] * rank
-    if quantization.scale.size > 1:
-        if quantization.axis >= rank:
-            raise call.contradiction(f"its scales run along dimension {quantization.axis}.")
-        shape[quantization.axis] = -1
-    return quantization.scale.reshape(shape), quantization.zero_point.astype(np.int32).reshape(
-        shape
-    )
+    scale, axis = tensor.quantization.scale, tensor.quantization.axis
+    zero_point = tensor.quantization.zero_point.astype(np.int32)
+    if scale.size == 1:
+        return scale.reshape(()), zero_point.reshape(())
+    if axis >= len(shape) or scale.size != shape[axis]:
+        raise call.contradiction(
+            f"it has {scale.size} scales along dimension {axis} for values {list(shape)}."
+        )
+    along = [-1 if at == axis else 1 for at in range(len(shape))]
+    return scale.reshape(along), zero_point.reshape(along)
 
 
 FUNCTIONS = {"CAST": cast, "QUANTIZE": quantize, "DEQUANTIZE": dequantize}

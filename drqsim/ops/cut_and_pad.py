@@ -112,7 +112,7 @@ def _place(call: Call, begin: int | None, step: int, size: int) -> int:
 
 def pad(call: Call) -> list[np.ndarray]:
     """PAD: a border of zeros (of the zero point, where the tensor is quantized)."""
-    quantization = call.tensors[0].quantization if call.tensors else None
+    quantization = call.tensor(0, "input").quantization
     return [_bordered(call, 0 if quantization is None else quantization.zero_point[0])]
 
 

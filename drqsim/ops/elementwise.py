@@ -112,6 +112,7 @@ UNARY = {"ABS": absolute, "NEG": negative, "EXP": exp, "SQRT": sqrt, "RSQRT": rs
 DELEGATED = UNARY | {"NEG": negative_xnnpack, "RSQRT": rsqrt_xnnpack}
 # these also work on the integers that shapes and indices are made of
 INTEGER = ("ADD", "SUB", "MUL", "MAXIMUM", "MINIMUM", "SQUARED_DIFFERENCE", "NEG")
+FUSED = ("ADD", "SUB", "MUL", "DIV")
 # XNNPACK does not take POW, and clears the sign of a value without looking at it
 UNFLUSHED = ("POW", "ABS")
 
@@ -119,15 +120,17 @@ UNFLUSHED = ("POW", "ABS")
 def binary(call: Call) -> list[np.ndarray]:
     """Run an operator of two operands and its fused activation."""
     a, b = call.value(0, "first operand"), call.value(1, "second operand")
-    code, activation = call.operator.code, call.operator.options.get("fused_activation_function")
+    code = call.operator.code
     if a.dtype != b.dtype:
         raise call.contradiction(f"it joins {a.dtype} with {b.dtype}; both must be the same.")
     _check_type(call, a.dtype)
-    if activation and fused.check(call, activation) != "NONE" and a.dtype != f32:
+    wanted = call.operator.options.get("fused_activation_function", "NONE")
+    activation = fused.check(call, wanted)
+    if activation != "NONE" and a.dtype != f32:
         raise call.refuse(f"the fused activation {activation} on {a.dtype} is not simulated.")
     call.broadcast(a, b)
     call.record_inputs()
-    delegated = _delegated(call, a)
+    delegated = _delegated(call, a) and wanted not in fused.WITHOUT_RANGE
     if delegated:
         a, b = flush_denormals(a), flush_denormals(b)
         if code in ("MAXIMUM", "MINIMUM") and _repeats(a, b):
@@ -135,7 +138,7 @@ def binary(call: Call) -> list[np.ndarray]:
         output = flush_denormals(BINARY[code](a, b))
     else:
         output = BINARY[code](a, b)
-    if activation and a.dtype == f32:
+    if code in FUSED and a.dtype == f32:
         call.record("pre_activation", output)
         output = fused.clamp(output, activation, unbounded=delegated)
     call.record("output", output)

@@ -73,10 +73,12 @@ def run(call: Call) -> list[np.ndarray]:
     """Run one pooling operator and its fused activation."""
     x, code = call.floats(0, "input"), call.operator.code
     rows, cols = _windows(call, x)
-    activation = fused.check(call, call.operator.options["fused_activation_function"])
+    wanted = call.operator.options["fused_activation_function"]
+    activation = fused.check(call, wanted)
     call.record_inputs()
     # XNNPACK leaves it to the builtin kernel when the windows leave gaps
-    if call.kernels == "xnnpack" and rows.stride <= rows.kernel and cols.stride <= cols.kernel:
+    gaps = rows.stride > rows.kernel or cols.stride > cols.kernel
+    if call.kernels == "xnnpack" and not gaps and wanted not in fused.WITHOUT_RANGE:
         output = _xnnpack(code, x, rows, cols, activation)
     else:
         output = fused.clamp(BUILTIN[code](x, rows, cols), activation)

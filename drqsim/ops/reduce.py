@@ -92,8 +92,10 @@ def top_k(call: Call) -> list[np.ndarray]:
     """
     x = call.value(0, "input")
     (k,) = call.integers(1, "k", length=1)
-    if x.ndim == 0 or not 0 <= k <= x.shape[-1]:
-        raise call.contradiction(f"it takes the {k} largest of rows of {list(x.shape)}.")
+    if x.ndim == 0 or not 0 <= k <= x.shape[-1] or len(call.results) != 2:
+        raise call.contradiction(
+            f"it takes the {k} largest of rows of {list(x.shape)} into {len(call.results)} outputs."
+        )
     call.record_inputs()
     # sorting the reversed row upwards, stably, puts the first of equal values last
     order = np.argsort(x[..., ::-1], axis=-1, kind="stable")[..., ::-1][..., :k]
