@@ -61,8 +61,9 @@ def run(
             "supported operators alone with graph.extract(name)."
         )
     keep = _keeper(record)
-    values: dict[int, np.ndarray] = {
-        i: t.value for i, t in enumerate(graph.tensors) if t.value is not None
+    # a state has no value yet: its operator starts it at zero
+    values: dict[int, np.ndarray | None] = {
+        i: t.value for i, t in enumerate(graph.tensors) if not t.is_fed
     }
     values |= inputs_by_index(graph, x)
     records: list[TensorRecord] = []

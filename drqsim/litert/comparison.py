@@ -90,7 +90,7 @@ def compare(
         fed = {
             tensor.name: whole.tensors[index].value
             for index in dict.fromkeys(op.inputs)
-            if index >= 0 and (tensor := graph.tensors[index]).value is None
+            if index >= 0 and (tensor := graph.tensors[index]).is_fed
         }
         if any(value is None for value in fed.values()):
             notes.append(f"{op.name}: not compared, the runtime hides its input.")
@@ -101,7 +101,7 @@ def compare(
             notes.append(f"{op.name}: not compared, the runtime fed it such values: {error}")
             continue
         real = run(alone, fed, kernels)
-        for tensor, ours, theirs in readable(trace, op.name, real):
+        for tensor, ours, theirs in readable(trace, alone.operators[0], real):
             rows.append(_row(op.name, tensor, ours, theirs))
         if len(graph.operators) > 1:
             theirs = whole.tensors[op.outputs[0]].value

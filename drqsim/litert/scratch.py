@@ -9,18 +9,27 @@ from __future__ import annotations
 
 import numpy as np
 
+from drqsim.graph import Operator
+from drqsim.litert import recurrent
 from drqsim.litert.runtime import RuntimeRun
 from drqsim.trace import Trace
 
 
-def readable(trace: Trace, op: str, real: RuntimeRun) -> list[tuple[str, np.ndarray, np.ndarray]]:
+def readable(
+    trace: Trace, operator: Operator, real: RuntimeRun
+) -> list[tuple[str, np.ndarray, np.ndarray]]:
     """Pairs (tensor, ours, the runtime's) for one operator run alone.
 
     Only what the kernel writes is paired: buffers that the runtime reserves and never fills hold
     whatever was there before.
     """
+    op = operator.name
     (output,) = real.outputs.values()
     pairs = []
+    if operator.code in recurrent.KERNELS:
+        ours = {record.name: record.value for record in trace.op(op)}
+        pairs = recurrent.pairs(operator, ours, real)
+        return [*pairs, ("output", ours["output"], output)]
     if real.scratch and f"{op}/input_quantized" in trace:
         pairs = _hybrid_conv_scratch(trace, op, real)
     return [*pairs, ("output", trace[f"{op}/output"].value, output)]

@@ -1,0 +1,100 @@
+"""Random recurrent layers with int8 weights: gates, peepholes, projection, state."""
+
+from types import MappingProxyType
+
+import numpy as np
+
+from drqsim.graph import Graph, Operator, Quantization, Tensor
+
+f32 = np.float32
+GATES = ("input", "forget", "cell", "output")
+
+
+def int8_weights(random, name, shape, lowest=-127, one_sided=False, spread=0.02):
+    """An int8 constant with one scale."""
+    values = random.integers(lowest, 128, shape, dtype=np.int8)
+    values = np.abs(np.maximum(values, -127)) if one_sided else values
+    scale = (random.uniform(0.05, 1, 1) * spread).astype(f32)
+    return Tensor(name, shape, values.dtype, values, Quantization(scale, np.zeros(1, np.int64)))
+
+
+def float_constant(name, values):
+    values = np.asarray(values, f32)
+    return Tensor(name, values.shape, values.dtype, values)
+
+
+def one_recurrent_operator(code, x_shape, constants, states, y_shape, **options):
+    """A graph of one operator; ``constants`` by position, ``states`` shapes by position."""
+    tensors = [Tensor("x", tuple(x_shape), np.dtype(f32))]
+    positions = 1 + max(*constants, *states)
+    reads = [0] + [-1] * (positions - 1)
+    for at, tensor in constants.items():
+        reads[at] = len(tensors)
+        tensors.append(tensor)
+    for at, shape in states.items():
+        reads[at] = len(tensors)
+        tensors.append(Tensor(f"state {at}", tuple(shape), np.dtype(f32), is_variable=True))
+    tensors.append(Tensor("y", tuple(y_shape), np.dtype(f32)))
+    last = len(tensors) - 1
+    op = Operator(code, f"{code.lower()}_0", tuple(reads), (last,), MappingProxyType(options))
+    return Graph(tuple(tensors), (op,), (0,), (last,))
+
+
+def lstm(
+    random,
+    time=3,
+    batch=2,
+    n_input=5,
+    n_cell=4,
+    n_output=None,
+    cifg=False,
+    peephole=False,
+    projection=None,
+    projection_bias=False,
+    layer_norm=False,
+    time_major=True,
+    asymmetric=True,
+    activation="TANH",
+    cell_clip=0.0,
+    proj_clip=0.0,
+    lowest=-127,
+    one_sided=False,
+    bias=1.0,
+    spread=0.02,
+):
+    """A UNIDIRECTIONAL_SEQUENCE_LSTM; ``projection`` is its number of outputs, if it has one."""
+    n_output = projection or n_cell
+
+    def weights(name, *shape):
+        return int8_weights(random, name, shape, lowest, one_sided, spread)
+
+    constants = {}
+    for at, gate in enumerate(GATES):
+        if cifg and gate == "input":
+            continue
+        constants[1 + at] = weights(f"input_to_{gate}", n_cell, n_input)
+        constants[5 + at] = weights(f"recurrent_to_{gate}", n_cell, n_output)
+        constants[12 + at] = float_constant(f"{gate}_bias", random.normal(size=n_cell) * bias)
+        if layer_norm:
+            constants[20 + at] = float_constant(f"{gate}_norm", random.normal(size=n_cell))
+    if peephole:
+        for at, gate in ((9, "input"), (10, "forget"), (11, "output")):
+            if not (cifg and gate == "input"):
+                constants[at] = weights(f"cell_to_{gate}", n_cell)
+    if projection:
+        constants[16] = weights("projection", n_output, n_cell)
+        if projection_bias:
+            constants[17] = float_constant("projection_bias", random.normal(size=n_output) * bias)
+    leading = (time, batch) if time_major else (batch, time)
+    return one_recurrent_operator(
+        "UNIDIRECTIONAL_SEQUENCE_LSTM",
+        (*leading, n_input),
+        constants,
+        {18: (batch, n_output), 19: (batch, n_cell)},
+        (*leading, n_output),
+        fused_activation_function=activation,
+        cell_clip=cell_clip,
+        proj_clip=proj_clip,
+        time_major=time_major,
+        asymmetric_quantize_inputs=asymmetric,
+    )
