@@ -98,3 +98,47 @@ def lstm(
         time_major=time_major,
         asymmetric_quantize_inputs=asymmetric,
     )
+
+
+def rnn(random, time, batch, n_input, units, time_major=True, asymmetric=True, activation="TANH"):
+    """A UNIDIRECTIONAL_SEQUENCE_RNN, or, where ``time`` is None, an RNN."""
+    leading = (batch,) if time is None else (time, batch) if time_major else (batch, time)
+    options = {} if time is None else {"time_major": time_major}
+    return one_recurrent_operator(
+        "RNN" if time is None else "UNIDIRECTIONAL_SEQUENCE_RNN",
+        (*leading, n_input),
+        {
+            1: int8_weights(random, "input_weights", (units, n_input)),
+            2: int8_weights(random, "recurrent_weights", (units, units)),
+            3: float_constant("bias", random.normal(size=units)),
+        },
+        {4: (batch, units)},
+        (*leading, units),
+        fused_activation_function=activation,
+        asymmetric_quantize_inputs=asymmetric,
+        **options,
+    )
+
+
+def svdf(
+    random, batch, n_input, units, rank, memory, asymmetric=True, activation="RELU", bias=True
+):
+    """An SVDF."""
+    filters = units * rank
+    constants = {
+        1: int8_weights(random, "feature_weights", (filters, n_input)),
+        2: int8_weights(random, "time_weights", (filters, memory)),
+        3: float_constant("bias", random.normal(size=units)),
+    }
+    if not bias:
+        del constants[3]
+    return one_recurrent_operator(
+        "SVDF",
+        (batch, n_input),
+        constants,
+        {4: (batch, memory * filters)},
+        (batch, units),
+        rank=rank,
+        fused_activation_function=activation,
+        asymmetric_quantize_inputs=asymmetric,
+    )

@@ -92,6 +92,9 @@ def compare(
             for index in dict.fromkeys(op.inputs)
             if index >= 0 and (tensor := graph.tensors[index]).is_fed
         }
+        if isinstance(x, dict):
+            names = {tensor.name for tensor in alone.tensors if tensor.is_variable}
+            fed |= {name: x[name] for name in names & set(x)}
         if any(value is None for value in fed.values()):
             notes.append(f"{op.name}: not compared, the runtime hides its input.")
             continue

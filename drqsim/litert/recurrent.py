@@ -16,7 +16,12 @@ from drqsim.graph import Operator
 from drqsim.litert.runtime import RuntimeRun
 
 # where a recurrent operator has its variable tensors
-STATES = {"UNIDIRECTIONAL_SEQUENCE_LSTM": (18, 19)}
+STATES = {
+    "RNN": (4,),
+    "SVDF": (4,),
+    "UNIDIRECTIONAL_SEQUENCE_LSTM": (18, 19),
+    "UNIDIRECTIONAL_SEQUENCE_RNN": (4,),
+}
 Pair = tuple[str, np.ndarray, np.ndarray]
 
 
@@ -43,14 +48,13 @@ def _lstm(
     """
     time_major = options["time_major"]
     x, output = (a if time_major else a.swapaxes(0, 1) for a in (ours["input"], ours["output"]))
-    before = np.concatenate([np.zeros_like(output[:1]), output[:-1]])
     written = {}
     for t, rows in _order(*x.shape[:2], time_major):
         now = {name: value[t][rows] for name, value in ours.items() if name.startswith(_BY_ROW)}
         if x[t, rows].any():
             written |= _of(now, "input")
             written["product_scale"] = now["input_scale"] * ours["input_weights_scale"][-1]
-        if before[t, rows].any():
+        if ours["output_state"][t, rows].any():
             written |= _of(now, "output_state")
             product = now["output_state_scale"] * ours["recurrent_weights_scale"][-1]
             written["product_scale"] = product
@@ -81,6 +85,7 @@ def _lstm(
     yield "final cell_state", *_prefix(ours["cell_state"][-1], states[1])
 
 
+# the records whose second dimension is the batch
 _BY_ROW = ("input_q", "input_s", "input_z", "output_state_", "hidden_")
 _ROW_SUMS = ("input_row_sums", "recurrent_row_sums", "projection_row_sums")
 
@@ -103,4 +108,56 @@ def _prefix(mine: np.ndarray, theirs: np.ndarray) -> tuple[np.ndarray, np.ndarra
     return mine.ravel(), theirs.ravel().view(mine.dtype)[: mine.size]
 
 
-KERNELS = {"UNIDIRECTIONAL_SEQUENCE_LSTM": _lstm}
+def _rnn(ours, options, scratch, states) -> Iterator[Pair]:
+    """The buffers of ``basic_rnn.cc`` and ``unidirectional_sequence_rnn.cc``.
+
+    Input and state share one buffer of scales and one of zero points.
+    """
+    together = ours["input"].ndim == 2 or options["time_major"]
+    x = ours["input"] if together else ours["input"].swapaxes(0, 1)
+    x = x[None] if x.ndim == 2 else x
+    written = {}
+    for t, rows in _order(*x.shape[:2], together):
+        for name, vector, weights in (
+            ("input", x, "input"),
+            ("output_state", ours["output_state"], "recurrent"),
+        ):
+            if not vector[t, rows].any():
+                continue
+            written[f"{name}_quantized"] = ours[f"{name}_quantized"][t][rows]
+            scale = ours[f"{name}_scale"][t][rows]
+            written["product_scale"] = scale * ours[f"{weights}_weights_scale"]
+            if f"{name}_zero_point" in ours:
+                written["zero_point"] = ours[f"{name}_zero_point"][t][rows]
+    if "input_row_sums" in ours:
+        written["row_sums"] = np.stack([ours["input_row_sums"], ours["recurrent_row_sums"]])
+    names = "input_quantized output_state_quantized product_scale accumulator zero_point row_sums"
+    for name, theirs in zip(names.split(), scratch, strict=True):
+        if name in written:
+            yield name, *_prefix(written[name], theirs)
+    output = (
+        ours["output"].reshape(x.shape[:2] + (-1,)) if together else ours["output"].swapaxes(0, 1)
+    )
+    yield "final output_state", *_prefix(output[-1], states[0])
+
+
+def _svdf(ours, options, scratch, states) -> Iterator[Pair]:
+    """The buffers of ``svdf.cc``."""
+    filtered, codes, scale, time_weights, zero_point, row_sums = scratch
+    yield "filtered", *_prefix(ours["filtered"], filtered)
+    yield "time_weights_dequantized", *_prefix(ours["time_weights_dequantized"], time_weights)
+    yield "final memory", *_prefix(ours["memory"], states[0])
+    if ours["input"].any():
+        yield "input_quantized", *_prefix(ours["input_quantized"], codes)
+        yield "product_scale", *_prefix(ours["input_scale"] * ours["input_weights_scale"], scale)
+        if "input_zero_point" in ours:
+            yield "input_zero_point", *_prefix(ours["input_zero_point"], zero_point)
+            yield "input_row_sums", *_prefix(ours["input_row_sums"], row_sums)
+
+
+KERNELS = {
+    "RNN": _rnn,
+    "SVDF": _svdf,
+    "UNIDIRECTIONAL_SEQUENCE_LSTM": _lstm,
+    "UNIDIRECTIONAL_SEQUENCE_RNN": _rnn,
+}

@@ -13,6 +13,7 @@ recurrent operators, so the three kernel paths agree.
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -30,6 +31,7 @@ class Matrix(NamedTuple):
 
     codes: np.ndarray
     scale: np.float32
+    row_sums: np.ndarray  # int32 [rows], what a zero point multiplies
 
 
 def matrix(call: Call, position: int, what: str, shape: tuple[int, ...]) -> Matrix | None:
@@ -56,7 +58,7 @@ def matrix(call: Call, position: int, what: str, shape: tuple[int, ...]) -> Matr
         raise call.contradiction(
             f"its {what} has the scale {scale[0]:g}; it must be positive and finite."
         )
-    return Matrix(tensor.value, scale[0])
+    return Matrix(tensor.value, scale[0], accumulate.row_sums_x86(tensor.value))
 
 
 def vector(call: Call, position: int, what: str, size: int) -> np.ndarray | None:
@@ -71,13 +73,14 @@ def vector(call: Call, position: int, what: str, size: int) -> np.ndarray | None
     return tensor.value
 
 
-def state(call: Call, position: int, what: str, size: int) -> None:
-    """Check the variable tensor at an input; every run starts it at zero."""
-    tensor = call.tensor(position, what)
+def state(call: Call, position: int, what: str, shape: tuple[int, ...]) -> np.ndarray:
+    """The variable tensor at an input, in this shape: zero unless the caller passed one in."""
+    tensor, value = call.tensor(position, what), call.values[position]
     if not tensor.is_variable or tensor.dtype != f32:
         raise call.contradiction(f"its {what} {tensor} must be a float32 variable tensor.")
-    if int(np.prod(tensor.shape, dtype=object)) != size:
-        raise call.contradiction(f"its {what} is {tensor}; expected {size} elements.")
+    if math.prod(tensor.shape) != math.prod(shape):
+        raise call.contradiction(f"its {what} is {tensor}; expected {math.prod(shape)} elements.")
+    return np.zeros(shape, f32) if value is None else value.reshape(shape)
 
 
 def check_weights(call: Call, position: int) -> tuple[int, int]:
@@ -99,10 +102,18 @@ def quantize(x: np.ndarray, asymmetric: bool) -> Quantized:
     return qparams.asymmetric(x) if asymmetric else qparams.symmetric(x)
 
 
+def used_rows(x: np.ndarray, together: bool) -> np.ndarray:
+    """Which rows the kernel multiplies, bool [rows]: it skips a vector that is all zero.
+
+    It takes all rows ``together`` for one vector (time-major) or each for itself (batch-major).
+    """
+    return np.full(len(x), x.any()) if together else x.any(axis=1)
+
+
 def accumulators(q: Quantized, weights: Matrix) -> np.ndarray:
     """``sum q * w - zp * row_sum``, int32 [rows, len(weights)]."""
     raw = accumulate.dot_x86(q.codes, weights.codes)
-    return raw - q.zero_point[:, None] * accumulate.row_sums_x86(weights.codes)
+    return raw - q.zero_point[:, None] * weights.row_sums
 
 
 def add_product(
@@ -110,11 +121,44 @@ def add_product(
 ) -> np.ndarray:
     """``total + acc * (s_x * s_w)`` in the rows that are used.
 
-    The kernel skips a vector that is all zero. To add its product, zero, would change the sign of a
-    negative zero.
+    To add the product of a skipped vector, zero, would change the sign of a negative zero.
     """
     product = acc.astype(f32) * (q.scale * weights.scale)[:, None]
     return np.where(used[:, None], total + product, total)
+
+
+def named(name: str, q: Quantized, asymmetric: bool) -> dict[str, np.ndarray]:
+    """The records of a quantized vector: scale, zero point where there is one, codes."""
+    zero_point = {f"{name}_zero_point": q.zero_point} if asymmetric else {}
+    return {f"{name}_scale": q.scale} | zero_point | {f"{name}_quantized": q.codes}
+
+
+def record_weights(call: Call, name: str, matrices: list[Matrix], row_sums: bool) -> None:
+    """Record the weights of one kind: those of every gate, if the operator has gates."""
+    together = np.stack if len(matrices) > 1 else lambda arrays: arrays[0]
+    call.record(f"{name}_weights", together([m.codes for m in matrices]))
+    call.record(f"{name}_weights_scale", np.array([m.scale for m in matrices]))
+    if row_sums:
+        call.record(f"{name}_row_sums", together([m.row_sums for m in matrices]))
+
+
+def record_steps(call: Call, records: list[dict[str, np.ndarray]], input_bytes: int) -> None:
+    """Record what every step made, the time first; the runtime's buffers hold one step."""
+    for name in records[0]:
+        value = np.stack([record[name] for record in records])
+        stored, reserved = None, records[0][name].nbytes
+        if name == "input_quantized":
+            reserved = input_bytes
+        elif name in _IN_ANOTHER_BUFFER:
+            stored, reserved = "arena", 0
+        elif name.endswith("accumulator") and name != "input_accumulator":
+            reserved = 0
+        call.record(name, value, stored, reserved)
+
+
+# gates overwrite their own pre-activation; the projection uses the input's scale and zero point,
+# and the cell gate's buffer for what it multiplies
+_IN_ANOTHER_BUFFER = ("pre_activation", "hidden", "hidden_scale", "hidden_zero_point")
 
 
 def activate(x: np.ndarray, activation: str) -> np.ndarray:

@@ -1,7 +1,7 @@
 """UNIDIRECTIONAL_SEQUENCE_LSTM with int8 weights (hybrid): the same step, over and over.
 
 One step, for every row of the batch. ``h`` is the output of the step before and ``c`` the cell
-state, both zero at first; ``i, f, g, o`` are the four gates::
+state, both zero at first (or what the caller passes in); ``i, f, g, o`` are the four gates::
 
     qx, qh   = x and h, quantized on the fly                  int8   one scale for every row
     acc      = sum (qx - zp) * Wx[gate]                       int32  likewise with qh and Wh[gate]
@@ -25,7 +25,7 @@ the next step. Four options change the step:
 A vector that is all zero (the first state, say) is not multiplied. Every record of a step carries
 the time as its first dimension, [time, batch, n] or [time, gates, batch, n] with the gates in the
 order input, forget, cell, output; ``reserved`` is the runtime's buffer, which each step overwrites.
-``output_state_quantized`` is the state that the step reads.
+``output_state`` is the float32 state that the step reads, ``cell_state`` the one that it leaves.
 
 Left out: float32 and uint8 weights, int8 activations, diagonal recurrent weights.
 
@@ -41,7 +41,6 @@ from typing import NamedTuple
 
 import numpy as np
 
-from drqsim import accumulate
 from drqsim.errors import InputError
 from drqsim.ops import eigen, recurrent
 from drqsim.ops.call import Call
@@ -80,22 +79,19 @@ class Layer(NamedTuple):
 
 
 def run(call: Call) -> list[np.ndarray]:
-    """Run one LSTM over its sequence, the state zero at first; records every step."""
+    """Run one LSTM over its sequence; records every step."""
     x = call.values[0]
-    layer, n_cell, n_output = _layer(call, x)
+    layer, state, cell = _layer(call, x)
     call.record("input", x)
     _record_constants(call, layer)
     steps = x if layer.time_major else x.swapaxes(0, 1)
-    batch = steps.shape[1]
-    state, cell = np.zeros((batch, n_output), f32), np.zeros((batch, n_cell), f32)
     records = []
     for step in steps:
         record, state, cell = _step(layer, np.ascontiguousarray(step), state, cell)
         records.append(record)
-    for name in records[0]:
-        stored, reserved = _buffer(name, x, records[0][name])
-        call.record(name, np.stack([record[name] for record in records]), stored, reserved)
-    output = np.stack([record["output"] for record in records])
+    outputs = [record.pop("output") for record in records]
+    recurrent.record_steps(call, records, x.size)
+    output = np.stack(outputs)
     output = output if layer.time_major else np.ascontiguousarray(output.swapaxes(0, 1))
     call.record("output", output)
     return [output]
@@ -105,7 +101,10 @@ def _step(layer: Layer, x: np.ndarray, state: np.ndarray, cell: np.ndarray):
     """One step: its records, the new state, the new cell state."""
     quantized_x = recurrent.quantize(x, layer.asymmetric)
     quantized_state = recurrent.quantize(state, layer.asymmetric)
-    sources = (quantized_x, _used(layer, x)), (quantized_state, _used(layer, state))
+    sources = (
+        (quantized_x, recurrent.used_rows(x, layer.time_major)),
+        (quantized_state, recurrent.used_rows(state, layer.time_major)),
+    )
     sums, gates = {}, {}
     for name in ("input", "forget", "cell"):
         if name in layer.gates:
@@ -119,7 +118,9 @@ def _step(layer: Layer, x: np.ndarray, state: np.ndarray, cell: np.ndarray):
     # with NONE the kernel does not even copy: the buffer still holds the cell gate
     activated = recurrent.activate(cell, layer.activation)
     hidden = gates["output"] * (gates["cell"] if layer.activation == "NONE" else activated)
-    record = _named("input", quantized_x, layer) | _named("output_state", quantized_state, layer)
+    record = recurrent.named("input", quantized_x, layer.asymmetric)
+    record |= {"output_state": state}
+    record |= recurrent.named("output_state", quantized_state, layer.asymmetric)
     for at, name in enumerate(("input_accumulator", "recurrent_accumulator", "pre_activation")):
         record[name] = np.stack([sums[gate][at] for gate in layer.gates])
     record |= {"gates": np.stack([gates[gate] for gate in GATES]), "cell_state": cell}
@@ -128,11 +129,12 @@ def _step(layer: Layer, x: np.ndarray, state: np.ndarray, cell: np.ndarray):
         quantized = recurrent.quantize(hidden, layer.asymmetric)
         acc = recurrent.accumulators(quantized, layer.projection)
         start = np.broadcast_to(layer.projection_bias, (len(x), len(layer.projection_bias)))
-        used = _used(layer, hidden)
+        used = recurrent.used_rows(hidden, layer.time_major)
         output = recurrent.add_product(start, acc, quantized, layer.projection, used)
         if layer.proj_clip > 0:
             output = np.clip(output, -f32(layer.proj_clip), f32(layer.proj_clip))
-        record |= _named("hidden", quantized, layer) | {"projection_accumulator": acc}
+        record |= recurrent.named("hidden", quantized, layer.asymmetric)
+        record["projection_accumulator"] = acc
     record["output"] = output
     return record, output, cell
 
@@ -165,53 +167,24 @@ def _normalize(y: np.ndarray) -> np.ndarray:
     return difference * (f32(1) / np.sqrt(mean(difference * difference) + f32(1e-8)))
 
 
-def _used(layer: Layer, x: np.ndarray) -> np.ndarray:
-    """Which rows are multiplied: all unless all are zero, or, batch-major, each that is not."""
-    return np.full(len(x), x.any()) if layer.time_major else x.any(axis=1)
-
-
-def _named(name: str, q, layer: Layer) -> dict[str, np.ndarray]:
-    zero_point = {f"{name}_zero_point": q.zero_point} if layer.asymmetric else {}
-    return {f"{name}_scale": q.scale} | zero_point | {f"{name}_quantized": q.codes}
-
-
-def _buffer(name: str, x: np.ndarray, value: np.ndarray) -> tuple[str | None, int | None]:
-    """Where the values of one step lie, and the bytes that the runtime reserves for them."""
-    if name == "input_quantized":
-        return None, x.size
-    if name in ("pre_activation", "hidden"):  # in the gates' own buffer
-        return "arena", 0
-    if name in ("hidden_scale", "hidden_zero_point"):  # in the input's
-        return "arena", 0
-    if name.endswith("accumulator"):
-        return None, value.nbytes if name == "input_accumulator" else 0
-    return None, value.nbytes
-
-
 def _record_constants(call: Call, layer: Layer) -> None:
     gates = list(layer.gates.values())
-    for name in ("input", "recurrent", "peephole"):
-        matrices = [m for m in (getattr(gate, name) for gate in gates) if m is not None]
-        if matrices:
-            call.record(f"{name}_weights", np.stack([m.codes for m in matrices]))
-            call.record(f"{name}_weights_scale", np.array([m.scale for m in matrices]))
-        if matrices and name != "peephole" and layer.asymmetric:
-            sums = np.stack([accumulate.row_sums_x86(m.codes) for m in matrices])
-            call.record(f"{name}_row_sums", sums)
+    recurrent.record_weights(call, "input", [gate.input for gate in gates], layer.asymmetric)
+    states = [gate.recurrent for gate in gates]
+    recurrent.record_weights(call, "recurrent", states, layer.asymmetric)
+    peepholes = [gate.peephole for gate in gates if gate.peephole is not None]
+    if peepholes:
+        recurrent.record_weights(call, "peephole", peepholes, row_sums=False)
     call.record("bias", np.stack([gate.bias for gate in gates]))
     if gates[0].coefficients is not None:
         call.record("layer_norm_coefficients", np.stack([gate.coefficients for gate in gates]))
     if layer.projection is not None:
-        call.record("projection_weights", layer.projection.codes)
-        call.record("projection_weights_scale", np.array([layer.projection.scale]))
+        recurrent.record_weights(call, "projection", [layer.projection], layer.asymmetric)
         call.record("projection_bias", layer.projection_bias)
-        if layer.asymmetric:
-            sums = accumulate.row_sums_x86(layer.projection.codes)
-            call.record("projection_row_sums", sums)
 
 
-def _layer(call: Call, x: np.ndarray) -> tuple[Layer, int, int]:
-    """Check that the operator's tensors fit together, and gather them; cells and outputs."""
+def _layer(call: Call, x: np.ndarray) -> tuple[Layer, np.ndarray, np.ndarray]:
+    """Check that the operator's tensors fit together: the layer, its state, its cell state."""
     options = call.operator.options
     if len(call.tensors) not in (20, 24):
         raise call.contradiction(f"it has {len(call.tensors)} inputs; the kernel reads 20 or 24.")
@@ -225,8 +198,8 @@ def _layer(call: Call, x: np.ndarray) -> tuple[Layer, int, int]:
     batch = x.shape[1 if time_major else 0]
     recurrent_weights = call.tensor(RECURRENT_WEIGHTS + GATES.index("output"), "recurrent weights")
     n_output = recurrent_weights.shape[-1] if recurrent_weights.shape else n_cell
-    recurrent.state(call, OUTPUT_STATE, "output state", batch * n_output)
-    recurrent.state(call, CELL_STATE, "cell state", batch * n_cell)
+    state = recurrent.state(call, OUTPUT_STATE, "output state", (batch, n_output))
+    cell = recurrent.state(call, CELL_STATE, "cell state", (batch, n_cell))
     names = GATES if call.tensors[INPUT_WEIGHTS] is not None else GATES[1:]
     # in the gates' buffer the cell gate lies before the forget gate
     slots = [name for name in ("input", "cell", "forget", "output") if name in names]
@@ -252,7 +225,7 @@ def _layer(call: Call, x: np.ndarray) -> tuple[Layer, int, int]:
         bool(options["asymmetric_quantize_inputs"]),
         time_major,
     )
-    return layer, n_cell, n_output
+    return layer, state, cell
 
 
 def _constants(call: Call, name: str, n_cell: int, n_input: int, n_output: int, packed) -> Gate:
