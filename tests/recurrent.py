@@ -3,8 +3,10 @@
 from types import MappingProxyType
 
 import numpy as np
+from hypothesis import strategies as st
 
 from drqsim.graph import Graph, Operator, Quantization, Tensor
+from tests.strategies import inputs
 
 f32 = np.float32
 GATES = ("input", "forget", "cell", "output")
@@ -142,3 +144,90 @@ def svdf(
         fused_activation_function=activation,
         asymmetric_quantize_inputs=asymmetric,
     )
+
+
+ACTIVATIONS = ("TANH", "TANH", "TANH", "RELU", "RELU6", "RELU_N1_TO_1", "NONE", "SIGN_BIT")
+
+
+@st.composite
+def sequences(draw, shape):
+    """Values from one of the distributions, some rows of some steps all zero."""
+    leading = (1,) * (4 - len(shape))
+    x = draw(inputs((*shape[:1], *leading, *shape[1:]))).reshape(shape)
+    if len(shape) == 3 and draw(st.booleans()):
+        random = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+        x = np.where(random.random(shape[:2])[..., None] < 0.4, f32(0), x)
+        x[draw(st.integers(0, shape[0] - 1))] = 0
+    return x
+
+
+@st.composite
+def with_state(draw, graph):
+    """The graph, and its input, with a state or without."""
+    fed = {"x": draw(sequences(graph.tensors[0].shape))}
+    if draw(st.booleans()):
+        random = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+        states = [t for t in graph.tensors if t.is_variable]
+        fed |= {t.name: random.normal(size=t.shape).astype(f32) for t in states}
+    return graph, fed
+
+
+@st.composite
+def hybrid_lstm(draw):
+    """A UNIDIRECTIONAL_SEQUENCE_LSTM and what it is fed."""
+    random = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    graph = lstm(
+        random,
+        time=draw(st.integers(1, 5)),
+        batch=draw(st.sampled_from((1, 1, 2, 3))),
+        n_input=draw(st.integers(1, 40)),
+        n_cell=draw(st.integers(1, 40)),
+        cifg=draw(st.booleans()),
+        peephole=draw(st.booleans()),
+        projection=draw(st.one_of(st.none(), st.integers(1, 50))),
+        projection_bias=draw(st.booleans()),
+        layer_norm=draw(st.sampled_from((False, False, True))),
+        time_major=draw(st.booleans()),
+        asymmetric=draw(st.booleans()),
+        activation=draw(st.sampled_from(ACTIVATIONS)),
+        cell_clip=draw(st.sampled_from((0.0, 0.0, 0.3))),
+        proj_clip=draw(st.sampled_from((0.0, 0.0, 0.3))),
+        lowest=draw(st.sampled_from((-127, -127, -128))),
+        one_sided=draw(st.booleans()),
+        bias=draw(st.sampled_from((0.0, 1.0, 30.0))),
+        spread=draw(st.sampled_from((0.02, 0.5, 1e-4))),
+    )
+    return draw(with_state(graph))
+
+
+@st.composite
+def hybrid_rnn(draw):
+    """An RNN or a UNIDIRECTIONAL_SEQUENCE_RNN and what it is fed."""
+    graph = rnn(
+        np.random.default_rng(draw(st.integers(0, 2**32 - 1))),
+        time=draw(st.one_of(st.none(), st.integers(1, 5))),
+        batch=draw(st.integers(1, 4)),
+        n_input=draw(st.integers(1, 40)),
+        units=draw(st.integers(1, 40)),
+        time_major=draw(st.booleans()),
+        asymmetric=draw(st.booleans()),
+        activation=draw(st.sampled_from(ACTIVATIONS)),
+    )
+    return draw(with_state(graph))
+
+
+@st.composite
+def hybrid_svdf(draw):
+    """An SVDF and what it is fed."""
+    graph = svdf(
+        np.random.default_rng(draw(st.integers(0, 2**32 - 1))),
+        batch=draw(st.integers(1, 4)),
+        n_input=draw(st.integers(1, 40)),
+        units=draw(st.integers(1, 9)),
+        rank=draw(st.integers(1, 9)),
+        memory=draw(st.integers(1, 13)),
+        asymmetric=draw(st.booleans()),
+        activation=draw(st.sampled_from(ACTIVATIONS)),
+        bias=draw(st.booleans()),
+    )
+    return draw(with_state(graph))

@@ -1,0 +1,316 @@
+"""Recurrent operators against the runtime: every readable tensor of every step, bit for bit."""
+
+from dataclasses import replace
+from types import MappingProxyType
+
+import numpy as np
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+import drqsim
+from drqsim import litert, qparams, tflite_file, tflite_write
+from drqsim.graph import Graph, Operator, Tensor
+from drqsim.ops import eigen, recurrent, unidirectional_sequence_lstm
+from drqsim.ops import svdf as svdf_operator
+from tests.recurrent import hybrid_lstm, hybrid_rnn, hybrid_svdf, lstm, rnn, svdf
+from tests.strategies import KERNELS
+
+f32 = np.float32
+LAYERS = {"lstm": hybrid_lstm, "rnn": hybrid_rnn, "svdf": hybrid_svdf}
+LSTM = "unidirectional_sequence_lstm_0"
+
+
+def compared(comparison):
+    return {row.tensor for row in comparison.rows}
+
+
+@pytest.mark.parametrize("kernels", KERNELS)
+@pytest.mark.parametrize("name", LAYERS)
+@given(data=st.data())
+def test_every_readable_tensor_has_the_bits_of_the_runtime(name, kernels, data):
+    graph, inputs = data.draw(LAYERS[name]())
+    comparison = litert.compare(graph, inputs, kernels)
+    # a state that grows without bound leaves float32 behind, and then has no scale
+    assume(not any("a range that float32 cannot hold" in note for note in comparison.notes))
+    assert comparison.exact, f"\n{graph}\n{graph.operators[0].options}\n{comparison}"
+
+
+def cut(graph: Graph, steps: int, time_major: bool) -> Graph:
+    """The same layer on the first ``steps`` of its sequence."""
+
+    def shorter(tensor: Tensor) -> Tensor:
+        if tensor.name not in ("x", "y"):
+            return tensor
+        time, batch = (steps, tensor.shape[1]) if time_major else (tensor.shape[0], steps)
+        return replace(tensor, shape=(time, batch, tensor.shape[2]))
+
+    return replace(graph, tensors=tuple(shorter(tensor) for tensor in graph.tensors))
+
+
+@pytest.mark.parametrize("time_major", [True, False])
+@pytest.mark.parametrize("asymmetric", [True, False])
+def test_every_step_leaves_the_scratch_of_the_runtime(time_major, asymmetric):
+    random = np.random.default_rng(8)
+    layer = lstm(random, 6, 3, 19, 21, time_major=time_major, asymmetric=asymmetric, projection=9)
+    x = random.normal(size=layer.tensors[0].shape).astype(f32)
+    for steps in range(1, 7):
+        part = x[:steps] if time_major else x[:, :steps]
+        comparison = litert.compare(cut(layer, steps, time_major), part)
+        assert comparison.exact, f"after {steps} steps\n{comparison}"
+
+
+def test_every_buffer_that_the_kernel_writes_is_compared():
+    random = np.random.default_rng(1)
+    layer = lstm(random, projection=3, peephole=True, n_input=17)
+    x = random.normal(size=layer.tensors[0].shape).astype(f32)
+    for kernels in KERNELS:  # the delegate takes no LSTM: its scratch can be read there too
+        assert compared(litert.compare(layer, x, kernels)) == {
+            "gates",
+            "input_quantized",
+            "output_state_quantized",
+            "hidden_quantized",
+            "input_scale",
+            "output_state_scale",
+            "product_scale",
+            "peephole",
+            "input_zero_point",
+            "output_state_zero_point",
+            "row_sums",
+            "final output_state",
+            "final cell_state",
+            "output",
+        }
+
+
+DEEP = {
+    "row sums that wrap": dict(n_input=2300, lowest=127, spread=1e-4),
+    "sums past 2^24": dict(n_input=1800, lowest=100, spread=1e-4, asymmetric=False),
+    "weights of -128": dict(n_input=64, lowest=-128, projection=40),
+}
+
+
+@pytest.mark.parametrize("what", DEEP)
+def test_deep_layers(what):
+    random = np.random.default_rng(7)
+    layer = lstm(random, **DEEP[what])
+    x = random.uniform(-1 if "-128" in what else 0.5, 1, layer.tensors[0].shape).astype(f32)
+    if "wrap" in what:
+        x[0, 0, :9] = -1
+    assert litert.compare(layer, x).exact
+    trace = drqsim.run(layer, x)[1]
+    if "wrap" in what:
+        weights = trace[f"{LSTM}/input_weights"].value
+        wrapped = trace[f"{LSTM}/input_row_sums"].value
+        assert (wrapped != weights.sum(axis=-1, dtype=np.int32)).all()
+    if "2^24" in what:
+        assert trace[f"{LSTM}/input_accumulator"].value.max() > 2**24
+
+
+def one_cell(code_of_weights: int, bias: float) -> Graph:
+    """An LSTM of one cell whose weights are all ``code / 127``."""
+    layer = lstm(np.random.default_rng(0), 2, 1, 1, 1, asymmetric=False)
+    tensors = []
+    for t in layer.tensors:
+        if t.dtype == np.int8:
+            scale = replace(t.quantization, scale=np.array([1 / 127], f32))
+            t = replace(t, value=np.full(t.shape, code_of_weights, np.int8), quantization=scale)
+        elif t.name.endswith("bias"):
+            t = replace(t, value=np.full(t.shape, bias, f32))
+        tensors.append(t)
+    return replace(layer, tensors=tuple(tensors))
+
+
+def test_two_steps_by_hand():
+    # weights 1, bias 0, x = 1 then 0: sigmoid(1) = 0.731059, tanh(1) = 0.761594
+    #   c = 0.731059 * 0.761594 = 0.556770;  h = 0.731059 * tanh(c) = 0.731059 * 0.505576 = 0.369606
+    # second step, x = 0, so only h speaks: sigmoid(h) = 0.591364, tanh(h) = 0.353647
+    #   c = 0.591364 * (0.556770 + 0.353647) = 0.538388;  h = 0.591364 * 0.491767 = 0.290813
+    x = np.array([1, 0], f32).reshape(2, 1, 1)
+    outputs, trace = drqsim.run(one_cell(127, 0), x)
+    assert np.allclose(outputs["y"].ravel(), [0.369606, 0.290813], atol=1e-6)
+    assert np.allclose(trace[f"{LSTM}/cell_state"].value.ravel(), [0.556770, 0.538388], atol=1e-6)
+    # a single value is its own range: the codes are 127, and nothing is lost by quantizing it
+    assert trace[f"{LSTM}/input_quantized"].value.ravel().tolist() == [127, 0]
+    assert trace[f"{LSTM}/output_state_quantized"].value.ravel().tolist() == [0, 127]
+    assert (trace[f"{LSTM}/input_accumulator"].value.ravel()[:4] == 127 * 127).all()
+
+
+def in_float64(layer: Graph, x: np.ndarray) -> np.ndarray:
+    """The textbook LSTM with the dequantized weights, nothing else quantized."""
+    by_name = {
+        t.name: t.value * np.float64(t.quantization.scale[0]) if t.quantization else t.value
+        for t in layer.tensors
+    }
+
+    def gate(name, step, h):
+        y = step @ by_name[f"input_to_{name}"].T + h @ by_name[f"recurrent_to_{name}"].T
+        return y + by_name[f"{name}_bias"]
+
+    h = c = np.zeros((x.shape[1], layer.tensors[-1].shape[-1]))
+    outputs = []
+    for step in x.astype(np.float64):
+        i, f, o = (1 / (1 + np.exp(-gate(name, step, h))) for name in ("input", "forget", "output"))
+        c = f * c + i * np.tanh(gate("cell", step, h))
+        h = o * np.tanh(c)
+        outputs.append(h)
+    return np.stack(outputs)
+
+
+def test_the_textbook_formula_is_what_is_approximated():
+    random = np.random.default_rng(4)
+    layer = lstm(random, time=12, batch=3, n_input=30, n_cell=20)
+    x = random.normal(size=layer.tensors[0].shape).astype(f32)
+    difference = np.abs(drqsim.run(layer, x)[0]["y"] - in_float64(layer, x))
+    assert difference.max() < 0.05  # quantizing input and state moves an output by about 1 %
+    assert difference.mean() > 1e-5
+
+
+def test_tanh_and_the_logistic_function_are_near_the_truth():
+    x = np.concatenate([np.linspace(-120, 120, 20001), np.linspace(-1, 1, 5001)]).astype(f32)
+    wide = x.astype(np.float64)
+    with np.errstate(over="ignore"):
+        truth = 1 / (1 + np.exp(-wide))
+    packet = eigen.logistic(x, np.ones(x.shape, bool))
+    one_by_one = eigen.logistic(x, np.zeros(x.shape, bool))
+    for y, true in ((eigen.tanh(x), np.tanh(wide)), (packet, truth), (one_by_one, truth)):
+        assert np.abs(y - true).max() < 5e-7
+    assert (packet != one_by_one).any()  # the place in memory decides the last bit
+    assert np.abs(packet - one_by_one).max() < 5e-7
+    assert eigen.logistic(f32([-np.inf, np.inf]), np.array([True, True])).tolist() == [0, 1]
+
+
+def test_packets_begin_at_a_boundary_and_are_full():
+    def where(start, n):
+        return "".join("-P"[int(p)] for p in eigen.in_packets(start, n))
+
+    assert where(0, 9) == "PPPPPPPP-"
+    assert where(9, 9) == "---PPPP--"
+    assert where(2, 1) == "-" and where(2, 2) == "--" and where(2, 5) == "-----"
+    assert where(2, 6) == "--PPPP"
+
+
+@pytest.mark.parametrize("make", [lstm, rnn, svdf])
+def test_a_sequence_may_go_on_from_a_state(make):
+    """Two runs, the second from the state that the first left, in the runtime and here."""
+    random = np.random.default_rng(6)
+    sizes = dict(n_input=9, batch=2)
+    options = {lstm: dict(n_cell=5, time=4), rnn: dict(units=5, time=4), svdf: {}}[make]
+    layer = make(random, **sizes, **options or dict(units=3, rank=2, memory=5))
+    states = {
+        t.name: random.normal(size=t.shape).astype(f32) for t in layer.tensors if t.is_variable
+    }
+    x = random.normal(size=layer.tensors[0].shape).astype(f32)
+    assert litert.compare(layer, {"x": x} | states).exact
+    fresh, _ = drqsim.run(layer, x)
+    continued, _ = drqsim.run(layer, {"x": x} | states)
+    assert not np.array_equal(fresh["y"], continued["y"])
+    if make is rnn:
+        whole, _ = drqsim.run(layer, x)
+        first, _ = drqsim.run(cut(layer, 2, True), x[:2])
+        rest = {"x": x[2:], "state 4": first["y"][-1]}
+        second, _ = drqsim.run(cut(layer, 2, True), rest)
+        assert np.array_equal(whole["y"], np.concatenate([first["y"], second["y"]]))
+
+
+def test_a_variable_tensor_stays_one_in_a_file():
+    layer = lstm(np.random.default_rng(0))
+    again = tflite_file.load(tflite_write.to_bytes(layer))
+    assert [t.is_variable for t in again.tensors] == [t.is_variable for t in layer.tensors]
+    assert sum(t.is_variable for t in again.tensors) == 2
+    assert again.operators[0].options == layer.operators[0].options
+
+
+def without(layer: Graph, position: int) -> Graph:
+    op = layer.operators[0]
+    inputs = [-1 if at == position else index for at, index in enumerate(op.inputs)]
+    return replace(layer, operators=(replace(op, inputs=tuple(inputs)),))
+
+
+def changed(layer: Graph, name: str, **what) -> Graph:
+    tensors = [replace(t, **what) if t.name == name else t for t in layer.tensors]
+    return replace(layer, tensors=tuple(tensors))
+
+
+def test_what_is_left_out_is_named():
+    layer = lstm(np.random.default_rng(0))
+    x = np.ones(layer.tensors[0].shape, f32)
+    unsupported, damaged = drqsim.UnsupportedOperatorError, drqsim.ModelFileError
+    peephole = lstm(np.random.default_rng(0), peephole=True)
+    floats = dict(dtype=np.dtype(f32), value=np.zeros((4, 5), f32), quantization=None)
+    diagonal = dict(shape=(4,), value=np.ones(4, np.int8))
+    scales = layer.tensors[1].quantization
+    two = dict(
+        quantization=replace(scales, scale=np.ones(4, f32), zero_point=np.zeros(4, np.int64))
+    )
+    constant = dict(is_variable=False, value=np.zeros((2, 4), f32))
+    for error, message, bad in (
+        (unsupported, "with int8 weights only", changed(layer, "input_to_output", **floats)),
+        (unsupported, "a diagonal", changed(layer, "recurrent_to_cell", **diagonal)),
+        (damaged, "has 4 scales", changed(layer, "input_to_cell", **two)),
+        (damaged, "must be a float32 variable", changed(layer, "state 19", **constant)),
+        (damaged, "expected 8 elements", changed(layer, "state 19", shape=(2, 5))),
+        (damaged, "has no cell state", without(layer, 19)),
+        (damaged, "forget gate's bias", without(layer, 13)),
+        (damaged, "some of its gates have peephole", without(peephole, 10)),
+        (damaged, r"expected float32\[4\]", changed(layer, "cell_bias", shape=(5,))),
+    ):
+        with pytest.raises(error, match=message):
+            drqsim.run(bad, x)
+
+
+@pytest.mark.parametrize(
+    "code", ["BIDIRECTIONAL_SEQUENCE_LSTM", "BIDIRECTIONAL_SEQUENCE_RNN", "LSTM"]
+)
+def test_other_recurrent_operators_are_refused_by_name(code):
+    tensors = (Tensor("x", (1, 2), np.dtype(f32)), Tensor("y", (1, 2), np.dtype(f32)))
+    op = Operator(code, f"{code.lower()}_0", (0,), (1,), MappingProxyType({}))
+    with pytest.raises(drqsim.UnsupportedOperatorError, match=code):
+        drqsim.run(Graph(tensors, (op,), (0,), (1,)), np.zeros((1, 2), f32))
+
+
+BREAKS = {
+    "rounding of codes": (
+        qparams,
+        "_round_x86",
+        lambda v: np.trunc(v + np.copysign(f32(0.49), v)).astype(np.int32),
+    ),
+    "packets": (eigen, "in_packets", lambda start, n: np.ones(n, bool)),
+    "packets from the start": (
+        unidirectional_sequence_lstm.eigen,
+        "in_packets",
+        lambda start, n, real=eigen.in_packets: real(0, n),
+    ),
+    "tanh": (recurrent, "_ACTIVATIONS", recurrent._ACTIVATIONS | {"TANH": np.tanh}),
+    "expf": (eigen, "_expf", np.exp),
+    "layer norm": (
+        unidirectional_sequence_lstm,
+        "_normalize",
+        lambda y: (y - y.mean(1, keepdims=True)) / np.sqrt(y.var(1, keepdims=True) + f32(1e-8)),
+    ),
+    "order of the sum": (
+        recurrent,
+        "add_product",
+        lambda total, acc, q, w, used: total + acc.astype(f32) * q.scale[:, None] * w.scale,
+    ),
+}
+
+
+@pytest.mark.parametrize("what", BREAKS)
+def test_a_broken_rule_is_seen(what, monkeypatch):
+    random = np.random.default_rng(2)
+    layer = lstm(random, 4, 3, 33, 41, layer_norm=True, bias=3.0)
+    x = random.normal(size=layer.tensors[0].shape).astype(f32)
+    assert litert.compare(layer, x).exact
+    monkeypatch.setattr(*BREAKS[what])
+    assert not litert.compare(layer, x).exact
+
+
+def test_a_broken_sum_over_time_is_seen(monkeypatch):
+    random = np.random.default_rng(2)
+    layer = svdf(random, 3, 20, 7, 5, 11)
+    fed = {"x": random.normal(size=(3, 20)), "state 4": random.normal(size=(3, 7 * 5 * 11))}
+    fed = {name: values.astype(f32) for name, values in fed.items()}
+    assert litert.compare(layer, fed).exact
+    monkeypatch.setattr(svdf_operator, "_sum_by_four", lambda terms: terms.sum(-1, dtype=f32))
+    assert not litert.compare(layer, fed).exact
