@@ -166,12 +166,19 @@ def activate(x: np.ndarray, activation: str) -> np.ndarray:
     return _ACTIVATIONS[activation](x)
 
 
+def clip(x: np.ndarray, bound: float) -> np.ndarray:
+    """``x`` between -bound and bound, if the bound is positive; NaN becomes the bound."""
+    bound = f32(bound)
+    return np.where(x < bound, np.maximum(x, -bound), bound) if bound > 0 else x
+
+
 _ACTIVATIONS = {
     "NONE": lambda x: x,
-    # comparisons, as in the kernel: a negative zero becomes a positive one in RELU and RELU6
+    # comparisons, as in the kernel: in RELU and RELU6 a negative zero becomes a positive one, and
+    # NaN (a layer norm of infinities, say) falls to the lower bound
     "RELU": lambda x: np.where(x > 0, x, f32(0)),
     "RELU6": lambda x: np.where(x > 0, np.minimum(x, f32(6)), f32(0)),
-    "RELU_N1_TO_1": lambda x: np.clip(x, f32(-1), f32(1)),
+    "RELU_N1_TO_1": lambda x: np.where(x > -1, np.minimum(x, f32(1)), f32(-1)),
     "TANH": eigen.tanh,
     "SIGN_BIT": lambda x: np.signbit(x).astype(f32),
 }

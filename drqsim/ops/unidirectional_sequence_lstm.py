@@ -111,9 +111,7 @@ def _step(layer: Layer, x: np.ndarray, state: np.ndarray, cell: np.ndarray):
             sums[name], gates[name] = _gate(layer, name, sources, cell)
     cell = gates["forget"] * cell
     gates.setdefault("input", f32(1) - gates["forget"])
-    cell = cell + gates["cell"] * gates["input"]
-    if layer.cell_clip > 0:
-        cell = np.clip(cell, -f32(layer.cell_clip), f32(layer.cell_clip))
+    cell = recurrent.clip(cell + gates["cell"] * gates["input"], layer.cell_clip)
     sums["output"], gates["output"] = _gate(layer, "output", sources, cell)
     # with NONE the kernel does not even copy: the buffer still holds the cell gate
     activated = recurrent.activate(cell, layer.activation)
@@ -131,8 +129,7 @@ def _step(layer: Layer, x: np.ndarray, state: np.ndarray, cell: np.ndarray):
         start = np.broadcast_to(layer.projection_bias, (len(x), len(layer.projection_bias)))
         used = recurrent.used_rows(hidden, layer.time_major)
         output = recurrent.add_product(start, acc, quantized, layer.projection, used)
-        if layer.proj_clip > 0:
-            output = np.clip(output, -f32(layer.proj_clip), f32(layer.proj_clip))
+        output = recurrent.clip(output, layer.proj_clip)
         record |= recurrent.named("hidden", quantized, layer.asymmetric)
         record["projection_accumulator"] = acc
     record["output"] = output
