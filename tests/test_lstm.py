@@ -190,6 +190,52 @@ def test_packets_begin_at_a_boundary_and_are_full():
     assert where(2, 6) == "--PPPP"
 
 
+def chain(first: Graph, second: Graph) -> Graph:
+    """``second`` behind ``first``."""
+    shift = len(first.tensors)
+    moved = {0: first.outputs[0]} | {i: i + shift - 1 for i in range(1, len(second.tensors))}
+    tensors = [replace(t, name=f"{t.name} 2") for t in second.tensors[1:]]
+    op = second.operators[0]
+    op = replace(
+        op,
+        name=op.name.replace("_0", "_1"),
+        inputs=tuple(moved.get(i, -1) for i in op.inputs),
+        outputs=(moved[second.outputs[0]],),
+    )
+    operators = (*first.operators, op)
+    return Graph((*first.tensors, *tensors), operators, first.inputs, op.outputs)
+
+
+@pytest.mark.parametrize("kernels", KERNELS)
+def test_two_layers_one_behind_the_other(kernels):
+    random = np.random.default_rng(9)
+    model = chain(lstm(random, 5, 3, 7, 11), lstm(random, 5, 3, 11, 13))
+    x = random.normal(size=(5, 3, 7)).astype(f32)
+    comparison = litert.compare(model, x, kernels)
+    assert comparison.exact and "output in the whole model" in compared(comparison)
+    # nothing in between is approximate, so the whole run has the runtime's bits as well
+    (ours,) = drqsim.run(model, x, kernels)[0].values()
+    assert np.array_equal(ours, litert.run(model, x, kernels).outputs["y 2"])
+
+
+def test_reserved_bytes_are_those_of_the_runtime():
+    random = np.random.default_rng(9)
+    layer = lstm(random, 5, 3, 7, 11, projection=4, peephole=True)
+    x = random.normal(size=(5, 3, 7)).astype(f32)
+    real = [tensor.value.nbytes for tensor in litert.run(layer, x).scratch]
+    trace = drqsim.run(layer, x)[1]
+    names = """gates input_quantized output_state_quantized hidden_quantized input_scale
+        output_state_scale hidden_scale peephole input_accumulator input_zero_point
+        output_state_zero_point input_row_sums""".split()
+    ours = dict(zip(names, real, strict=True))
+    # the product of two scales, the peephole's float32 weights: named in the comparison only
+    for name in set(names) - {"hidden_scale", "peephole", "input_row_sums"}:
+        assert trace[f"{LSTM}/{name}"].reserved == ours[name], name
+    assert trace[f"{LSTM}/hidden_scale"].reserved == 0
+    sums = [trace[f"{LSTM}/{name}_row_sums"] for name in ("input", "recurrent", "projection")]
+    assert 0 <= ours["input_row_sums"] - sum(record.reserved for record in sums) < 4 * 11
+
+
 @pytest.mark.parametrize("make", [lstm, rnn, svdf])
 def test_a_sequence_may_go_on_from_a_state(make):
     """Two runs, the second from the state that the first left, in the runtime and here."""

@@ -142,18 +142,21 @@ def record_weights(call: Call, name: str, matrices: list[Matrix], row_sums: bool
         call.record(f"{name}_row_sums", together([m.row_sums for m in matrices]))
 
 
-def record_steps(call: Call, records: list[dict[str, np.ndarray]], input_bytes: int) -> None:
-    """Record what every step made, the time first; the runtime's buffers hold one step."""
+def record_steps(
+    call: Call, records: list[dict[str, np.ndarray]], reserved: dict[str, int]
+) -> None:
+    """Record what every step made, the time first.
+
+    The runtime's buffers hold one step; ``reserved`` are the bytes of those that hold more.
+    """
     for name in records[0]:
         value = np.stack([record[name] for record in records])
-        stored, reserved = None, records[0][name].nbytes
-        if name == "input_quantized":
-            reserved = input_bytes
-        elif name in _IN_ANOTHER_BUFFER:
-            stored, reserved = "arena", 0
-        elif name.endswith("accumulator") and name != "input_accumulator":
-            reserved = 0
-        call.record(name, value, stored, reserved)
+        stored, size = None, reserved.get(name, records[0][name].nbytes)
+        if name in _IN_ANOTHER_BUFFER:
+            stored, size = "arena", 0
+        elif name in ("recurrent_accumulator", "projection_accumulator"):
+            size = 0  # there is one buffer for all sums, and it is never written
+        call.record(name, value, stored, size)
 
 
 # gates overwrite their own pre-activation; the projection uses the input's scale and zero point,

@@ -74,7 +74,7 @@ def run(call: Call) -> list[np.ndarray]:
         state = recurrent.activate(y, options["fused_activation_function"])
         records.append(record)
         outputs.append(state)
-    recurrent.record_steps(call, records, x.size)
+    recurrent.record_steps(call, records, {"input_quantized": x.size})
     output = np.stack(outputs)
     output = output[0] if ndim == 2 else output if together else output.swapaxes(0, 1)
     output = np.ascontiguousarray(output)

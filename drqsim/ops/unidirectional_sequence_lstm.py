@@ -90,7 +90,13 @@ def run(call: Call) -> list[np.ndarray]:
         record, state, cell = _step(layer, np.ascontiguousarray(step), state, cell)
         records.append(record)
     outputs = [record.pop("output") for record in records]
-    recurrent.record_steps(call, records, x.size)
+    # each row of the gates' buffer has a spare gate and 16 spare values
+    buffers = {
+        "input_quantized": x.size,
+        "input_accumulator": cell.nbytes,
+        "gates": 4 * len(cell) * ((len(layer.gates) + 1) * cell.shape[1] + 16),
+    }
+    recurrent.record_steps(call, records, buffers)
     output = np.stack(outputs)
     output = output if layer.time_major else np.ascontiguousarray(output.swapaxes(0, 1))
     call.record("output", output)
@@ -195,8 +201,6 @@ def _layer(call: Call, x: np.ndarray) -> tuple[Layer, np.ndarray, np.ndarray]:
     batch = x.shape[1 if time_major else 0]
     recurrent_weights = call.tensor(RECURRENT_WEIGHTS + GATES.index("output"), "recurrent weights")
     n_output = recurrent_weights.shape[-1] if recurrent_weights.shape else n_cell
-    state = recurrent.state(call, OUTPUT_STATE, "output state", (batch, n_output))
-    cell = recurrent.state(call, CELL_STATE, "cell state", (batch, n_cell))
     names = GATES if call.tensors[INPUT_WEIGHTS] is not None else GATES[1:]
     # in the gates' buffer the cell gate lies before the forget gate
     slots = [name for name in ("input", "cell", "forget", "output") if name in names]
@@ -212,6 +216,8 @@ def _layer(call: Call, x: np.ndarray) -> tuple[Layer, np.ndarray, np.ndarray]:
     if projection is None and n_output != n_cell:
         raise call.contradiction(f"{n_cell} cells and {n_output} outputs need a projection.")
     bias = recurrent.vector(call, PROJECTION_BIAS, "projection bias", n_output)
+    state = recurrent.state(call, OUTPUT_STATE, "output state", (batch, n_output))
+    cell = recurrent.state(call, CELL_STATE, "cell state", (batch, n_cell))
     layer = Layer(
         gates,
         projection,
