@@ -1,5 +1,6 @@
 """Random recurrent layers with int8 weights: gates, peepholes, projection, state."""
 
+from dataclasses import replace
 from types import MappingProxyType
 
 import numpy as np
@@ -144,6 +145,18 @@ def svdf(
         fused_activation_function=activation,
         asymmetric_quantize_inputs=asymmetric,
     )
+
+
+def cut(graph: Graph, steps: int, time_major: bool) -> Graph:
+    """The same layer on the first ``steps`` of its sequence."""
+
+    def shorter(tensor: Tensor) -> Tensor:
+        if tensor.name not in ("x", "y"):
+            return tensor
+        time, batch = (steps, tensor.shape[1]) if time_major else (tensor.shape[0], steps)
+        return replace(tensor, shape=(time, batch, tensor.shape[2]))
+
+    return replace(graph, tensors=tuple(shorter(tensor) for tensor in graph.tensors))
 
 
 ACTIVATIONS = ("TANH", "TANH", "TANH", "RELU", "RELU6", "RELU_N1_TO_1", "NONE", "SIGN_BIT")
