@@ -41,13 +41,22 @@ class Quantization:
 
 @dataclass(frozen=True, eq=False)
 class Tensor:
-    """One tensor of the model file; ``value`` is None unless the file holds its data."""
+    """One tensor of the model file; ``value`` is None unless the file holds its data.
+
+    A variable tensor is the state of a recurrent operator: zero when a run starts.
+    """
 
     name: str
     shape: tuple[int, ...]
     dtype: np.dtype
     value: np.ndarray | None = None
     quantization: Quantization | None = None
+    is_variable: bool = False
+
+    @property
+    def is_fed(self) -> bool:
+        """Neither a constant nor a state: somebody computes it or passes it in."""
+        return self.value is None and not self.is_variable
 
     @property
     def nbytes(self) -> int:
@@ -117,9 +126,7 @@ class Graph:
             inputs=tuple(new_index[i] for i in op.inputs),
             outputs=tuple(new_index[i] for i in op.outputs),
         )
-        activations = tuple(
-            dict.fromkeys(i for i in alone.inputs if i >= 0 and tensors[i].value is None)
-        )
+        activations = tuple(dict.fromkeys(i for i in alone.inputs if i >= 0 and tensors[i].is_fed))
         return Graph(tensors, (alone,), activations, alone.outputs)
 
     def lifetime(self, index: int) -> tuple[int, int]:

@@ -30,7 +30,8 @@ def run(
     graph : Graph
         Float or quantized.
     x : array, or dict of arrays by input name
-        float32 values in the shape that the model declares, finite.
+        float32 values in the shape that the model declares, finite. A dict may also hold the state
+        of a recurrent operator, by the name of its variable tensor; without it the state is zero.
     kernels : {"optimized", "reference", "xnnpack"}
         The kernel path to follow: ``BUILTIN_WITHOUT_DEFAULT_DELEGATES``, ``BUILTIN_REF``, or the
         runtime's default.
@@ -61,8 +62,9 @@ def run(
             "supported operators alone with graph.extract(name)."
         )
     keep = _keeper(record)
-    values: dict[int, np.ndarray] = {
-        i: t.value for i, t in enumerate(graph.tensors) if t.value is not None
+    # a state that is not passed in has no value: its operator starts it at zero
+    values: dict[int, np.ndarray | None] = {
+        i: t.value for i, t in enumerate(graph.tensors) if not t.is_fed
     }
     values |= inputs_by_index(graph, x)
     records: list[TensorRecord] = []
@@ -111,9 +113,10 @@ def inputs_by_index(graph: Graph, x: np.ndarray | dict[str, np.ndarray]) -> dict
                 f"This model has {len(names)} inputs ({', '.join(names)}); pass a dict by name."
             )
         x = {names[0]: x}
-    if set(x) != set(names):
+    states = [i for i, t in enumerate(graph.tensors) if t.is_variable and t.name in x]
+    if set(x) - {graph.tensors[i].name for i in states} != set(names):
         raise InputError(f"Inputs are named {sorted(x)}; this model has {sorted(names)}.")
-    by_index = {i: np.asarray(x[graph.tensors[i].name]) for i in graph.inputs}
+    by_index = {i: np.asarray(x[graph.tensors[i].name]) for i in (*graph.inputs, *states)}
     for i, array in by_index.items():
         _check_input(graph.tensors[i], array)
     return {i: np.ascontiguousarray(array) for i, array in by_index.items()}

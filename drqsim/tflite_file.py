@@ -148,7 +148,8 @@ def _tensor(model, entry, position: int, data: bytes, label: str) -> Tensor:
     if any(n < 0 for n in shape):
         raise ModelFileError(f"{who} has the shape {list(shape)}; no dimension may be negative.")
     value = _constant(model, entry.Buffer(), shape, dtype, data, who)
-    return Tensor(name, shape, dtype, value, _quantization(entry.Quantization(), shape, who))
+    quantization = _quantization(entry.Quantization(), shape, who)
+    return Tensor(name, shape, dtype, value, quantization, entry.IsVariable())
 
 
 def _constant(model, buffer_index: int, shape, dtype, data: bytes, who: str) -> np.ndarray | None:

@@ -107,6 +107,7 @@ def _tensor(builder, tflite, tensor: Tensor, buffer: int) -> int:
     tflite.TensorAddName(builder, name)
     if quantization is not None:
         tflite.TensorAddQuantization(builder, quantization)
+    tflite.TensorAddIsVariable(builder, tensor.is_variable)
     return tflite.TensorEnd(builder)
 
 

@@ -90,8 +90,11 @@ def compare(
         fed = {
             tensor.name: whole.tensors[index].value
             for index in dict.fromkeys(op.inputs)
-            if index >= 0 and (tensor := graph.tensors[index]).value is None
+            if index >= 0 and (tensor := graph.tensors[index]).is_fed
         }
+        if isinstance(x, dict):
+            names = {tensor.name for tensor in alone.tensors if tensor.is_variable}
+            fed |= {name: x[name] for name in names & set(x)}
         if any(value is None for value in fed.values()):
             notes.append(f"{op.name}: not compared, the runtime hides its input.")
             continue
@@ -101,7 +104,7 @@ def compare(
             notes.append(f"{op.name}: not compared, the runtime fed it such values: {error}")
             continue
         real = run(alone, fed, kernels)
-        for tensor, ours, theirs in readable(trace, op, real):
+        for tensor, ours, theirs in readable(trace, alone.operators[0], real):
             rows.append(_row(op.name, tensor, ours, theirs))
         if len(graph.operators) > 1:
             theirs = whole.tensors[op.outputs[0]].value
@@ -110,7 +113,8 @@ def compare(
                 rows.append(_row(op.name, "output in the whole model", ours, theirs))
     if kernels == "xnnpack":
         notes.append(
-            "On the default path XNNPACK keeps its scratch to itself: only outputs are compared."
+            "On the default path XNNPACK keeps its scratch to itself: of the operators that it takes, "
+            "only outputs are compared."
         )
     return Comparison(rows, notes, kernels)
 

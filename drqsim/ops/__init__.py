@@ -7,7 +7,10 @@ from drqsim.ops import (
     depthwise_conv_2d,
     embedding_lookup,
     fully_connected,
+    rnn,
+    svdf,
     transpose_conv,
+    unidirectional_sequence_lstm,
 )
 
 # TFLite operator code -> function(Call) -> list of output arrays
@@ -17,5 +20,9 @@ TABLE = {
     "DEPTHWISE_CONV_2D": depthwise_conv_2d.run,
     "EMBEDDING_LOOKUP": embedding_lookup.run,
     "FULLY_CONNECTED": fully_connected.run,
+    "RNN": rnn.run,
+    "SVDF": svdf.run,
     "TRANSPOSE_CONV": transpose_conv.run,
+    "UNIDIRECTIONAL_SEQUENCE_LSTM": unidirectional_sequence_lstm.run,
+    "UNIDIRECTIONAL_SEQUENCE_RNN": rnn.run,
 } | dict.fromkeys(activations.FUNCTIONS, activations.run)
