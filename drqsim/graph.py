@@ -44,7 +44,8 @@ class Tensor:
     """One tensor of the model file; ``value`` is None unless the file holds its data.
 
     ``signature`` is the shape with -1 for every dimension that the caller chooses (a dynamic
-    batch); None where every dimension is fixed.
+    batch); None where every dimension is fixed. A variable tensor is the state of a recurrent
+    operator: zero when a run starts.
     """
 
     name: str
@@ -52,7 +53,13 @@ class Tensor:
     dtype: np.dtype
     value: np.ndarray | None = None
     quantization: Quantization | None = None
+    is_variable: bool = False
     signature: tuple[int, ...] | None = None
+
+    @property
+    def is_fed(self) -> bool:
+        """Neither a constant nor a state: somebody computes it or passes it in."""
+        return self.value is None and not self.is_variable
 
     @property
     def nbytes(self) -> int:
@@ -137,9 +144,7 @@ class Graph:
         tensors = tuple(self.tensors[i] for i in used)
         activations = tuple(
             dict.fromkeys(
-                i
-                for i in operators[-1].inputs
-                if i >= 0 and i not in made and tensors[i].value is None
+                i for i in operators[-1].inputs if i >= 0 and i not in made and tensors[i].is_fed
             )
         )
         return Graph(tensors, operators, activations, operators[-1].outputs)

@@ -32,7 +32,8 @@ def run(
         Float or quantized.
     x : array, or dict of arrays by input name
         Values in the shape and dtype that the model declares, finite. A dimension that the model
-        leaves open (a dynamic batch) may have any size.
+        leaves open (a dynamic batch) may have any size. A dict may also hold the state of a
+        recurrent operator, by the name of its variable tensor; without it the state is zero.
     kernels : {"optimized", "reference", "xnnpack"}
         The kernel path to follow: ``BUILTIN_WITHOUT_DEFAULT_DELEGATES``, ``BUILTIN_REF``, or the
         runtime's default.
@@ -63,8 +64,9 @@ def run(
             "supported operators alone with graph.extract(name)."
         )
     keep = _keeper(record)
-    values: dict[int, np.ndarray] = {
-        i: t.value for i, t in enumerate(graph.tensors) if t.value is not None
+    # a state that is not passed in has no value: its operator starts it at zero
+    values: dict[int, np.ndarray | None] = {
+        i: t.value for i, t in enumerate(graph.tensors) if not t.is_fed
     }
     values |= inputs_by_index(graph, x)
     records: list[TensorRecord] = []
@@ -77,7 +79,7 @@ def run(
 def _run_operator(graph: Graph, op: Operator, values, kernels, keep, records) -> None:
     if not op.outputs:
         raise ModelFileError(f"{op.name} has no output in the file.")
-    activations = [i for i in op.inputs if i >= 0 and graph.tensors[i].value is None]
+    activations = [i for i in op.inputs if i >= 0 and graph.tensors[i].is_fed]
     unwritten = next((i for i in activations if i not in values), None)
     if unwritten is not None:
         raise ModelFileError(
@@ -127,9 +129,10 @@ def inputs_by_index(graph: Graph, x: np.ndarray | dict[str, np.ndarray]) -> dict
                 f"This model has {len(names)} inputs ({', '.join(names)}); pass a dict by name."
             )
         x = {names[0]: x}
-    if set(x) != set(names):
+    states = [i for i, t in enumerate(graph.tensors) if t.is_variable and t.name in x]
+    if set(x) - {graph.tensors[i].name for i in states} != set(names):
         raise InputError(f"Inputs are named {sorted(x)}; this model has {sorted(names)}.")
-    by_index = {i: np.asarray(x[graph.tensors[i].name]) for i in graph.inputs}
+    by_index = {i: np.asarray(x[graph.tensors[i].name]) for i in (*graph.inputs, *states)}
     for i, array in by_index.items():
         _check_input(graph.tensors[i], array)
     return {i: np.asarray(array, order="C") for i, array in by_index.items()}

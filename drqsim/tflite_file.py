@@ -149,7 +149,8 @@ def _tensor(model, entry, position: int, data: bytes, label: str) -> Tensor:
         raise ModelFileError(f"{who} has the shape {list(shape)}; no dimension may be negative.")
     value = _constant(model, entry.Buffer(), shape, dtype, data, who)
     quantization = _quantization(entry.Quantization(), shape, who)
-    return Tensor(name, shape, dtype, value, quantization, _signature(entry, shape, who))
+    signature = _signature(entry, shape, who)
+    return Tensor(name, shape, dtype, value, quantization, entry.IsVariable(), signature)
 
 
 def _signature(entry, shape: tuple[int, ...], who: str) -> tuple[int, ...] | None:

@@ -127,6 +127,36 @@ OPTIONS: dict[str, tuple[str, dict[str, object]]] = {
     "SOFTMAX": ("SoftmaxOptions", {"beta": NUMBER}),
     "LEAKY_RELU": ("LeakyReluOptions", {"alpha": NUMBER}),
     "GELU": ("GeluOptions", {"approximate": NUMBER}),
+    "UNIDIRECTIONAL_SEQUENCE_LSTM": (
+        "UnidirectionalSequenceLSTMOptions",
+        {
+            "fused_activation_function": ACTIVATION,
+            "cell_clip": NUMBER,
+            "proj_clip": NUMBER,
+            "time_major": NUMBER,
+            "asymmetric_quantize_inputs": NUMBER,
+        },
+    ),
+    "UNIDIRECTIONAL_SEQUENCE_RNN": (
+        "SequenceRNNOptions",
+        {
+            "time_major": NUMBER,
+            "fused_activation_function": ACTIVATION,
+            "asymmetric_quantize_inputs": NUMBER,
+        },
+    ),
+    "RNN": (
+        "RNNOptions",
+        {"fused_activation_function": ACTIVATION, "asymmetric_quantize_inputs": NUMBER},
+    ),
+    "SVDF": (
+        "SVDFOptions",
+        {
+            "rank": NUMBER,
+            "fused_activation_function": ACTIVATION,
+            "asymmetric_quantize_inputs": NUMBER,
+        },
+    ),
 }
 
 # what a field has when the file (or a caller who builds an operator) does not say

@@ -111,6 +111,7 @@ def _tensor(builder, tflite, tensor: Tensor, buffer: int) -> int:
         tflite.TensorAddQuantization(builder, quantization)
     if signature is not None:
         tflite.TensorAddShapeSignature(builder, signature)
+    tflite.TensorAddIsVariable(builder, tensor.is_variable)
     return tflite.TensorEnd(builder)
 
 

@@ -143,10 +143,10 @@ def test_vectors_signatures_and_scalars_survive_writing_and_reading():
 
     f32 = np.dtype(np.float32)
     tensors = (
-        Tensor("x", (1, 2, 3), f32, None, None, (-1, 2, 3)),
+        Tensor("x", (1, 2, 3), f32, signature=(-1, 2, 3)),
         Tensor("two", (), f32, np.array(2, np.float32)),
-        Tensor("y", (1, 6), f32, None, None, (-1, 6)),
-        Tensor("z", (1, 6), f32, None, None, (-1, 6)),
+        Tensor("y", (1, 6), f32, signature=(-1, 6)),
+        Tensor("z", (1, 6), f32, signature=(-1, 6)),
     )
     operators = (
         Operator("RESHAPE", "reshape_0", (0,), (2,), MappingProxyType({"new_shape": (-1, 6)})),

@@ -92,6 +92,9 @@ def compare(
             notes.append(f"{op.name}: not compared, drqsim does not simulate {op.code}.")
             continue
         alone, fed = _fed(graph, op.name, whole)
+        if isinstance(x, dict):
+            names = {tensor.name for tensor in alone.tensors if tensor.is_variable}
+            fed |= {name: x[name] for name in names & set(x)}
         if any(value is None for value in fed.values()):
             notes.append(f"{op.name}: not compared, the runtime hides its input.")
             continue
@@ -108,7 +111,7 @@ def compare(
         except ModelFileError as error:  # XNNPACK fails on a DEQUANTIZE of a constant alone
             notes.append(f"{op.name}: not compared alone: {error}")
             continue
-        for tensor, ours, theirs in readable(trace, op, real):
+        for tensor, ours, theirs in readable(trace, alone.operators[-1], real):
             rows.append(_row(op.name, tensor, ours, theirs))
         if len(graph.operators) > 1:
             for name, index in zip(numbered("output"), op.outputs, strict=False):
@@ -118,7 +121,8 @@ def compare(
                     rows.append(_row(op.name, f"{name} in the whole model", ours, theirs))
     if kernels == "xnnpack":
         notes.append(
-            "On the default path XNNPACK keeps its scratch to itself: only outputs are compared."
+            "On the default path XNNPACK keeps its scratch to itself: of the operators that it "
+            "takes, only outputs are compared."
         )
     return Comparison(rows, notes, kernels)
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 from drqsim.graph import Operator
+from drqsim.litert import recurrent
 from drqsim.litert.runtime import RuntimeRun
 from drqsim.trace import Trace, numbered
 
@@ -23,11 +24,13 @@ def readable(
     whatever was there before.
     """
     ours = {record.name: record.value for record in trace.op(operator.name)}
-    pairs = []
-    if real.scratch and "input_quantized" in ours:
+    if operator.code in recurrent.KERNELS:
+        pairs = recurrent.pairs(operator, ours, real)
+    elif real.scratch and "input_quantized" in ours:
         written = {r.name for r in trace.op(operator.name) if r.stored in ("arena", "persistent")}
-        scratch = [tensor.value for tensor in real.scratch]
-        pairs = _KERNELS[operator.code](ours, written, scratch)
+        pairs = _KERNELS[operator.code](ours, written, [tensor.value for tensor in real.scratch])
+    else:
+        pairs = []
     outputs = zip(numbered("output"), real.outputs.values(), strict=False)
     return [*pairs, *((name, ours[name], value) for name, value in outputs)]
 

@@ -15,7 +15,10 @@ from drqsim.ops import (
     pooling,
     reduce,
     resize,
+    rnn,
+    svdf,
     transpose_conv,
+    unidirectional_sequence_lstm,
 )
 
 # TFLite operator code -> function(Call) -> list of output arrays
@@ -26,7 +29,11 @@ TABLE = (
         "DEPTHWISE_CONV_2D": depthwise_conv_2d.run,
         "EMBEDDING_LOOKUP": embedding_lookup.run,
         "FULLY_CONNECTED": fully_connected.run,
+        "RNN": rnn.run,
+        "SVDF": svdf.run,
         "TRANSPOSE_CONV": transpose_conv.run,
+        "UNIDIRECTIONAL_SEQUENCE_LSTM": unidirectional_sequence_lstm.run,
+        "UNIDIRECTIONAL_SEQUENCE_RNN": rnn.run,
     }
     | dict.fromkeys(activations.FUNCTIONS, activations.run)
     | arrange.FUNCTIONS

@@ -53,7 +53,9 @@ class Call:
 
     def value(self, position: int, what: str) -> np.ndarray:
         """The values of a mandatory input."""
-        self.tensor(position, what)
+        tensor = self.tensor(position, what)
+        if self.values[position] is None:
+            raise self.refuse(f"its {what} {tensor} is the state of a recurrent operator.")
         return self.values[position]
 
     def floats(self, position: int, what: str) -> np.ndarray:
