@@ -18,6 +18,7 @@ from drqsim.graph import Graph, Operator, Quantization, Tensor, freeze, operator
 from drqsim.tflite_schema import DTYPES, OPTIONS, VECTOR, camel, unsaid
 
 _IDENTIFIER = b"TFL3"
+MOST_DIMENSIONS = 8
 
 
 def load(source: str | Path | bytes) -> Graph:
@@ -145,6 +146,11 @@ def _tensor(model, entry, position: int, data: bytes, label: str) -> Tensor:
     shape = (
         () if entry.ShapeIsNone() else tuple(int(n) for n in np.atleast_1d(entry.ShapeAsNumpy()))
     )
+    if len(shape) > MOST_DIMENSIONS:
+        raise ModelFileError(
+            f"{who} has {len(shape)} dimensions; the runtime's kernels know at most "
+            f"{MOST_DIMENSIONS}."
+        )
     if any(n < 0 for n in shape):
         raise ModelFileError(f"{who} has the shape {list(shape)}; no dimension may be negative.")
     value = _constant(model, entry.Buffer(), shape, dtype, data, who)

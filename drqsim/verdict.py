@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from drqsim.errors import InputError
+from drqsim.errors import InputError, ModelFileError
 from drqsim.graph import Graph, Operator, Tensor
 from drqsim.hazards import hazards
 from drqsim.interpreter import KERNELS
@@ -16,6 +16,13 @@ from drqsim.trace import html_table, text_table
 
 f32 = np.float32
 
+# where the activation is among the inputs, and how many dimensions it and the weights have
+_ACTIVATIONS = {
+    "BATCH_MATMUL": (0, 2),
+    "CONV_2D": (0, 4),
+    "DEPTHWISE_CONV_2D": (0, 4),
+    "TRANSPOSE_CONV": (2, 4),
+}
 # where the weights of an operator are among its inputs
 WEIGHTS = {
     "CONV_2D": 1,
@@ -125,6 +132,7 @@ def _verdict(graph: Graph, op: Operator, kernels: str) -> Verdict:
         return Verdict(
             op.name, FLOAT, "", "it has no weights; the activations it reads are float32"
         )
+    _check_ranks(graph, op, weights)
     beware = tuple(hazards(graph, op, kernels))
     if weights.value is None or weights.dtype == f32:
         return Verdict(op.name, FLOAT, "", _why_float(graph, op, weights), beware)
@@ -142,6 +150,18 @@ def _verdict(graph: Graph, op: Operator, kernels: str) -> Verdict:
     if kernels == "xnnpack":
         why = f"{why}; {refusal}"
     return Verdict(op.name, INT8, builtin, why, beware)
+
+
+def _check_ranks(graph: Graph, op: Operator, weights: Tensor) -> None:
+    """Refuse an operator whose tensors cannot be what its kernel indexes."""
+    position, rank = _ACTIVATIONS.get(op.code, (0, 1))
+    read = graph.tensor_of(op, position)
+    if read is None or min(len(read.shape), len(weights.shape)) < rank:
+        raise ModelFileError(
+            f"{op.name} reads {read} with weights {weights}; expected {rank} dimensions or more."
+        )
+    if weights.dtype == np.int8 and weights.quantization is None:
+        raise ModelFileError(f"{op.name} has int8 weights {weights} without a scale.")
 
 
 def _why_builtin(op: Operator, weights: Tensor, kernels: str) -> str:
