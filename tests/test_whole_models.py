@@ -7,6 +7,7 @@ import pytest
 
 import drqsim
 from drqsim import litert
+from drqsim.graph import Graph, Operator, Tensor
 from tests.strategies import KERNELS
 
 f32 = np.float32
@@ -68,3 +69,46 @@ def test_extracting_an_operator_takes_along_what_makes_its_weights(images):
     assert len(alone.inputs) == 1
     (output,) = drqsim.run(alone, trace["conv_2d_1/input"].value)[0].values()
     assert np.array_equal(output, trace["conv_2d_1/output"].value)
+
+
+@pytest.mark.parametrize("kernels", KERNELS)
+@pytest.mark.parametrize("batch", [1, 4])
+def test_shapes_that_are_computed_at_run_time(kernels, batch):
+    """A batch that the caller chooses: the model measures its input and reshapes by what it saw."""
+    f, i = np.dtype(f32), np.dtype(np.int32)
+
+    def numbers(name, *values):
+        return Tensor(name, np.shape(values), i, np.array(values, i))
+
+    tensors = (
+        Tensor("x", (1, 2, 3), f, signature=(-1, 2, 3)),
+        Tensor("shape", (3,), i),
+        numbers("begin", 0),
+        numbers("end", 1),
+        numbers("strides", 1),
+        Tensor("batch", (), i),
+        Tensor("six", (), i, np.array(6, i)),
+        Tensor("target", (2,), i),
+        Tensor("flat", (1, 6), f, signature=(-1, 6)),
+        Tensor("left", (1, 3), f, signature=(-1, 3)),
+        Tensor("right", (1, 3), f, signature=(-1, 3)),
+        Tensor("axis", (), i, np.array(-1, i)),
+        Tensor("sum", (1, 3), f, signature=(-1, 3)),
+    )
+    operators = (
+        Operator("SHAPE", "shape_0", (0,), (1,), {"out_type": 2}),
+        Operator("STRIDED_SLICE", "strided_slice_0", (1, 2, 3, 4), (5,), {"shrink_axis_mask": 1}),
+        Operator("PACK", "pack_0", (5, 6), (7,), {"values_count": 2}),
+        Operator("RESHAPE", "reshape_0", (0, 7), (8,)),
+        Operator("SPLIT", "split_0", (11, 8), (9, 10), {"num_splits": 2}),
+        Operator("ADD", "add_0", (9, 10), (12,)),
+    )
+    model = drqsim.load(drqsim.tflite_write.to_bytes(Graph(tensors, operators, (0,), (12, 9))))
+    x = np.random.default_rng(0).normal(size=(batch, 2, 3)).astype(f32)
+    outputs, _ = drqsim.run(model, x, kernels)
+    real = litert.run(model, x, kernels).outputs
+    assert list(outputs) == list(real) == ["sum", "left"]
+    for name in real:
+        assert np.array_equal(outputs[name], real[name])
+    comparison = litert.compare(model, x, kernels)
+    assert comparison.exact and {row.operator for row in comparison.rows} >= {"split_0", "add_0"}
