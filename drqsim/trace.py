@@ -129,8 +129,7 @@ def make_record(
     op: str, name: str, value: np.ndarray, stored: str | None = None, reserved: int | None = None
 ) -> TensorRecord:
     """A record of ``value`` with role, stage and place from the table of kinds."""
-    kind, _, number = name.rpartition("_")
-    role, stage, usual = KINDS[kind if number.isdecimal() else name]
+    role, stage, usual = KINDS[kind_of(name)]
     stored = stored or usual
     if role == "scratch" and stored == "register":
         role = "intermediate"  # scratch is memory
@@ -146,6 +145,12 @@ def numbered(kind: str) -> Iterator[str]:
     yield kind
     for number in count(2):
         yield f"{kind}_{number}"
+
+
+def kind_of(name: str) -> str:
+    """``input`` for ``input_2``: the name without its number."""
+    kind, _, number = name.rpartition("_")
+    return kind if number.isdecimal() else name
 
 
 class Trace:
@@ -187,7 +192,7 @@ class Trace:
     def tensor(self, which: int | str) -> TensorRecord:
         """The activation with this index or name in the model file (the writer's record)."""
         for record in self:
-            if record.name.startswith("output") and which == record.tensor_index:
+            if kind_of(record.name) == "output" and which == record.tensor_index:
                 return record
         for record in self:
             if which == record.tensor_index:
