@@ -21,17 +21,22 @@ from drqsim.tflite_schema import DTYPES
 f32 = np.float32
 
 
-def mean(rows: np.ndarray, reference: bool) -> np.ndarray:
+def mean(rows: np.ndarray, reference: bool, whole: bool) -> np.ndarray:
     """The sum, divided by the number of values"""
-    return total(rows, reference) / f32(len(rows))
+    return total(rows, reference, whole=False) / f32(len(rows))
 
 
-def total(rows: np.ndarray, reference: bool) -> np.ndarray:
-    """The sum, one value after another; the reference kernel starts from zero"""
-    return running_sum(rows) + rows.dtype.type(0) if reference else running_sum(rows)
+def total(rows: np.ndarray, reference: bool, whole: bool) -> np.ndarray:
+    """The sum, one value after another.
+
+    The reference kernel starts from zero, so that no sum is a negative zero, unless the ``whole``
+    tensor is summed to one value.
+    """
+    added = running_sum(rows)
+    return added + rows.dtype.type(0) if reference and not whole else added
 
 
-def largest(rows: np.ndarray, reference: bool) -> np.ndarray:
+def largest(rows: np.ndarray, reference: bool, whole: bool) -> np.ndarray:
     """The largest value; of 0 and -0 the first in the reference kernel, else the last"""
     best = rows.max(axis=0)
     if rows.dtype == f32 and (best == 0).any():
@@ -62,7 +67,8 @@ def reduce(call: Call) -> list[np.ndarray]:
     kept = [1 if a in axes else size for a, size in enumerate(x.shape)]
     if not call.operator.options["keep_dims"]:
         kept = [size for a, size in enumerate(x.shape) if a not in axes]
-    output = REDUCERS[code](rows, call.kernels == "reference").reshape(kept)
+    whole = len(axes) == x.ndim
+    output = REDUCERS[code](rows, call.kernels == "reference", whole).reshape(kept)
     if delegated:
         output = flush_denormals(output)
     call.record("output", output)
