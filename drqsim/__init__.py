@@ -9,6 +9,7 @@ from drqsim.lesson import conv_relu
 from drqsim.quantize import quantize
 from drqsim.tflite_file import load
 from drqsim.trace import TensorRecord, Trace
+from drqsim.verdict import explain
 
 __all__ = [
     "DrqsimError",
@@ -22,6 +23,7 @@ __all__ = [
     "Trace",
     "UnsupportedOperatorError",
     "conv_relu",
+    "explain",
     "load",
     "quantize",
     "run",

@@ -72,3 +72,32 @@ def row_sums_x86(weights: np.ndarray) -> np.ndarray:
         lanes = lanes + flat[:, sixteens:eights].astype(np.int16)
     rest = flat[:, eights:].sum(axis=1, dtype=np.int32)
     return lanes.sum(axis=1, dtype=np.int32) + rest
+
+
+def dot_x86(codes: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """``exact_matmul`` as the x86 dot product computes it, which cannot negate a weight of -128.
+
+    Parameters
+    ----------
+    codes : int8 [n, k]
+    weights : int8 [channels, k]
+
+    Returns
+    -------
+    int32 [n, channels]
+        Equal to ``exact_matmul`` unless a weight is -128 (no converter writes one): where it meets
+        a negative code, in a whole block of 16 columns, the product gets the wrong sign.
+
+    Notes
+    -----
+    ``DotProdInt8x4x4`` in ``tflite/kernels/internal/optimized/sse_tensor_utils.cc``, ai-edge-litert
+    2.3.0: the sign of the code is moved to the weight, and int8 has no +128 for the weight -128.
+    """
+    total = exact_matmul(codes, weights)
+    blocks = codes.shape[1] - codes.shape[1] % 16
+    lowest = weights[:, :blocks] == -128
+    if not lowest.any():
+        return total
+    negative = np.minimum(codes[:, :blocks], 0)
+    # -128 * q was to be positive and comes out negative: twice the product is missing
+    return total + exact_matmul(negative, lowest.astype(np.int8)) * (2 * 128)

@@ -41,18 +41,37 @@ class Quantization:
 
 @dataclass(frozen=True, eq=False)
 class Tensor:
-    """One tensor of the model file; ``value`` is None unless the file holds its data."""
+    """One tensor of the model file; ``value`` is None unless the file holds its data.
+
+    ``signature`` is the shape with -1 for every dimension that the caller chooses (a dynamic
+    batch); None where every dimension is fixed. A variable tensor is the state of a recurrent
+    operator: zero when a run starts.
+    """
 
     name: str
     shape: tuple[int, ...]
     dtype: np.dtype
     value: np.ndarray | None = None
     quantization: Quantization | None = None
+    is_variable: bool = False
+    signature: tuple[int, ...] | None = None
+
+    @property
+    def is_fed(self) -> bool:
+        """Neither a constant nor a state: somebody computes it or passes it in."""
+        return self.value is None and not self.is_variable
 
     @property
     def nbytes(self) -> int:
         """Bytes of the values, without the file's bookkeeping."""
         return int(np.prod(self.shape, dtype=np.int64)) * self.dtype.itemsize
+
+    def accepts(self, shape: tuple[int, ...]) -> bool:
+        """True when ``shape`` fits: equal, but for the dimensions that the caller chooses."""
+        wanted = self.signature or self.shape
+        return len(shape) == len(wanted) and all(
+            want in (-1, size) for want, size in zip(wanted, shape, strict=True)
+        )
 
     def __str__(self) -> str:
         return short_form(self.dtype, self.shape)
@@ -106,21 +125,47 @@ class Graph:
     def extract(self, name: str) -> Graph:
         """A graph of the one operator ``name``, which keeps that name.
 
-        Its activations become the graph's inputs and outputs.
+        Its activations become the graph's inputs and outputs. Operators that make its weights out
+        of constants (a DEQUANTIZE) come along.
         """
         op = self.operator(name)
-        used = list(dict.fromkeys(i for i in (*op.inputs, *op.outputs) if i >= 0))
+        kept = (*self._makers(op), op)
+        used = list(dict.fromkeys(i for o in kept for i in (*o.inputs, *o.outputs) if i >= 0))
         new_index = {old: new for new, old in enumerate(used)} | {-1: -1}
+        operators = tuple(
+            replace(
+                o,
+                inputs=tuple(new_index[i] for i in o.inputs),
+                outputs=tuple(new_index[i] for i in o.outputs),
+            )
+            for o in kept
+        )
+        made = {i for o in operators[:-1] for i in o.outputs}
         tensors = tuple(self.tensors[i] for i in used)
-        alone = replace(
-            op,
-            inputs=tuple(new_index[i] for i in op.inputs),
-            outputs=tuple(new_index[i] for i in op.outputs),
-        )
         activations = tuple(
-            dict.fromkeys(i for i in alone.inputs if i >= 0 and tensors[i].value is None)
+            dict.fromkeys(
+                i for i in operators[-1].inputs if i >= 0 and i not in made and tensors[i].is_fed
+            )
         )
-        return Graph(tensors, (alone,), activations, alone.outputs)
+        return Graph(tensors, operators, activations, operators[-1].outputs)
+
+    def _makers(self, op: Operator) -> list[Operator]:
+        """The operators, in order, that compute inputs of ``op`` from constants alone."""
+        wanted, makers = set(op.inputs), []
+        for earlier in reversed(self.operators[: self.operators.index(op)]):
+            if wanted & self._fixed & set(earlier.outputs):
+                makers.insert(0, earlier)
+                wanted |= set(earlier.inputs)
+        return makers
+
+    @cached_property
+    def _fixed(self) -> set[int]:
+        """The tensors that are the same in every run: constants, and what is made of them."""
+        fixed = {i for i, tensor in enumerate(self.tensors) if tensor.value is not None} | {-1}
+        for op in self.operators:
+            if fixed.issuperset(op.inputs):
+                fixed.update(op.outputs)
+        return fixed
 
     def lifetime(self, index: int) -> tuple[int, int]:
         """First and last operator (positions in execution order) that need tensor ``index``.
@@ -174,7 +219,7 @@ def operator_names(codes: list[str]) -> list[str]:
 
 def freeze(array: np.ndarray) -> np.ndarray:
     """The same values as a read-only array, so that no trace can change a model."""
-    array = np.ascontiguousarray(array)
+    array = np.asarray(array, order="C")  # ascontiguousarray would give a scalar a dimension
     array.flags.writeable = False
     return array
 

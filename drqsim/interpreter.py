@@ -8,11 +8,12 @@ from fnmatch import fnmatchcase
 
 import numpy as np
 
-from drqsim.errors import InputError, UnsupportedOperatorError
+from drqsim.errors import InputError, ModelFileError, UnsupportedOperatorError
 from drqsim.graph import Graph, Operator, shorten
 from drqsim.ops import TABLE
 from drqsim.ops.call import Call
-from drqsim.trace import TensorRecord, Trace, make_record, without_values
+from drqsim.tflite_schema import completed
+from drqsim.trace import TensorRecord, Trace, make_record, numbered, without_values
 
 KERNELS = ("reference", "optimized", "xnnpack")
 
@@ -30,7 +31,9 @@ def run(
     graph : Graph
         Float or quantized.
     x : array, or dict of arrays by input name
-        float32 values in the shape that the model declares, finite.
+        Values in the shape and dtype that the model declares, finite. A dimension that the model
+        leaves open (a dynamic batch) may have any size. A dict may also hold the state of a
+        recurrent operator, by the name of its variable tensor; without it the state is zero.
     kernels : {"optimized", "reference", "xnnpack"}
         The kernel path to follow: ``BUILTIN_WITHOUT_DEFAULT_DELEGATES``, ``BUILTIN_REF``, or the
         runtime's default.
@@ -61,8 +64,9 @@ def run(
             "supported operators alone with graph.extract(name)."
         )
     keep = _keeper(record)
-    values: dict[int, np.ndarray] = {
-        i: t.value for i, t in enumerate(graph.tensors) if t.value is not None
+    # a state that is not passed in has no value: its operator starts it at zero
+    values: dict[int, np.ndarray | None] = {
+        i: t.value for i, t in enumerate(graph.tensors) if not t.is_fed
     }
     values |= inputs_by_index(graph, x)
     records: list[TensorRecord] = []
@@ -73,7 +77,17 @@ def run(
 
 
 def _run_operator(graph: Graph, op: Operator, values, kernels, keep, records) -> None:
-    indices = {"input": op.inputs[0], "output": op.outputs[0]}
+    if not op.outputs:
+        raise ModelFileError(f"{op.name} has no output in the file.")
+    activations = [i for i in op.inputs if i >= 0 and graph.tensors[i].is_fed]
+    unwritten = next((i for i in activations if i not in values), None)
+    if unwritten is not None:
+        raise ModelFileError(
+            f"{op.name} reads tensor {unwritten} ({shorten(graph.tensors[unwritten].name)!r}), "
+            "which is no input of the model, holds no data, and no operator before it writes."
+        )
+    indices = dict(zip(numbered("input"), activations, strict=False))
+    indices |= dict(zip(numbered("output"), op.outputs, strict=False))
     at = graph.operators.index(op)
 
     def record(name: str, value: np.ndarray, stored: str | None = None, reserved=None) -> None:
@@ -86,18 +100,23 @@ def _run_operator(graph: Graph, op: Operator, values, kernels, keep, records) ->
         records.append(made if keep(made.key) else without_values(made))
 
     call = Call(
-        op,
+        replace(op, options=completed(op.code, op.options)),
         tuple(graph.tensors[i] if i >= 0 else None for i in op.inputs),
         tuple(values[i] if i >= 0 else None for i in op.inputs),
+        tuple(graph.tensors[i] for i in op.outputs),
         kernels,
         record,
     )
     try:
         # XNNPACK lets infinity pass, the builtin kernels clamp it: neither is an error yet
-        with np.errstate(over="ignore", invalid="ignore"):
+        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
             outputs = TABLE[op.code](call)
     except InputError as error:
         raise InputError(f"While running {op.name}: {error}") from None
+    if len(outputs) != len(op.outputs):
+        raise ModelFileError(
+            f"{op.name} has {len(op.outputs)} outputs in the file; it makes {len(outputs)}."
+        )
     values.update(zip(op.outputs, outputs, strict=True))
 
 
@@ -110,12 +129,13 @@ def inputs_by_index(graph: Graph, x: np.ndarray | dict[str, np.ndarray]) -> dict
                 f"This model has {len(names)} inputs ({', '.join(names)}); pass a dict by name."
             )
         x = {names[0]: x}
-    if set(x) != set(names):
+    states = [i for i, t in enumerate(graph.tensors) if t.is_variable and t.name in x]
+    if set(x) - {graph.tensors[i].name for i in states} != set(names):
         raise InputError(f"Inputs are named {sorted(x)}; this model has {sorted(names)}.")
-    by_index = {i: np.asarray(x[graph.tensors[i].name]) for i in graph.inputs}
+    by_index = {i: np.asarray(x[graph.tensors[i].name]) for i in (*graph.inputs, *states)}
     for i, array in by_index.items():
         _check_input(graph.tensors[i], array)
-    return {i: np.ascontiguousarray(array) for i, array in by_index.items()}
+    return {i: np.asarray(array, order="C") for i, array in by_index.items()}
 
 
 def _check_input(tensor, array: np.ndarray) -> None:
@@ -123,13 +143,13 @@ def _check_input(tensor, array: np.ndarray) -> None:
     if array.dtype != tensor.dtype:
         raise InputError(
             f"Input {shorten(tensor.name)!r} got {passed}; this model reads {tensor.dtype.name} "
-            f"(under dynamic-range quantization inputs stay float32). Convert it with "
-            f".astype(numpy.{tensor.dtype.name})."
+            f"(dynamic-range quantization changes no input's type: floats stay float32). Convert "
+            f"it with .astype(numpy.{tensor.dtype.name})."
         )
-    if array.shape != tensor.shape or array.size == 0:
+    if not tensor.accepts(array.shape) or array.size == 0:
         raise InputError(
             f"Input {shorten(tensor.name)!r} got the shape {list(array.shape)}; this model reads "
-            f"{list(tensor.shape)}."
+            f"{list(tensor.signature or tensor.shape)}."
         )
     if not np.isfinite(array).all():
         at = tuple(int(i) for i in np.argwhere(~np.isfinite(array))[0])

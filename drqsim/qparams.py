@@ -194,6 +194,33 @@ def asymmetric_xnnpack(x: np.ndarray) -> Quantized:
     return Quantized(np.clip(codes, -128, 127).astype(np.int8), scale, zero_point)
 
 
+def fixed_reference(x: np.ndarray, scale: np.ndarray) -> np.ndarray:
+    """Whole steps of a given scale, int32 (the operator QUANTIZE adds the zero point).
+
+    ``x / scale``, rounded half away from zero; ``AffineQuantize`` and ``PerChannelQuantize`` in
+    ``internal/reference/quantize.h``.
+    """
+    return _int32(_round_half_away(x / scale))
+
+
+def fixed_optimized(x: np.ndarray, scale: np.ndarray) -> np.ndarray:
+    """The same on the optimized kernels: ``x * (1 / scale)``, rounded half to even.
+
+    The last ``n % 8`` values are divided in float64 and rounded half away from zero;
+    ``AffineQuantize`` in ``internal/optimized/optimized_ops.h``.
+    """
+    head, tail = _split(x.reshape(1, -1))
+    wide = scale.reshape(()).astype(np.float64)
+    steps = np.rint(head * f32(1.0 / wide)), _round_half_away(tail.astype(np.float64) / wide)
+    return np.concatenate([_int32(v) for v in steps], axis=1).reshape(x.shape)
+
+
+def fixed_xnnpack(x: np.ndarray, scale: np.ndarray) -> np.ndarray:
+    """The same in XNNPACK: ``x * (1 / scale)``, half to even, cut to 16 bits."""
+    steps = flush_denormals(x) * (f32(1) / scale)
+    return np.rint(np.clip(steps, f32(-32768), f32(32767))).astype(np.int32)
+
+
 def flush_denormals(x: np.ndarray) -> np.ndarray:
     """Denormal float32 values become zero with their sign: the mode that XNNPACK computes in."""
     tiny = np.abs(x) < np.finfo(f32).tiny
@@ -229,6 +256,11 @@ def _round_half_away(x: np.ndarray) -> np.ndarray:
     whole = np.trunc(x)
     with np.errstate(invalid="ignore"):  # infinity stays infinity
         return whole + np.where(np.abs(x - whole) >= 0.5, np.copysign(1, x), 0)
+
+
+def _int32(whole: np.ndarray) -> np.ndarray:
+    """A conversion on x86: what int32 cannot hold becomes its smallest value."""
+    return np.where(np.abs(whole) < 2.0**31, whole, INT32.min).astype(np.int32)
 
 
 def _round_head(v: np.ndarray, inverse: np.ndarray) -> np.ndarray:

@@ -14,9 +14,11 @@ from drqsim.qparams import quantize_weights
 # operator code -> (position of its weights, their output-channel dimension):
 # GetQuantizableOperandIndices and the quantized dimensions in tflite/converter/ir/tfl_ops.td
 WEIGHTS = {"CONV_2D": (1, 0), "DEPTHWISE_CONV_2D": (1, 3), "FULLY_CONNECTED": (1, 0)}
+# the TensorFlow converter leaves constants with fewer elements in float32
+MIN_ELEMENTS = 1024
 
 
-def quantize(graph: Graph, per_channel: bool = True, min_elements: int = 1024) -> Graph:
+def quantize(graph: Graph, per_channel: bool = True, min_elements: int = MIN_ELEMENTS) -> Graph:
     """What post-training dynamic-range quantization does to a model file.
 
     The weights of convolutions and dense layers become int8; biases, activations and everything

@@ -15,9 +15,10 @@ import numpy as np
 
 from drqsim.errors import ModelFileError
 from drqsim.graph import Graph, Operator, Quantization, Tensor, freeze, operator_names
-from drqsim.tflite_schema import DEFAULTS, DTYPES, OPTIONS, camel
+from drqsim.tflite_schema import DTYPES, OPTIONS, VECTOR, camel, unsaid
 
 _IDENTIFIER = b"TFL3"
+MOST_DIMENSIONS = 8
 
 
 def load(source: str | Path | bytes) -> Graph:
@@ -110,7 +111,7 @@ def _graph(tflite, model, data: bytes, label: str) -> Graph:
         outputs = tuple(
             index(entry.Outputs(i), name) for i in count(entry.OutputsLength(), "outputs")
         )
-        options = MappingProxyType(_options(tflite, entry, code, name, label))
+        options = MappingProxyType(_options(tflite, entry, code, name, label, count))
         operators.append(Operator(code, name, inputs, outputs, options))
     return Graph(
         tensors,
@@ -145,10 +146,32 @@ def _tensor(model, entry, position: int, data: bytes, label: str) -> Tensor:
     shape = (
         () if entry.ShapeIsNone() else tuple(int(n) for n in np.atleast_1d(entry.ShapeAsNumpy()))
     )
+    if len(shape) > MOST_DIMENSIONS:
+        raise ModelFileError(
+            f"{who} has {len(shape)} dimensions; the runtime's kernels know at most "
+            f"{MOST_DIMENSIONS}."
+        )
     if any(n < 0 for n in shape):
         raise ModelFileError(f"{who} has the shape {list(shape)}; no dimension may be negative.")
     value = _constant(model, entry.Buffer(), shape, dtype, data, who)
-    return Tensor(name, shape, dtype, value, _quantization(entry.Quantization(), shape, who))
+    quantization = _quantization(entry.Quantization(), shape, who)
+    signature = _signature(entry, shape, who)
+    return Tensor(name, shape, dtype, value, quantization, entry.IsVariable(), signature)
+
+
+def _signature(entry, shape: tuple[int, ...], who: str) -> tuple[int, ...] | None:
+    """The shape with -1 where the caller chooses; None when there is no such dimension."""
+    if entry.ShapeSignatureIsNone() or not entry.ShapeSignatureLength():
+        return None
+    signature = tuple(int(n) for n in np.atleast_1d(entry.ShapeSignatureAsNumpy()))
+    if len(signature) != len(shape) or any(
+        sign not in (-1, size) for sign, size in zip(signature, shape, strict=True)
+    ):
+        raise ModelFileError(
+            f"{who} has the shape {list(shape)} and the signature {list(signature)}; they may "
+            "differ only where the signature says -1."
+        )
+    return signature if -1 in signature else None
 
 
 def _constant(model, buffer_index: int, shape, dtype, data: bytes, who: str) -> np.ndarray | None:
@@ -164,7 +187,7 @@ def _constant(model, buffer_index: int, shape, dtype, data: bytes, who: str) -> 
         if start + size > len(data):
             raise ModelFileError(f"{who} lies at bytes {start} to {start + size}, past the end.")
         raw = np.frombuffer(data, np.uint8, size, start)
-    elif buffer.DataIsNone() or buffer.DataLength() == 0:
+    elif buffer.DataIsNone() or (buffer.DataLength() == 0 and 0 not in shape):
         return None
     else:
         raw = buffer.DataAsNumpy()
@@ -202,20 +225,25 @@ def _quantization(entry, shape: tuple[int, ...], who: str) -> Quantization | Non
     return Quantization(scale, freeze(zero_point), axis)
 
 
-def _options(tflite, entry, code: str, name: str, label: str) -> dict[str, object]:
+def _options(tflite, entry, code: str, name: str, label: str, count) -> dict[str, object]:
     if code not in OPTIONS:
         return {}
     table_name, fields = OPTIONS[code]
     table = getattr(tflite, table_name)()
     union = entry.BuiltinOptions()
     if union is None:
-        return {field: DEFAULTS.get(field, _first(kind)) for field, kind in fields.items()}
+        return {field: unsaid(field, kind) for field, kind in fields.items()}
     if entry.BuiltinOptionsType() != getattr(tflite.BuiltinOptions, table_name):
         raise ModelFileError(f"{label}: {name} carries the options of another operator.")
     table.Init(union.Bytes, union.Pos)
     options = {}
     for field, kind in fields.items():
-        value = getattr(table, camel(field))()
+        read = getattr(table, camel(field))
+        if kind == VECTOR:
+            length = getattr(table, f"{camel(field)}Length")()
+            options[field] = tuple(int(read(i)) for i in count(length, field))
+            continue
+        value = read()
         if isinstance(kind, tuple):
             if not 0 <= value < len(kind):
                 raise ModelFileError(
@@ -224,7 +252,3 @@ def _options(tflite, entry, code: str, name: str, label: str) -> dict[str, objec
             value = kind[value]
         options[field] = value
     return options
-
-
-def _first(kind: object) -> object:
-    return kind[0] if isinstance(kind, tuple) else 0

@@ -5,11 +5,16 @@ The field names are the schema's own, in snake_case (``Conv2DOptions.stride_w`` 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
+
 import numpy as np
 
 PADDING = ("SAME", "VALID")
 ACTIVATION = ("NONE", "RELU", "RELU_N1_TO_1", "RELU6", "TANH", "SIGN_BIT")
 NUMBER = "number"
+VECTOR = "vector"  # of int32
+MIRROR = ("REFLECT", "SYMMETRIC")
 
 # TensorType in the schema -> NumPy dtype
 DTYPES = {
@@ -32,6 +37,9 @@ _POOL = {
     "filter_height": NUMBER,
     "fused_activation_function": ACTIVATION,
 }
+
+_FUSED = {"fused_activation_function": ACTIVATION}
+_RESIZE = {"align_corners": NUMBER, "half_pixel_centers": NUMBER}
 
 # operator code -> (options table of the schema, its fields); an operator that is not listed has no
 # options that anything here reads
@@ -69,14 +77,103 @@ OPTIONS: dict[str, tuple[str, dict[str, object]]] = {
     ),
     "MAX_POOL_2D": ("Pool2DOptions", _POOL),
     "AVERAGE_POOL_2D": ("Pool2DOptions", _POOL),
+    "TRANSPOSE_CONV": (
+        "TransposeConvOptions",
+        {
+            "padding": PADDING,
+            "stride_w": NUMBER,
+            "stride_h": NUMBER,
+            "fused_activation_function": ACTIVATION,
+        },
+    ),
+    "BATCH_MATMUL": (
+        "BatchMatMulOptions",
+        {"adj_x": NUMBER, "adj_y": NUMBER, "asymmetric_quantize_inputs": NUMBER},
+    ),
+    "ADD": ("AddOptions", _FUSED),
+    "SUB": ("SubOptions", _FUSED),
+    "MUL": ("MulOptions", _FUSED),
+    "DIV": ("DivOptions", _FUSED),
+    "L2_NORMALIZATION": ("L2NormOptions", _FUSED),
+    "CONCATENATION": ("ConcatenationOptions", {"axis": NUMBER} | _FUSED),
     "MEAN": ("ReducerOptions", {"keep_dims": NUMBER}),
+    "SUM": ("ReducerOptions", {"keep_dims": NUMBER}),
+    "REDUCE_MAX": ("ReducerOptions", {"keep_dims": NUMBER}),
+    "ARG_MAX": ("ArgMaxOptions", {"output_type": NUMBER}),
+    "RESHAPE": ("ReshapeOptions", {"new_shape": VECTOR}),
+    "SQUEEZE": ("SqueezeOptions", {"squeeze_dims": VECTOR}),
+    "MIRROR_PAD": ("MirrorPadOptions", {"mode": MIRROR}),
+    "STRIDED_SLICE": (
+        "StridedSliceOptions",
+        {
+            "begin_mask": NUMBER,
+            "end_mask": NUMBER,
+            "ellipsis_mask": NUMBER,
+            "new_axis_mask": NUMBER,
+            "shrink_axis_mask": NUMBER,
+            "offset": NUMBER,
+        },
+    ),
+    "SPLIT": ("SplitOptions", {"num_splits": NUMBER}),
+    "PACK": ("PackOptions", {"values_count": NUMBER, "axis": NUMBER}),
+    "UNPACK": ("UnpackOptions", {"num": NUMBER, "axis": NUMBER}),
+    "GATHER": ("GatherOptions", {"axis": NUMBER, "batch_dims": NUMBER}),
+    "RESIZE_BILINEAR": ("ResizeBilinearOptions", _RESIZE),
+    "RESIZE_NEAREST_NEIGHBOR": ("ResizeNearestNeighborOptions", _RESIZE),
+    "DEPTH_TO_SPACE": ("DepthToSpaceOptions", {"block_size": NUMBER}),
+    "SPACE_TO_DEPTH": ("SpaceToDepthOptions", {"block_size": NUMBER}),
+    "SHAPE": ("ShapeOptions", {"out_type": NUMBER}),
+    "CAST": ("CastOptions", {"in_data_type": NUMBER, "out_data_type": NUMBER}),
     "SOFTMAX": ("SoftmaxOptions", {"beta": NUMBER}),
     "LEAKY_RELU": ("LeakyReluOptions", {"alpha": NUMBER}),
     "GELU": ("GeluOptions", {"approximate": NUMBER}),
+    "UNIDIRECTIONAL_SEQUENCE_LSTM": (
+        "UnidirectionalSequenceLSTMOptions",
+        {
+            "fused_activation_function": ACTIVATION,
+            "cell_clip": NUMBER,
+            "proj_clip": NUMBER,
+            "time_major": NUMBER,
+            "asymmetric_quantize_inputs": NUMBER,
+        },
+    ),
+    "UNIDIRECTIONAL_SEQUENCE_RNN": (
+        "SequenceRNNOptions",
+        {
+            "time_major": NUMBER,
+            "fused_activation_function": ACTIVATION,
+            "asymmetric_quantize_inputs": NUMBER,
+        },
+    ),
+    "RNN": (
+        "RNNOptions",
+        {"fused_activation_function": ACTIVATION, "asymmetric_quantize_inputs": NUMBER},
+    ),
+    "SVDF": (
+        "SVDFOptions",
+        {
+            "rank": NUMBER,
+            "fused_activation_function": ACTIVATION,
+            "asymmetric_quantize_inputs": NUMBER,
+        },
+    ),
 }
 
 # what a field has when the file (or a caller who builds an operator) does not say
 DEFAULTS = {"dilation_w_factor": 1, "dilation_h_factor": 1, "beta": 1.0}
+
+
+def unsaid(field: str, kind: object) -> object:
+    """The value of a field that nobody gave: its default, else the first choice, nothing or 0."""
+    if isinstance(kind, tuple):
+        return kind[0]
+    return DEFAULTS.get(field, () if kind == VECTOR else 0)
+
+
+def completed(code: str, options: Mapping[str, object]) -> Mapping[str, object]:
+    """The options of an operator, with every field that nobody gave."""
+    fields = OPTIONS[code][1] if code in OPTIONS else {}
+    return MappingProxyType({f: unsaid(f, kind) for f, kind in fields.items()} | dict(options))
 
 
 def camel(field: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from drqsim.graph import Graph, Operator, Tensor
-from drqsim.tflite_schema import DEFAULTS, DTYPES, OPTIONS, camel
+from drqsim.tflite_schema import DTYPES, OPTIONS, VECTOR, camel, unsaid
 
 _TYPE_NUMBERS = {dtype: number for number, dtype in DTYPES.items()}
 
@@ -91,7 +91,9 @@ def _buffer(builder, tflite, value: np.ndarray | None) -> int:
 def _tensor(builder, tflite, tensor: Tensor, buffer: int) -> int:
     name = builder.CreateString(tensor.name)
     shape = builder.CreateNumpyVector(np.array(tensor.shape, np.int32))
-    quantization = None
+    signature = quantization = None
+    if tensor.signature is not None:
+        signature = builder.CreateNumpyVector(np.array(tensor.signature, np.int32))
     if tensor.quantization is not None:
         scale = builder.CreateNumpyVector(tensor.quantization.scale.astype(np.float32))
         zero_point = builder.CreateNumpyVector(tensor.quantization.zero_point.astype(np.int64))
@@ -107,6 +109,9 @@ def _tensor(builder, tflite, tensor: Tensor, buffer: int) -> int:
     tflite.TensorAddName(builder, name)
     if quantization is not None:
         tflite.TensorAddQuantization(builder, quantization)
+    if signature is not None:
+        tflite.TensorAddShapeSignature(builder, signature)
+    tflite.TensorAddIsVariable(builder, tensor.is_variable)
     return tflite.TensorEnd(builder)
 
 
@@ -116,12 +121,16 @@ def _operator(builder, tflite, op: Operator, code_index: int) -> int:
     options = None
     if op.code in OPTIONS:
         table, fields = OPTIONS[op.code]
-        getattr(tflite, f"{table}Start")(builder)
+        values = {f: op.options.get(f, unsaid(f, kind)) for f, kind in fields.items()}
+        # a vector is written before the table that points to it
         for field, kind in fields.items():
-            value = op.options.get(field, DEFAULTS.get(field))
-            if isinstance(kind, tuple):
-                value = kind.index(value) if value is not None else 0
-            getattr(tflite, f"{table}Add{camel(field)}")(builder, value or 0)
+            if kind == VECTOR:
+                values[field] = builder.CreateNumpyVector(np.array(values[field], np.int32))
+            elif isinstance(kind, tuple):
+                values[field] = kind.index(values[field])
+        getattr(tflite, f"{table}Start")(builder)
+        for field, value in values.items():
+            getattr(tflite, f"{table}Add{camel(field)}")(builder, value)
         options = getattr(tflite, f"{table}End")(builder)
     tflite.OperatorStart(builder)
     tflite.OperatorAddOpcodeIndex(builder, code_index)

@@ -5,19 +5,22 @@ from __future__ import annotations
 import html
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from itertools import count
 
 import numpy as np
 
 from drqsim.errors import InputError
 from drqsim.graph import short_form
 
-# what a tensor is: name -> (role, stage, where it is stored unless the kernel path says otherwise)
+# what a tensor is: name -> (role, stage, where it is stored unless the kernel path says otherwise);
+# further tensors of a kind are numbered: `input`, `input_2`, `input_3`
 KINDS = {
     "input": ("activation", "on-device", "arena"),
     "filter": ("weight", "offline", "file"),
     "filter_scale": ("weight", "offline", "file"),
     "bias": ("weight", "offline", "file"),
     "alpha": ("weight", "offline", "file"),
+    "constant": ("weight", "offline", "file"),
     "filter_row_sums": ("scratch", "on-device", "persistent"),
     "input_scale": ("scratch", "on-device", "arena"),
     "input_zero_point": ("scratch", "on-device", "arena"),
@@ -25,6 +28,38 @@ KINDS = {
     "im2col": ("scratch", "on-device", "arena"),
     "accumulator_raw": ("scratch", "on-device", "arena"),
     "accumulator": ("scratch", "on-device", "arena"),
+    # of recurrent operators: every step's values, the time first
+    "input_weights": ("weight", "offline", "file"),
+    "input_weights_scale": ("weight", "offline", "file"),
+    "recurrent_weights": ("weight", "offline", "file"),
+    "recurrent_weights_scale": ("weight", "offline", "file"),
+    "peephole_weights": ("weight", "offline", "file"),
+    "peephole_weights_scale": ("weight", "offline", "file"),
+    "projection_weights": ("weight", "offline", "file"),
+    "projection_weights_scale": ("weight", "offline", "file"),
+    "projection_bias": ("weight", "offline", "file"),
+    "layer_norm_coefficients": ("weight", "offline", "file"),
+    "input_row_sums": ("scratch", "on-device", "persistent"),
+    "recurrent_row_sums": ("scratch", "on-device", "persistent"),
+    "projection_row_sums": ("scratch", "on-device", "persistent"),
+    "output_state_scale": ("scratch", "on-device", "arena"),
+    "output_state_zero_point": ("scratch", "on-device", "arena"),
+    "output_state_quantized": ("scratch", "on-device", "arena"),
+    "hidden_scale": ("scratch", "on-device", "arena"),
+    "hidden_zero_point": ("scratch", "on-device", "arena"),
+    "hidden_quantized": ("scratch", "on-device", "arena"),
+    "input_accumulator": ("scratch", "on-device", "register"),
+    "recurrent_accumulator": ("scratch", "on-device", "register"),
+    "projection_accumulator": ("scratch", "on-device", "register"),
+    "time_weights": ("weight", "offline", "file"),
+    "time_weights_scale": ("weight", "offline", "file"),
+    "time_weights_dequantized": ("scratch", "on-device", "persistent"),
+    "memory": ("activation", "on-device", "persistent"),
+    "filtered": ("intermediate", "on-device", "arena"),
+    "gates": ("intermediate", "on-device", "arena"),
+    "hidden": ("intermediate", "on-device", "arena"),
+    "output_state": ("activation", "on-device", "persistent"),
+    "cell_state": ("activation", "on-device", "persistent"),
     "dequantized": ("intermediate", "on-device", "register"),
     "pre_activation": ("intermediate", "on-device", "register"),
     "output": ("activation", "on-device", "arena"),
@@ -94,7 +129,7 @@ def make_record(
     op: str, name: str, value: np.ndarray, stored: str | None = None, reserved: int | None = None
 ) -> TensorRecord:
     """A record of ``value`` with role, stage and place from the table of kinds."""
-    role, stage, usual = KINDS[name]
+    role, stage, usual = KINDS[kind_of(name)]
     stored = stored or usual
     if role == "scratch" and stored == "register":
         role = "intermediate"  # scratch is memory
@@ -103,6 +138,19 @@ def make_record(
     return TensorRecord(
         op, name, role, stage, stored, value, value.dtype, value.shape, value.nbytes, reserved
     )
+
+
+def numbered(kind: str) -> Iterator[str]:
+    """``input``, ``input_2``, ``input_3``, ...: the names of tensors of one kind."""
+    yield kind
+    for number in count(2):
+        yield f"{kind}_{number}"
+
+
+def kind_of(name: str) -> str:
+    """``input`` for ``input_2``: the name without its number."""
+    kind, _, number = name.rpartition("_")
+    return kind if number.isdecimal() else name
 
 
 class Trace:
@@ -144,7 +192,7 @@ class Trace:
     def tensor(self, which: int | str) -> TensorRecord:
         """The activation with this index or name in the model file (the writer's record)."""
         for record in self:
-            if record.name == "output" and which == record.tensor_index:
+            if kind_of(record.name) == "output" and which == record.tensor_index:
                 return record
         for record in self:
             if which == record.tensor_index:

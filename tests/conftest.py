@@ -7,6 +7,9 @@ def pytest_addoption(parser):
     parser.addoption(
         "--draws", type=int, default=120, help="random cases for each property test (default 120)"
     )
+    parser.addoption(
+        "--mutations", type=int, default=60, help="damaged files made of each model (default 60)"
+    )
 
 
 def pytest_configure(config):

@@ -1,12 +1,17 @@
 """Random layers and inputs: shapes, strides, padding, groups, and awkward values."""
 
+from types import MappingProxyType
+
 import numpy as np
 from hypothesis import strategies as st
 
 import drqsim
+from drqsim.graph import Graph, Operator, Quantization, Tensor
+from drqsim.ops.geometry import axis
 
 f32 = np.float32
 KERNELS = ("reference", "optimized", "xnnpack")
+ACTIVATIONS = ("NONE", "RELU", "RELU6", "RELU_N1_TO_1")
 
 # each takes a generator and a shape, and gives float32 values that stress one rule
 DISTRIBUTIONS = {
@@ -29,7 +34,9 @@ DISTRIBUTIONS = {
     "ties": lambda r, s: _with(r.integers(-126, 127, s) + 0.5, 127.0),
     "asymmetric ties": lambda r, s: _with(_with(r.integers(0, 254, s) + 0.5, 255.0), 0.0, -1),
     "near a half": lambda r, s: _with(np.where(r.random(s) < 0.5, 1, -1) * f32(0.49999997), 127.0),
-    "mixed batch": lambda r, s: r.normal(size=s) * 10.0 ** np.arange(s[0]).reshape(-1, 1, 1, 1),
+    "mixed batch": lambda r, s: (
+        r.normal(size=s) * 10.0 ** (np.arange(s[0]) % 5).reshape(-1, *[1] * (len(s) - 1))
+    ),
 }
 
 
@@ -64,9 +71,10 @@ def hybrid_convolutions(draw, kernels):
     width = draw(st.integers(lowest[1], lowest[1] + 6))
     batch = draw(st.sampled_from((1, 1, 2, 3)))
     scales = draw(st.sampled_from(("per-channel", "per-channel", "equal", "per-tensor")))
-    weights = random.integers(-127, 128, (out, *kernel, depth), dtype=np.int8)
+    lowest = draw(st.sampled_from((-127, -127, -128)))
+    weights = random.integers(lowest, 128, (out, *kernel, depth), dtype=np.int8)
     if draw(st.booleans()):
-        weights = np.abs(weights)  # one-sided: large row sums
+        weights = np.abs(np.maximum(weights, -127))  # one-sided: large row sums
     scale = random.uniform(1e-3, 1e-1, out).astype(f32)
     if scales != "per-channel":
         scale[:] = scale[0]
@@ -79,7 +87,160 @@ def hybrid_convolutions(draw, kernels):
         stride=stride,
         dilation=dilation,
         padding=padding,
-        activation=draw(st.sampled_from(("NONE", "RELU", "RELU6", "RELU_N1_TO_1"))),
+        activation=draw(st.sampled_from(ACTIVATIONS)),
         filter_scale=scale,
     )
     return graph, draw(inputs(graph.tensors[0].shape))
+
+
+def one_operator(code, x_shape, constants, y_shape, **options):
+    """A graph of one operator: input ``x``, the constants that are there, output ``y``."""
+    tensors = [Tensor("x", tuple(x_shape), np.dtype(f32))]
+    reads = [0]
+    for tensor in filter(None, constants):
+        reads.append(len(tensors))
+        tensors.append(tensor)
+    tensors.append(Tensor("y", tuple(y_shape), np.dtype(f32)))
+    at = len(tensors) - 1
+    op = Operator(code, f"{code.lower()}_0", tuple(reads), (at,), MappingProxyType(options))
+    return Graph(tuple(tensors), (op,), (0,), (at,))
+
+
+def int8_weights(random, shape, axis, scales, lowest=-127, one_sided=False):
+    """An int8 constant with one scale, equal scales, or one for each channel."""
+    values = random.integers(lowest, 128, shape, dtype=np.int8)
+    values = np.abs(np.maximum(values, -127)) if one_sided else values
+    scale = random.uniform(1e-3, 1e-1, shape[axis]).astype(f32)
+    if scales != "per-channel":
+        scale[:] = scale[0]
+    if scales == "per-tensor":
+        scale, axis = scale[:1], 0
+    zeros = np.zeros(scale.shape, np.int64)
+    return Tensor("filter", shape, values.dtype, values, Quantization(scale, zeros, axis))
+
+
+def float_constant(name, values):
+    values = np.asarray(values, f32)
+    return Tensor(name, values.shape, values.dtype, values)
+
+
+@st.composite
+def hybrid_depthwise(draw, kernels):
+    """An int8 DEPTHWISE_CONV_2D and an input for it; per-channel, as the kernels need."""
+    random = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    channels = draw(st.integers(1, 19))
+    multiplier = draw(st.sampled_from((1, 1, 2, 3)))
+    kernel = draw(st.sampled_from(((1, 1), (3, 3), (2, 3), (5, 5), (1, 3))))
+    stride = draw(st.sampled_from(((1, 1), (1, 1), (2, 2))))
+    dilation = draw(st.sampled_from(((1, 1), (1, 1), (2, 2))))
+    padding = draw(st.sampled_from(("SAME", "VALID")))
+    reach = [(k - 1) * d + 1 for k, d in zip(kernel, dilation, strict=True)]
+    lowest = reach if padding == "VALID" else (1, 1)
+    height = draw(st.integers(lowest[0], lowest[0] + 6))
+    width = draw(st.integers(lowest[1], lowest[1] + 6))
+    batch = draw(st.sampled_from((1, 1, 2, 3)))
+    out = channels * multiplier
+    scales = draw(st.sampled_from(("per-channel", "per-channel", "equal")))
+    filters = int8_weights(random, (1, *kernel, out), 3, scales, one_sided=draw(st.booleans()))
+    bias = float_constant("bias", random.normal(size=out) * draw(st.sampled_from((0, 1, 100))))
+    if kernels == "reference" and draw(st.booleans()):
+        bias = None
+    rows = axis(height, kernel[0], stride[0], dilation[0], padding)
+    cols = axis(width, kernel[1], stride[1], dilation[1], padding)
+    x = (batch, height, width, channels)
+    graph = one_operator(
+        "DEPTHWISE_CONV_2D",
+        x,
+        [filters, bias],
+        (batch, rows.out, cols.out, out),
+        padding=padding,
+        stride_h=stride[0],
+        stride_w=stride[1],
+        dilation_h_factor=dilation[0],
+        dilation_w_factor=dilation[1],
+        depth_multiplier=multiplier,
+        fused_activation_function=draw(st.sampled_from(ACTIVATIONS)),
+    )
+    return graph, draw(inputs(x))
+
+
+@st.composite
+def hybrid_dense(draw, kernels):
+    """An int8 FULLY_CONNECTED and an input for it, of two to four dimensions."""
+    random = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    depth = draw(st.integers(1, 70))
+    out = draw(st.integers(1, 20))
+    keep = draw(st.booleans())
+    leading = draw(st.lists(st.integers(1, 4), min_size=1, max_size=3))
+    rows = int(np.prod(leading))
+    scales = draw(st.sampled_from(("per-channel", "per-channel", "equal", "per-tensor")))
+    lowest = draw(st.sampled_from((-127, -127, -128)))
+    filters = int8_weights(random, (out, depth), 0, scales, lowest, draw(st.booleans()))
+    bias = float_constant("bias", random.normal(size=out) * draw(st.sampled_from((0, 1, 100))))
+    graph = one_operator(
+        "FULLY_CONNECTED",
+        (*leading, depth),
+        [filters, draw(st.sampled_from((bias, bias, None)))],
+        (*leading, out) if keep else (rows, out),
+        fused_activation_function=draw(st.sampled_from(ACTIVATIONS)),
+        keep_num_dims=keep,
+        asymmetric_quantize_inputs=draw(st.booleans()),
+    )
+    return graph, draw(inputs((*leading, depth)))
+
+
+@st.composite
+def hybrid_batch_matmul(draw, kernels):
+    """A BATCH_MATMUL with a constant int8 right side and an input for it."""
+    random = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    rows, depth, columns = (draw(st.integers(1, n)) for n in (6, 40, 12))
+    batch = draw(st.lists(st.integers(1, 3), max_size=2))
+    right_batch = [draw(st.sampled_from((n, n, 1))) for n in batch]
+    adj_x, adj_y = draw(st.booleans()), draw(st.booleans())
+    right = (*right_batch, columns, depth) if adj_y else (*right_batch, depth, columns)
+    scales = draw(st.sampled_from(("per-channel", "equal", "per-tensor", "per-tensor")))
+    along = len(right) - (2 if adj_y else 1)
+    filters = int8_weights(random, right, along, scales, one_sided=draw(st.booleans()))
+    x = (*batch, depth, rows) if adj_x else (*batch, rows, depth)
+    graph = one_operator(
+        "BATCH_MATMUL",
+        x,
+        [filters],
+        (*batch, rows, columns),
+        adj_x=adj_x,
+        adj_y=adj_y,
+        asymmetric_quantize_inputs=draw(st.booleans()),
+    )
+    return graph, draw(inputs(x))
+
+
+@st.composite
+def hybrid_transpose_conv(draw, kernels):
+    """An int8 TRANSPOSE_CONV and an input for it."""
+    random = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    channels, out = draw(st.integers(1, 9)), draw(st.integers(1, 6))
+    kernel = draw(st.sampled_from(((1, 1), (2, 2), (3, 3), (2, 3), (5, 1))))
+    stride = draw(st.sampled_from(((1, 1), (2, 2), (1, 2), (3, 2))))
+    padding = draw(st.sampled_from(("SAME", "VALID")))
+    batch, height, width = (draw(st.integers(1, n)) for n in (2, 5, 5))
+    y = [batch, 0, 0, out]
+    for at, (size, k, s) in enumerate(zip((height, width), kernel, stride, strict=True), 1):
+        y[at] = size * s if padding == "SAME" else (size - 1) * s + k
+    scales = draw(st.sampled_from(("per-channel", "equal", "per-tensor")))
+    filters = int8_weights(random, (out, *kernel, channels), 0, scales)
+    bias = float_constant("bias", random.normal(size=out) * draw(st.sampled_from((0, 1, 100))))
+    shape = Tensor("shape", (4,), np.dtype(np.int32), np.array(y, np.int32))
+    x = Tensor("x", (batch, height, width, channels), np.dtype(f32))
+    constants = [shape, filters, x, *draw(st.sampled_from(([bias], [bias], [])))]
+    tensors = (*constants, Tensor("y", tuple(y), np.dtype(f32)))
+    at = len(constants)
+    options = {
+        "padding": padding,
+        "stride_h": stride[0],
+        "stride_w": stride[1],
+        "fused_activation_function": draw(st.sampled_from(ACTIVATIONS)),
+    }
+    op = Operator(
+        "TRANSPOSE_CONV", "transpose_conv_0", tuple(range(at)), (at,), MappingProxyType(options)
+    )
+    return Graph(tensors, (op,), (2,), (at,)), draw(inputs(x.shape))

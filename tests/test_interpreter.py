@@ -181,7 +181,7 @@ WRONG = [
     (lambda x: x[0], r"got the shape \[5, 5, 4\]; this model reads \[1, 5, 5, 4\]"),
     (lambda x: x[..., :3], r"got the shape \[1, 5, 5, 3\]"),
     (lambda x: np.concatenate([x, x]), r"got the shape \[2, 5, 5, 4\]"),
-    (lambda x: x.astype(np.int8), "got int8.*inputs stay float32"),
+    (lambda x: x.astype(np.int8), "got int8.*floats stay float32"),
     (lambda x: x.astype(np.float64), "got float64"),
     (lambda x: x[:0], r"got the shape \[0, 5, 5, 4\]"),
     (lambda x: np.where(x == x[0, 1, 2, 3], f32(np.nan), x), r"holds nan at \(0, 1, 2, 3\)"),
@@ -211,9 +211,12 @@ def test_unknown_options_are_named(options):
 
 
 def test_an_operator_that_is_not_simulated_is_named():
-    model = drqsim.load(MODELS / "digits_drq.tflite")
-    with pytest.raises(drqsim.UnsupportedOperatorError, match="DEPTHWISE_CONV_2D"):
-        drqsim.run(model, np.zeros((1, 8, 8, 1), f32))
+    from dataclasses import replace
+
+    sound = layer()
+    unknown = replace(sound.operators[0], code="CONV_3D", name="conv_3d_0")
+    with pytest.raises(drqsim.UnsupportedOperatorError, match="CONV_3D"):
+        drqsim.run(replace(sound, operators=(unknown,)), image())
 
 
 @pytest.mark.parametrize(

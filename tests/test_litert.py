@@ -26,7 +26,10 @@ def test_the_quantized_convolutions_of_the_digits_net(file, kernels):
     hybrid = [row for row in comparison.rows if row.operator in ("conv_2d_1", "conv_2d_2")]
     assert hybrid and all(row.equal == row.elements for row in hybrid)
     assert ("conv_2d_1", "output in the whole model") in compared(comparison)
-    assert any("DEPTHWISE_CONV_2D" in note for note in comparison.notes)
+    # the per-tensor file's depthwise kernel reads scales out of bounds: anything may follow it
+    if file == "digits_drq":
+        seen = {row.operator for row in comparison.rows}
+        assert seen == {op.name for op in drqsim.load(MODELS / f"{file}.tflite").operators}
 
 
 def test_every_readable_tensor_is_in_the_table():

@@ -127,3 +127,35 @@ def test_random_damage_ends_in_a_named_error_or_in_a_graph():
         except drqsim.DrqsimError:
             refused += 1
     assert 0 < refused < 300  # damage inside the weights is no error, damage to the tables is
+
+
+def test_an_operator_code_in_the_new_field_alone_is_read():
+    """litert-quantizer fills only ``builtin_code``; the schema package then reads ADD."""
+    graph = drqsim.load(MODELS / "digits_weight_only.tflite")
+    assert [op.code for op in graph.operators].count("DEQUANTIZE") == 9
+    assert graph.operators[0].name == "dequantize_0"
+
+
+def test_vectors_signatures_and_scalars_survive_writing_and_reading():
+    from types import MappingProxyType
+
+    from drqsim.graph import Graph, Operator, Tensor
+
+    f32 = np.dtype(np.float32)
+    tensors = (
+        Tensor("x", (1, 2, 3), f32, signature=(-1, 2, 3)),
+        Tensor("two", (), f32, np.array(2, np.float32)),
+        Tensor("y", (1, 6), f32, signature=(-1, 6)),
+        Tensor("z", (1, 6), f32, signature=(-1, 6)),
+    )
+    operators = (
+        Operator("RESHAPE", "reshape_0", (0,), (2,), MappingProxyType({"new_shape": (-1, 6)})),
+        Operator("MUL", "mul_0", (2, 1), (3,)),
+    )
+    again = drqsim.load(tflite_write.to_bytes(Graph(tensors, operators, (0,), (3,))))
+    assert again.operators[0].options["new_shape"] == (-1, 6)
+    assert again.operators[1].options["fused_activation_function"] == "NONE"
+    assert [t.signature for t in again.tensors] == [t.signature for t in tensors]
+    assert again.tensors[1].value.shape == ()
+    x = np.ones((4, 2, 3), np.float32)
+    assert drqsim.run(again, x)[0]["z"].tolist() == np.full((4, 6), 2.0).tolist()

@@ -112,6 +112,9 @@ def run(
                 experimental_op_resolver_type=getattr(OpResolverType, _RESOLVERS[kernels]),
                 experimental_preserve_all_tensors=True,
             )
+            for index, array in inputs.items():
+                if array.shape != graph.tensors[index].shape:
+                    runtime.resize_tensor_input(index, array.shape)
             runtime.allocate_tensors()
         for index, array in inputs.items():
             runtime.set_tensor(index, array)
@@ -156,3 +159,22 @@ def read_both(model: Graph | bytes | str | Path) -> tuple[Graph, bytes]:
         return model, tflite_write.to_bytes(model)
     graph = tflite_file.load(model)
     return graph, model if isinstance(model, bytes) else Path(model).read_bytes()
+
+
+def delegated(model: Graph | bytes | str | Path) -> set[str]:
+    """Names of the operators that XNNPACK takes on the default path, as the runtime tells."""
+    from ai_edge_litert.interpreter import Interpreter
+
+    graph, content = read_both(model)
+    with _quiet(), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=".*experimental_preserve_all_tensors")
+        # keeping every tensor makes a partition of each operator, so that they can be told apart
+        runtime = Interpreter(model_content=content, experimental_preserve_all_tensors=True)
+        runtime.allocate_tensors()
+    taken = {
+        index
+        for details in runtime._get_ops_details()
+        if details["op_name"] == "DELEGATE"
+        for index in details["outputs"].tolist()
+    }
+    return {op.name for op in graph.operators if set(op.outputs) <= taken}

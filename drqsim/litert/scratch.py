@@ -9,54 +9,107 @@ from __future__ import annotations
 
 import numpy as np
 
+from drqsim.graph import Operator
+from drqsim.litert import recurrent
 from drqsim.litert.runtime import RuntimeRun
-from drqsim.trace import Trace
+from drqsim.trace import Trace, numbered
 
 
-def readable(trace: Trace, op: str, real: RuntimeRun) -> list[tuple[str, np.ndarray, np.ndarray]]:
+def readable(
+    trace: Trace, operator: Operator, real: RuntimeRun
+) -> list[tuple[str, np.ndarray, np.ndarray]]:
     """Pairs (tensor, ours, the runtime's) for one operator run alone.
 
     Only what the kernel writes is paired: buffers that the runtime reserves and never fills hold
     whatever was there before.
     """
-    (output,) = real.outputs.values()
-    pairs = []
-    if real.scratch and f"{op}/input_quantized" in trace:
-        pairs = _hybrid_conv_scratch(trace, op, real)
-    return [*pairs, ("output", trace[f"{op}/output"].value, output)]
+    ours = {record.name: record.value for record in trace.op(operator.name)}
+    if operator.code in recurrent.KERNELS:
+        pairs = recurrent.pairs(operator, ours, real)
+    elif real.scratch and "input_quantized" in ours:
+        written = {r.name for r in trace.op(operator.name) if r.stored in ("arena", "persistent")}
+        pairs = _KERNELS[operator.code](ours, written, [tensor.value for tensor in real.scratch])
+    else:
+        pairs = []
+    outputs = zip(numbered("output"), real.outputs.values(), strict=False)
+    return [*pairs, *((name, ours[name], value) for name, value in outputs)]
 
 
-def _hybrid_conv_scratch(trace: Trace, op: str, real: RuntimeRun):
-    """CONV_2D's temporaries, in the order of ``Prepare`` in ``tflite/kernels/conv.cc``."""
-
-    def ours(name: str) -> np.ndarray:
-        return trace[f"{op}/{name}"].value
-
-    scratch = [tensor.value for tensor in real.scratch]
-    filters, scale = ours("filter"), ours("input_scale")
-    asymmetric = f"{op}/input_zero_point" in trace
+def _conv_2d(ours: dict, written: set, scratch: list):
+    """``Prepare`` in ``tflite/kernels/conv.cc``."""
+    scale, asymmetric = ours["input_scale"], "input_zero_point" in ours
     # [im2col], input_quantized, scaling_factors, accumulator, [input_offsets, row_sums]
-    has_im2col = len(scratch) == 6 if asymmetric else len(scratch) == 4
+    has_im2col = len(scratch) == (6 if asymmetric else 4)
     im2col, (codes, scales, accumulator, *rest) = (
         (scratch[0], scratch[1:]) if has_im2col else (None, scratch)
     )
-    pairs = [("input_quantized", ours("input_quantized"), codes)]
+    yield "input_quantized", ours["input_quantized"], codes
     if asymmetric:
         # one slot for every pixel is reserved, one for every batch item is filled
-        pairs.append(("input_scale", scale, scales[: scale.size]))
-        pairs.append(("input_zero_point", ours("input_zero_point"), rest[0][: scale.size]))
+        yield "input_scale", scale, scales[: scale.size]
+        yield "input_zero_point", ours["input_zero_point"], rest[0][: scale.size]
     else:
         # the per-tensor kernel stores the product of both scales, once for every output pixel
-        product = scale * ours("filter_scale")[0]
-        pixels = ours("output").size // len(filters)
-        repeated = np.repeat(product, pixels // scale.size)
-        pairs.append(("input_scale * filter_scale", repeated, scales[:pixels]))
-    if f"{op}/im2col" in trace:
-        pairs.append(("im2col", ours("im2col"), im2col))
-    if f"{op}/filter_row_sums" in trace:
-        pairs.append(("filter_row_sums", ours("filter_row_sums"), rest[1]))
-    for name in ("accumulator_raw", "accumulator"):
-        if f"{op}/{name}" in trace and trace[f"{op}/{name}"].stored == "arena":
-            # declared [channels, pixels], stored pixel by pixel
-            pairs.append((name, ours(name), accumulator.reshape(ours(name).shape)))
-    return pairs
+        product = scale * ours["filter_scale"][0]
+        pixels = ours["output"].size // len(ours["filter"])
+        yield _PRODUCT, np.repeat(product, pixels // scale.size), scales[:pixels]
+    if "im2col" in ours:
+        yield "im2col", ours["im2col"], im2col
+    if "filter_row_sums" in ours:
+        yield "filter_row_sums", ours["filter_row_sums"], rest[1]
+    for name in written & {"accumulator_raw", "accumulator"}:
+        # declared [channels, pixels], stored pixel by pixel
+        yield name, ours[name], accumulator.reshape(ours[name].shape)
+
+
+def _depthwise_conv_2d(ours: dict, written: set, scratch: list):
+    """``Prepare`` in ``tflite/kernels/depthwise_conv.cc``."""
+    for name, theirs in zip(
+        ("input_quantized", "input_scale", "input_zero_point"), scratch, strict=True
+    ):
+        yield name, ours[name], theirs
+
+
+def _fully_connected(ours: dict, written: set, scratch: list):
+    """``Prepare`` in ``tflite/kernels/fully_connected.cc``; its accumulator is never written."""
+    codes, scales, _, zero_points, row_sums = scratch
+    yield "input_quantized", ours["input_quantized"], codes
+    if ours["filter_scale"].size == 1:
+        yield _PRODUCT, ours["input_scale"] * ours["filter_scale"], scales
+    else:
+        yield "input_scale", ours["input_scale"], scales
+    yield "input_zero_point", ours["input_zero_point"], zero_points
+    yield "filter_row_sums", ours["filter_row_sums"], row_sums
+
+
+def _batch_matmul(ours: dict, written: set, scratch: list):
+    """``Prepare`` in ``tflite/kernels/batch_matmul.cc``; its accumulator is never written."""
+    _, _, codes, scales, _, zero_points, row_sums = scratch
+    # declared in the input's shape even where it holds the transposed input
+    yield "input_quantized", ours["input_quantized"], codes.reshape(ours["input_quantized"].shape)
+    if ours["filter_scale"].size == 1:
+        yield _PRODUCT, ours["input_scale"] * ours["filter_scale"], scales
+    else:
+        yield "input_scale", ours["input_scale"], scales
+    yield "input_zero_point", ours["input_zero_point"], zero_points
+    yield "filter_row_sums", ours["filter_row_sums"], row_sums
+
+
+def _transpose_conv(ours: dict, written: set, scratch: list):
+    """``Prepare`` in ``tflite/kernels/transpose_conv.cc``: its last three temporaries."""
+    codes, scales, zero_points = scratch[-3:]
+    batch = ours["input_scale"].size
+    yield "input_quantized", ours["input_quantized"], codes
+    # one slot for every pixel is reserved, one for every batch item is filled
+    yield "input_scale", ours["input_scale"], scales[:batch]
+    yield "input_zero_point", ours["input_zero_point"], zero_points[:batch]
+
+
+_PRODUCT = "input_scale * filter_scale"
+_KERNELS = {
+    "BATCH_MATMUL": _batch_matmul,
+    "CONV_2D": _conv_2d,
+    "DEPTHWISE_CONV_2D": _depthwise_conv_2d,
+    "FULLY_CONNECTED": _fully_connected,
+    "TRANSPOSE_CONV": _transpose_conv,
+}

@@ -1,6 +1,47 @@
-"""The operators: one file each, and the table that lists them."""
+"""The operators: one file for each that has weights, one for each kind of the others."""
 
-from drqsim.ops import activations, conv_2d
+from drqsim.ops import (
+    activations,
+    arrange,
+    batch_matmul,
+    conv_2d,
+    convert,
+    cut_and_pad,
+    depthwise_conv_2d,
+    elementwise,
+    embedding_lookup,
+    fully_connected,
+    normalize,
+    pooling,
+    reduce,
+    resize,
+    rnn,
+    svdf,
+    transpose_conv,
+    unidirectional_sequence_lstm,
+)
 
 # TFLite operator code -> function(Call) -> list of output arrays
-TABLE = {"CONV_2D": conv_2d.run} | dict.fromkeys(activations.FUNCTIONS, activations.run)
+TABLE = (
+    {
+        "BATCH_MATMUL": batch_matmul.run,
+        "CONV_2D": conv_2d.run,
+        "DEPTHWISE_CONV_2D": depthwise_conv_2d.run,
+        "EMBEDDING_LOOKUP": embedding_lookup.run,
+        "FULLY_CONNECTED": fully_connected.run,
+        "RNN": rnn.run,
+        "SVDF": svdf.run,
+        "TRANSPOSE_CONV": transpose_conv.run,
+        "UNIDIRECTIONAL_SEQUENCE_LSTM": unidirectional_sequence_lstm.run,
+        "UNIDIRECTIONAL_SEQUENCE_RNN": rnn.run,
+    }
+    | dict.fromkeys(activations.FUNCTIONS, activations.run)
+    | arrange.FUNCTIONS
+    | convert.FUNCTIONS
+    | cut_and_pad.FUNCTIONS
+    | elementwise.FUNCTIONS
+    | normalize.FUNCTIONS
+    | pooling.FUNCTIONS
+    | reduce.FUNCTIONS
+    | resize.FUNCTIONS
+)

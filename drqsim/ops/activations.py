@@ -53,15 +53,13 @@ def leaky_relu(call: Call, x: np.ndarray) -> np.ndarray:
 
 def prelu(call: Call, x: np.ndarray) -> np.ndarray:
     """x if x >= 0 else alpha * x, with an alpha for every channel"""
-    alpha = call.tensor(1, "alpha")
-    if alpha.value is None or alpha.dtype != f32:
-        raise call.refuse(f"its alpha is {alpha}; drqsim runs a float32 constant.")
-    call.record("alpha", alpha.value)
+    tensor, alpha = call.tensor(1, "alpha"), call.floats(1, "alpha")
+    call.record("alpha", alpha, None if tensor.value is not None else "persistent")
     try:
-        return _scale_negative(call, x, alpha.value)
+        return _scale_negative(call, x, alpha)
     except ValueError:
         raise call.contradiction(
-            f"alpha {alpha} does not broadcast to the input {list(x.shape)}."
+            f"alpha {tensor} does not broadcast to the input {list(x.shape)}."
         ) from None
 
 
@@ -146,7 +144,7 @@ FUNCTIONS = {
 
 def run(call: Call) -> list[np.ndarray]:
     """Run one activation operator; its float32 input is the pre-activation."""
-    x = call.values[0]
+    x = call.value(0, "input")
     if x.dtype != f32:
         raise InputError(f"the input is {x.dtype}; activations are simulated in float32.")
     call.record("input", x)

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import numpy as np
 
 from drqsim.errors import ModelFileError, UnsupportedOperatorError
 from drqsim.graph import Operator, Tensor
+from drqsim.trace import numbered
+
+LARGEST = 2**28  # elements: 1 GiB of float32
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,6 +27,8 @@ class Call:
         What the file says of each input; None for an optional input that is left out.
     values : tuple of array or None
         The inputs' values, constants included.
+    results : tuple of Tensor
+        What the file says of each output.
     kernels : str
         ``reference``, ``optimized`` or ``xnnpack``.
     record : callable
@@ -32,6 +38,7 @@ class Call:
     operator: Operator
     tensors: tuple[Tensor | None, ...]
     values: tuple[np.ndarray | None, ...]
+    results: tuple[Tensor, ...]
     kernels: str
     record: Callable[..., None]
 
@@ -43,6 +50,67 @@ class Call:
                 f"{self.operator.code} without it; give it one (a bias may be all zeros)."
             )
         return self.tensors[position]
+
+    def value(self, position: int, what: str) -> np.ndarray:
+        """The values of a mandatory input."""
+        tensor = self.tensor(position, what)
+        if self.values[position] is None:
+            raise self.refuse(f"its {what} {tensor} is the state of a recurrent operator.")
+        return self.values[position]
+
+    def floats(self, position: int, what: str) -> np.ndarray:
+        """The values of a mandatory input that must be float32."""
+        value = self.value(position, what)
+        if value.dtype != np.float32:
+            raise self.refuse(f"its {what} is {value.dtype}; drqsim runs it in float32.")
+        return value
+
+    def integers(self, position: int, what: str, length: int | None = None) -> list[int]:
+        """A parameter that comes as a tensor (axes, a shape, paddings), flattened."""
+        value = self.value(position, what)
+        if value.dtype not in (np.int32, np.int64):
+            raise self.contradiction(f"its {what} is {value.dtype}; expected int32 or int64.")
+        if length is not None and value.size != length:
+            raise self.contradiction(f"its {what} has {value.size} values; expected {length}.")
+        return [int(v) for v in value.reshape(-1)]
+
+    def axis(self, axis: int, rank: int) -> int:
+        """An axis that may count from the end, checked, counted from the start."""
+        if not -rank <= axis < rank:
+            raise self.contradiction(f"axis {axis} does not exist in {rank} dimensions.")
+        return axis % rank
+
+    def sized(self, shape: Iterable[int]) -> tuple[int, ...]:
+        """A shape that is about to be filled; refused when it is negative or past all memory."""
+        shape = tuple(int(n) for n in shape)
+        if min(shape, default=0) < 0 or math.prod(shape) > LARGEST:
+            raise self.contradiction(
+                f"it would make a tensor of the shape {list(shape)}; drqsim holds up to "
+                f"{LARGEST:,} elements, no dimension negative."
+            )
+        return shape
+
+    def broadcast(self, *arrays: np.ndarray) -> tuple[int, ...]:
+        """The shape that the arrays broadcast to."""
+        try:
+            return self.sized(np.broadcast_shapes(*(a.shape for a in arrays)))
+        except ValueError:
+            shapes = " and ".join(str(list(a.shape)) for a in arrays)
+            raise self.contradiction(f"{shapes} do not broadcast against each other.") from None
+
+    def record_inputs(self) -> None:
+        """Record what flows in, and constants that are data rather than parameters."""
+        activations, constants = numbered("input"), numbered("constant")
+        for tensor, value in zip(self.tensors, self.values, strict=True):
+            if tensor is not None and tensor.value is None:
+                self.record(next(activations), value)
+            elif tensor is not None and (tensor.dtype.kind == "f" or tensor.quantization):
+                self.record(next(constants), value)
+
+    def record_outputs(self, outputs: list[np.ndarray], stored: str | None = None) -> None:
+        """Record every output."""
+        for name, output in zip(numbered("output"), outputs, strict=False):
+            self.record(name, output, stored)
 
     def refuse(self, why: str) -> UnsupportedOperatorError:
         """An error that names the operator."""

@@ -26,10 +26,11 @@ import numpy as np
 
 from drqsim import accumulate, qparams
 from drqsim.errors import InputError
-from drqsim.ops import fused
+from drqsim.graph import Operator
+from drqsim.ops import fused, weights
 from drqsim.ops.call import Call
 from drqsim.ops.floats import fma
-from drqsim.ops.geometry import Axis, axis, patches
+from drqsim.ops.geometry import Axis, patches, window
 
 f32 = np.float32
 
@@ -65,16 +66,16 @@ class Layer(NamedTuple):
 
 def run(call: Call) -> list[np.ndarray]:
     """Run one convolution; records every tensor of the kernel path."""
-    x = call.values[0]
+    x = call.value(0, "input")
     layer = _layer(call, x)
     call.record("input", x)
-    call.record("filter", layer.filter)
+    call.record("filter", layer.filter, weights.place(call, 1))
     if layer.filter_scale is not None:
         call.record("filter_scale", layer.filter_scale)
     call.record("bias", layer.bias)
     if layer.filter_scale is None:
         output = _float(call, layer, x)
-    elif call.kernels == "xnnpack" and _delegated(layer):
+    elif call.kernels == "xnnpack" and not why_not_delegated(call.operator, layer.filter_scale):
         output = _xnnpack(call, layer, x)
     else:
         output = _builtin(call, layer, x)
@@ -103,7 +104,10 @@ def _builtin(call: Call, layer: Layer, x: np.ndarray) -> np.ndarray:
     unfolded = _unfold(codes, layer, zero_point)
     if unfolds:
         call.record("im2col", unfolded)
-    raw = _multiply(unfolded, layer)
+    # with channels that do not fill its vectors, the per-tensor kernel takes the dense layer's dot
+    dense = not layer.per_channel and layer.out_channels % 4
+    dot = accumulate.dot_x86 if dense else accumulate.exact_matmul
+    raw = _multiply(unfolded, layer, dot)
     if layer.per_channel and not reference:
         row_sums = accumulate.row_sums_x86(layer.filter)
         call.record("filter_row_sums", row_sums)
@@ -111,8 +115,7 @@ def _builtin(call: Call, layer: Layer, x: np.ndarray) -> np.ndarray:
         stored = "register"
     else:
         row_sums = accumulate.row_sums(layer.filter)
-        # the per-tensor kernel writes its accumulators only when the channels fill its vectors
-        written = not layer.per_channel and layer.out_channels % 4 == 0
+        written = not layer.per_channel and not dense
         stored = "arena" if written else "register"
     accumulator = raw
     if zero_point.any():
@@ -175,7 +178,7 @@ def _float(call: Call, layer: Layer, x: np.ndarray) -> np.ndarray:
     product = np.concatenate(columns, axis=1).reshape(len(x), layer.rows.out, layer.cols.out, -1)
     pre_activation = product + layer.bias
     call.record("pre_activation", pre_activation)
-    return fused.apply(pre_activation, layer.activation)
+    return fused.apply(pre_activation, layer.activation, unbounded=call.kernels == "xnnpack")
 
 
 def _unfold(x: np.ndarray, layer: Layer, zero_point: np.ndarray) -> np.ndarray:
@@ -186,12 +189,10 @@ def _unfold(x: np.ndarray, layer: Layer, zero_point: np.ndarray) -> np.ndarray:
     return windows.reshape(*windows.shape[:3], -1)
 
 
-def _multiply(unfolded: np.ndarray, layer: Layer) -> np.ndarray:
+def _multiply(unfolded: np.ndarray, layer: Layer, dot=accumulate.exact_matmul) -> np.ndarray:
     """Sum of code * weight over each window, int32 [batch, out_h, out_w, out]."""
     columns = [
-        accumulate.exact_matmul(
-            part.reshape(-1, filters[0].size), filters.reshape(len(filters), -1)
-        )
+        dot(part.reshape(-1, filters[0].size), filters.reshape(len(filters), -1))
         for part, filters in _groups(unfolded, layer)
     ]
     total = columns[0] if len(columns) == 1 else np.concatenate(columns, axis=1)
@@ -210,18 +211,20 @@ def _groups(unfolded: np.ndarray, layer: Layer):
     yield from zip(inputs, filters, strict=True)
 
 
-def _delegated(layer: Layer) -> bool:
-    """XNNPACK leaves a convolution with a denormal scale to the builtin kernel."""
-    return bool((layer.filter_scale >= np.finfo(f32).tiny).all())
+def why_not_delegated(op: Operator, filter_scale: np.ndarray) -> str:
+    """Why XNNPACK leaves an int8 convolution to the builtin kernel; empty where it takes it."""
+    if op.options["fused_activation_function"] in fused.WITHOUT_RANGE:
+        return f"XNNPACK has no fused {op.options['fused_activation_function']}"
+    if (filter_scale < np.finfo(f32).tiny).any():
+        return "XNNPACK refuses a denormal scale"
+    return ""
 
 
 def _layer(call: Call, x: np.ndarray) -> Layer:
     """Check that the operator's tensors fit together, and gather them."""
     options = call.operator.options
-    filters, bias = call.tensor(1, "filter"), call.tensor(2, "bias")
-    for tensor, what in ((filters, "filter"), (bias, "bias")):
-        if tensor.value is None:
-            raise call.refuse(f"its {what} {tensor} is made at run time; drqsim needs a constant.")
+    filters = weights.constant(call, 1, "filter")
+    weights.constant(call, 2, "bias")
     if x.ndim != 4 or x.dtype != f32:
         raise InputError(
             f"the input is {x.dtype}{list(x.shape)}; a convolution reads float32 "
@@ -238,43 +241,14 @@ def _layer(call: Call, x: np.ndarray) -> Layer:
             f"{channels} input channels and a filter {filters} do not divide into groups; the "
             "filter's last dimension must divide the input channels, and the groups the outputs."
         )
-    if bias.dtype != f32 or bias.shape != (out,):
-        raise call.contradiction(f"the bias is {bias}; expected float32[{out}].")
-    strides = options["stride_h"], options["stride_w"]
-    dilations = options["dilation_h_factor"], options["dilation_w_factor"]
-    if min(*strides, *dilations) < 1:
-        raise call.contradiction(f"stride {strides} and dilation {dilations} must be at least 1.")
+    groups = channels // depth
+    bias = weights.bias(call, 2, out)
+    rows, cols = window(call, x, kernel_h, kernel_w)
     activation = fused.check(call, options["fused_activation_function"])
-    rows = axis(x.shape[1], kernel_h, strides[0], dilations[0], options["padding"])
-    cols = axis(x.shape[2], kernel_w, strides[1], dilations[1], options["padding"])
-    if rows.out < 1 or cols.out < 1:
-        raise InputError(
-            f"a {kernel_h}x{kernel_w} filter with dilation {dilations} does "
-            f"not fit into the {x.shape[1]}x{x.shape[2]} input without padding."
-        )
-    scale = _filter_scale(call, filters, channels // depth)
-    return Layer(filters.value, scale, bias.value, channels // depth, rows, cols, activation)
-
-
-def _filter_scale(call: Call, filters, groups: int) -> np.ndarray | None:
-    """The scales of an int8 filter, checked; None for a float32 one."""
-    if filters.dtype == f32:
-        return None
-    if filters.dtype != np.int8 or filters.quantization is None:
-        raise call.refuse(f"its filter is {filters}; drqsim runs float32, or int8 with scales.")
-    scale = filters.quantization.scale
-    if filters.quantization.zero_point.any():
-        raise call.refuse("its filter has a zero point other than 0; no DRQ converter writes one.")
-    if not (np.isfinite(scale) & (scale > 0)).all():
-        raise call.contradiction(
-            f"filter scale {int(np.argmin(scale > 0))} is {scale.min():g}; every scale must be "
-            "positive and finite."
-        )
-    if scale.size > 1 and filters.quantization.axis != 0:
-        raise call.contradiction("its per-channel scales do not run along the output channels.")
-    if groups > 1 and scale.size == 1 and call.kernels != "xnnpack":
+    scale = weights.scales(call, filters, axis=0)
+    if scale is not None and scale.size == 1 and groups > 1 and call.kernels != "xnnpack":
         raise call.refuse(
             "a grouped convolution with one scale for the whole filter is refused by the builtin "
             "kernels; quantize it per channel."
         )
-    return scale
+    return Layer(filters.value, scale, bias, groups, rows, cols, activation)

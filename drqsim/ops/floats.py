@@ -35,3 +35,19 @@ def fma(a: np.ndarray, b: np.ndarray, c: np.ndarray) -> np.ndarray:
         towards = np.where((lost > 0) == (total > 0), 1, -1)
         odd = bits + np.where((lost != 0) & np.isfinite(total) & (bits & 1 == 0), towards, 0)
         return odd.view(f64).astype(np.float32).reshape(np.shape(total))
+
+
+def running_sum(x: np.ndarray) -> np.ndarray:
+    """Sum over the first axis, one value after another, as a plain loop adds them up.
+
+    ``np.sum`` adds contiguous values pairwise, which rounds differently. Adding whole rows keeps
+    the order; a single column is accumulated.
+    """
+    rows = np.ascontiguousarray(x).reshape(len(x), -1)
+    if rows.shape[1] == 1:
+        total = np.add.accumulate(rows, axis=0, dtype=rows.dtype)[-1]
+    else:
+        # NumPy starts from 0, which would turn a sum of negative zeros into 0
+        start = rows.dtype.type(-0.0)
+        total = np.add.reduce(rows, axis=0, dtype=rows.dtype, initial=start)
+    return total.reshape(x.shape[1:])

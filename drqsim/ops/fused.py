@@ -24,18 +24,36 @@ def apply(x: np.ndarray, activation: str, unbounded: bool = False) -> np.ndarray
     The builtin kernels have no infinity: NONE and RELU end at the largest float32. With
     ``unbounded`` (XNNPACK) they do not end.
     """
+    low, high = bounds(activation, unbounded)
+    clamped = np.maximum(x, low)
+    return np.minimum(clamped, high, out=clamped)
+
+
+def clamp(x: np.ndarray, activation: str, unbounded: bool = False) -> np.ndarray:
+    """The same by comparisons, as in the kernels without weights: a negative zero passes."""
+    low, high = bounds(activation, unbounded)
+    return np.where(x < low, low, np.where(x > high, high, x))
+
+
+def bounds(activation: str, unbounded: bool = False) -> tuple[np.float32, np.float32]:
+    """The ends of the activation's range, infinite where they are if ``unbounded``."""
     low, high = RANGES[activation]
     if unbounded:
         low, high = (-np.inf if low == -FLT_MAX else low), (np.inf if high == FLT_MAX else high)
-    clamped = np.maximum(x, f32(low))
-    return np.minimum(clamped, f32(high), out=clamped)
+    return f32(low), f32(high)
+
+
+# CalculateActivationRange knows no range for these: convolutions leave them out without a word
+WITHOUT_RANGE = ("TANH", "SIGN_BIT")
 
 
 def check(call: Call, activation: str) -> str:
-    """The activation, if it is one that this operator's kernels apply."""
+    """The activation that this operator's kernels really apply."""
+    if activation in WITHOUT_RANGE:
+        return "NONE"
     if activation not in RANGES:
         raise call.refuse(
             f"the fused activation {activation} is not simulated; expected one of "
-            f"{', '.join(RANGES)}."
+            f"{', '.join((*RANGES, *WITHOUT_RANGE))}."
         )
     return activation

@@ -1,0 +1,106 @@
+"""Known defects of the runtime (ai-edge-litert 2.3.0) that a model meets, and the way out.
+
+What the runtime computes deterministically, drqsim computes too, wrong as it is. Where the runtime
+reads memory that is not its own, drqsim computes what was meant.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from drqsim import accumulate
+from drqsim.graph import Graph, Operator, Tensor
+from drqsim.ops.fused import WITHOUT_RANGE
+
+
+def hazards(graph: Graph, op: Operator, kernels: str) -> Iterator[str]:
+    """One sentence for every known defect that ``op`` meets on a kernel path."""
+    weights = graph.tensor_of(op, 1)
+    if weights is None or weights.value is None or weights.dtype != np.int8:
+        return
+    for check in _CHECKS.get(op.code, ()):
+        text = check(graph, op, weights, kernels)
+        if text:
+            yield text
+
+
+def _one_scale_depthwise(graph: Graph, op: Operator, weights: Tensor, kernels: str) -> str:
+    if weights.quantization.scale.size > 1 or weights.shape[3] == 1:
+        return ""
+    return (
+        "its filter has one scale, and the kernel reads one for every channel, past the end of the "
+        "array: all channels but the first are undefined. Quantize it per channel, or repeat the "
+        "scale for every channel with quantized dimension 3."
+    )
+
+
+def _no_bias_depthwise(graph: Graph, op: Operator, weights: Tensor, kernels: str) -> str:
+    if graph.tensor_of(op, 2) is not None or kernels == "reference":
+        return ""
+    return "it has no bias, and the optimized kernel crashes without one. Give it zeros."
+
+
+def _ignored_activation(graph: Graph, op: Operator, weights: Tensor, kernels: str) -> str:
+    fused = op.options["fused_activation_function"]
+    if fused not in WITHOUT_RANGE:
+        return ""
+    return f"its fused {fused} is left out without a word. Make it an operator of its own."
+
+
+def _equal_scales(graph: Graph, op: Operator, weights: Tensor, kernels: str) -> str:
+    scale = weights.quantization.scale
+    channels = graph.tensors[op.inputs[0]].shape[3]
+    if scale.size == 1 or (scale != scale[0]).any() or channels != weights.shape[3]:
+        return ""
+    return (
+        f"its {scale.size} scales are equal, so the builtin kernels take it for per-tensor and "
+        "quantize the input symmetrically, where XNNPACK stays asymmetric."
+    )
+
+
+def _wrapping_row_sums(graph: Graph, op: Operator, weights: Tensor, kernels: str) -> str:
+    rows = weights.value
+    if op.code == "BATCH_MATMUL":
+        rows = rows if op.options["adj_y"] else rows.swapaxes(-1, -2)
+        rows = rows.reshape(-1, rows.shape[-1])
+    elif op.code == "CONV_2D" and kernels == "reference":
+        return ""  # it subtracts the zero point from every tap
+    if np.array_equal(accumulate.row_sums(rows), accumulate.row_sums_x86(rows)):
+        return ""
+    return (
+        "the sum of a channel's weights wraps at int16 on x86, so the correction for the zero "
+        "point is wrong. The default path and ARM are right."
+    )
+
+
+def _lowest_weight(graph: Graph, op: Operator, weights: Tensor, kernels: str) -> str:
+    if not (weights.value == -128).any():
+        return ""
+    if op.code == "CONV_2D" and (weights.quantization.scale.size > 1 or weights.shape[0] % 4 == 0):
+        return ""  # these kernels multiply in another way
+    return (
+        "a weight is -128, which the x86 dot product cannot negate: products with negative codes "
+        "get the wrong sign in the builtin kernels. Clip the weights to -127."
+    )
+
+
+def _batch_scales(graph: Graph, op: Operator, weights: Tensor, kernels: str) -> str:
+    left = graph.tensors[op.inputs[0]].shape[:-2]
+    real = [n for n in left if n > 1]
+    if len(real) < 2:
+        return ""
+    return (
+        f"its input has the batches {list(left)}, and with more than one batch dimension the "
+        "builtin kernel takes scales from the wrong rows. Reshape the batches into one dimension."
+    )
+
+
+_CHECKS = {
+    "CONV_2D": (_ignored_activation, _equal_scales, _wrapping_row_sums, _lowest_weight),
+    "DEPTHWISE_CONV_2D": (_one_scale_depthwise, _no_bias_depthwise, _ignored_activation),
+    "FULLY_CONNECTED": (_wrapping_row_sums, _lowest_weight),
+    "BATCH_MATMUL": (_wrapping_row_sums, _batch_scales),
+    "TRANSPOSE_CONV": (_ignored_activation,),
+}

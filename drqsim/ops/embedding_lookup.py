@@ -1,0 +1,43 @@
+"""EMBEDDING_LOOKUP of an int8 table (hybrid): here weights really are dequantized, row by row.
+
+``output[i] = table[index[i]] * scale``: no input is quantized, nothing is summed, only the rows
+that are looked up are turned into float32.
+
+Source, ai-edge-litert 2.3.0: ``tflite/kernels/embedding_lookup.cc`` (``EvalHybrid``). XNNPACK does
+not take this operator.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from drqsim.errors import InputError
+from drqsim.ops import weights
+from drqsim.ops.call import Call
+
+f32 = np.float32
+
+
+def run(call: Call) -> list[np.ndarray]:
+    """Look rows up in a float32 or int8 table."""
+    index, table = call.value(0, "index"), weights.constant(call, 1, "table")
+    if index.dtype != np.int32 or index.ndim != 1:
+        raise InputError(f"the indices are {index.dtype}{list(index.shape)}; expected int32[n].")
+    if len(table.shape) < 2:
+        raise call.contradiction(f"the table is {table}; expected at least two dimensions.")
+    if index.size and not 0 <= index.min() <= index.max() < table.shape[0]:
+        raise InputError(
+            f"the indices run from {index.min()} to {index.max()}; the table has {table.shape[0]} "
+            "rows."
+        )
+    scale = weights.scales(call, table, axis=0, what="table")
+    call.record("filter", table.value)
+    rows = table.value[index]
+    if scale is None:
+        output = rows
+    else:
+        call.record("filter_scale", scale)
+        per_row = np.broadcast_to(scale, table.shape[:1])[index]
+        output = rows.astype(f32) * per_row.reshape(-1, *[1] * (rows.ndim - 1))
+    call.record("output", output)
+    return [output]

@@ -1,0 +1,121 @@
+"""FULLY_CONNECTED with int8 weights (hybrid): one matrix product, one scale for every row.
+
+The hybrid kernel, for one row of the input and output channel ``o``::
+
+    q    = round(x / s_in) + zp                    int8   per row; symmetric unless the file's
+                                                          asymmetric_quantize_inputs says otherwise
+    acc  = sum q * w[o] - zp * row_sum[o]          int32
+    y    = bias[o] + acc * (s_in * s_w[o])         float32; the output starts as the bias
+
+Both builtin paths run the same code. XNNPACK ignores the flag: it is always asymmetric.
+
+Sources, ai-edge-litert 2.3.0: ``tflite/kernels/fully_connected.cc`` (``EvalHybridDense``),
+``internal/optimized/sse_tensor_utils.cc``; XNNPACK ``src/qs8-gemm`` (the QD8 variants).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from drqsim import accumulate, qparams
+from drqsim.errors import InputError
+from drqsim.graph import Operator
+from drqsim.ops import fused, weights
+from drqsim.ops.call import Call
+from drqsim.ops.floats import fma
+
+f32 = np.float32
+
+
+def run(call: Call) -> list[np.ndarray]:
+    """Run one dense layer; records every tensor of the kernel path."""
+    x = call.value(0, "input")
+    matrix = weights.constant(call, 1, "filter")
+    if len(matrix.shape) != 2 or 0 in matrix.shape:
+        raise call.contradiction(f"the filter is {matrix}; expected [out, in] without a zero.")
+    out, depth = matrix.shape
+    if x.dtype != f32 or x.size % depth or x.size == 0:
+        raise InputError(
+            f"the input is {x.dtype}{list(x.shape)}; this dense layer reads float32, a multiple of "
+            f"{depth} elements."
+        )
+    if call.operator.options["keep_num_dims"] and x.shape[-1] != depth:
+        raise InputError(f"the input {list(x.shape)} must end in {depth} to keep its dimensions.")
+    bias = weights.bias(call, 2, out)
+    scale = weights.scales(call, matrix, axis=0)
+    call.record("input", x)
+    call.record("filter", matrix.value, weights.place(call, 1))
+    if scale is not None:
+        call.record("filter_scale", scale)
+    if bias is not None:
+        call.record("bias", bias)
+    else:
+        bias = np.zeros(out, f32)
+    rows = x.reshape(-1, depth)
+    if scale is None:
+        pre_activation = rows @ matrix.value.T + bias
+    elif call.kernels == "xnnpack" and not why_not_delegated(call.operator, scale):
+        pre_activation = _xnnpack(call, rows, matrix.value, scale, bias, x.shape)
+    else:
+        pre_activation = _builtin(call, rows, matrix.value, scale, bias, x.shape)
+    keep = call.operator.options["keep_num_dims"]
+    shape = (*x.shape[:-1], out) if keep else (len(rows), out)
+    pre_activation = pre_activation.reshape(shape)
+    call.record("pre_activation", pre_activation)
+    output = _activate(call, pre_activation)
+    call.record("output", output)
+    return [output]
+
+
+def _activate(call: Call, x: np.ndarray) -> np.ndarray:
+    """All fused activations work here; unlike convolutions, NONE and RELU let infinity pass."""
+    activation = call.operator.options["fused_activation_function"]
+    if activation == "TANH":  # the kernel's own tanh is a polynomial, up to 5 units away
+        return np.tanh(x, dtype=np.float64).astype(f32)
+    if activation == "SIGN_BIT":
+        return np.signbit(x).astype(f32)
+    return fused.apply(x, fused.check(call, activation), unbounded=True)
+
+
+def why_not_delegated(op: Operator, filter_scale: np.ndarray) -> str:
+    """Why XNNPACK leaves an int8 dense layer to the builtin kernel; empty where it takes it."""
+    if op.options["fused_activation_function"] in fused.WITHOUT_RANGE:
+        return f"XNNPACK has no fused {op.options['fused_activation_function']}"
+    if (filter_scale < np.finfo(f32).tiny).any():
+        return "XNNPACK refuses a denormal scale"
+    return ""
+
+
+def _builtin(call: Call, rows, matrix, filter_scale, bias, shape) -> np.ndarray:
+    if not rows.any():
+        # an input that is all zero takes a short cut: the output is the bias, no scratch is touched
+        return np.broadcast_to(bias, (len(rows), len(bias))).copy()
+    asymmetric = call.operator.options["asymmetric_quantize_inputs"]
+    quantize = qparams.asymmetric if asymmetric else qparams.symmetric
+    codes, scale, zero_point = quantize(rows)
+    call.record("input_scale", scale)
+    call.record("input_zero_point", zero_point)
+    call.record("input_quantized", codes.reshape(shape))
+    row_sums = accumulate.row_sums_x86(matrix)
+    call.record("filter_row_sums", row_sums)
+    raw = accumulate.dot_x86(codes, matrix)
+    accumulator = raw - zero_point[:, None] * row_sums
+    call.record("accumulator", accumulator, stored="register", reserved=accumulator.nbytes)
+    dequantized = accumulator.astype(f32) * (filter_scale * scale[:, None])
+    call.record("dequantized", dequantized)
+    return bias + dequantized
+
+
+def _xnnpack(call: Call, rows, matrix, filter_scale, bias, shape) -> np.ndarray:
+    codes, scale, zero_point = qparams.asymmetric_xnnpack(rows)
+    call.record("input_scale", scale, stored="delegate")
+    call.record("input_zero_point", zero_point, stored="delegate")
+    call.record("input_quantized", codes.reshape(shape), stored="delegate")
+    row_sums = accumulate.row_sums(matrix)
+    call.record("filter_row_sums", row_sums, stored="delegate")
+    accumulator = accumulate.exact_matmul(codes, matrix) - zero_point[:, None] * row_sums
+    call.record("accumulator", accumulator, stored="register")
+    acc = qparams.flush_denormals(accumulator.astype(f32) * scale[:, None])
+    # one fused multiply-add; `dequantized` is what it gives when the bias is zero
+    call.record("dequantized", qparams.flush_denormals(acc * filter_scale))
+    return qparams.flush_denormals(fma(acc, filter_scale, qparams.flush_denormals(bias)))

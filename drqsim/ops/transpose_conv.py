@@ -1,0 +1,194 @@
+"""TRANSPOSE_CONV with int8 weights (hybrid): every input pixel paints a window of the output.
+
+The hybrid builtin kernel is the odd one out: it has no int32 accumulator. Every single product is
+scaled to float32, and the sums are float32::
+
+    q       = round(x / s_in) + zp                           int8, always asymmetric
+    output += float((q - zp) * w[o]) * s_w[o] * s_in         for every input value and tap
+    output  = min(max(output + bias[o], low), high)
+
+so the order of the sum matters: input rows, then columns, then channels, as the loops below go.
+Both builtin paths run the same code. XNNPACK sums in int32, as for a convolution.
+
+Sources, ai-edge-litert 2.3.0: ``tflite/kernels/transpose_conv.cc`` (``EvalHybrid``),
+``internal/reference/transpose_conv.h`` (``HybridTransposeConv``); XNNPACK ``src/qs8-igemm``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+
+from drqsim import qparams
+from drqsim.errors import InputError
+from drqsim.graph import Operator
+from drqsim.ops import fused, weights
+from drqsim.ops.call import Call
+from drqsim.ops.floats import fma
+from drqsim.ops.geometry import axis
+
+f32 = np.float32
+
+
+class Layer(NamedTuple):
+    """The constants and the geometry of one transposed convolution."""
+
+    filter: np.ndarray  # int8 or float32 [out, kernel_h, kernel_w, in]
+    filter_scale: np.ndarray | None
+    bias: np.ndarray | None
+    out_shape: tuple[int, ...]
+    stride: tuple[int, int]
+    before: tuple[int, int]  # padding above and left of the output
+
+
+def run(call: Call) -> list[np.ndarray]:
+    """Run one transposed convolution; records every tensor of the kernel path."""
+    x = call.value(2, "input")
+    layer = _layer(call, x)
+    activation = fused.check(call, call.operator.options["fused_activation_function"])
+    call.record("input", x)
+    call.record("filter", layer.filter, weights.place(call, 1))
+    if layer.filter_scale is not None:
+        call.record("filter_scale", layer.filter_scale)
+    if layer.bias is not None:
+        call.record("bias", layer.bias)
+    on_xnnpack = (
+        call.kernels == "xnnpack"
+        and layer.filter_scale is not None
+        and not why_not_delegated(call.operator, layer.filter.shape, layer.filter_scale)
+    )
+    if layer.filter_scale is None:
+        pre_activation = _float(layer, x)
+    elif on_xnnpack:
+        pre_activation = _xnnpack(call, layer, x)
+    else:
+        pre_activation = _builtin(call, layer, x)
+    call.record("pre_activation", pre_activation)
+    output = fused.apply(pre_activation, activation, unbounded=on_xnnpack)
+    call.record("output", output)
+    return [output]
+
+
+def _builtin(call: Call, layer: Layer, x: np.ndarray) -> np.ndarray:
+    codes, scale, zero_point = qparams.asymmetric(x.reshape(len(x), -1))
+    codes = codes.reshape(x.shape)
+    call.record("input_scale", scale)
+    call.record("input_zero_point", zero_point)
+    call.record("input_quantized", codes)
+    centred = (codes.astype(np.int32) - zero_point.reshape(-1, 1, 1, 1)).astype(f32)
+    s_in = scale.reshape(-1, 1, 1, 1)
+    total = np.zeros(layer.out_shape, f32)
+    for source, target, tap in _taps(layer, x.shape):
+        for channel in range(x.shape[3]):
+            # a product of two int8 numbers is exact in float32
+            product = centred[source][..., channel, None] * tap[:, channel].astype(f32)
+            total[target] += product * layer.filter_scale * s_in
+    call.record("dequantized", total)
+    return total if layer.bias is None else total + layer.bias
+
+
+def _xnnpack(call: Call, layer: Layer, x: np.ndarray) -> np.ndarray:
+    codes, scale, zero_point = qparams.asymmetric_xnnpack(x.reshape(len(x), -1))
+    codes = codes.reshape(x.shape)
+    call.record("input_scale", scale, stored="delegate")
+    call.record("input_zero_point", zero_point, stored="delegate")
+    call.record("input_quantized", codes, stored="delegate")
+    centred = codes.astype(np.int32) - zero_point.reshape(-1, 1, 1, 1)
+    accumulator = np.zeros(layer.out_shape, np.int32)
+    for source, target, tap in _taps(layer, x.shape):
+        accumulator[target] += centred[source] @ tap.astype(np.int32).T
+    call.record("accumulator", accumulator, stored="register")
+    acc = qparams.flush_denormals(accumulator.astype(f32) * scale.reshape(-1, 1, 1, 1))
+    # one fused multiply-add; `dequantized` is what it gives when the bias is zero
+    call.record("dequantized", qparams.flush_denormals(acc * layer.filter_scale))
+    bias = f32(0) if layer.bias is None else qparams.flush_denormals(layer.bias)
+    return qparams.flush_denormals(fma(acc, layer.filter_scale, bias))
+
+
+def _float(layer: Layer, x: np.ndarray) -> np.ndarray:
+    """Float weights; the order of the sums over channels is BLAS's, not the kernel's."""
+    total = np.zeros(layer.out_shape, f32)
+    for source, target, tap in _taps(layer, x.shape):
+        total[target] += x[source] @ tap.T
+    return total if layer.bias is None else total + layer.bias
+
+
+def _taps(layer: Layer, x_shape) -> Iterator[tuple[tuple, tuple, np.ndarray]]:
+    """Slices of the input and the output that a filter tap [out, in] joins.
+
+    From the last tap to the first, so that an output pixel sees the input pixels in order.
+    """
+    _, kernel_h, kernel_w, _ = layer.filter.shape
+    every = slice(None)
+    for row in reversed(range(kernel_h)):
+        rows = _overlap(x_shape[1], layer.out_shape[1], layer.stride[0], row - layer.before[0])
+        for col in reversed(range(kernel_w)):
+            cols = _overlap(x_shape[2], layer.out_shape[2], layer.stride[1], col - layer.before[1])
+            if rows and cols:
+                source, target = (every, rows[0], cols[0]), (every, rows[1], cols[1])
+                yield source, target, layer.filter[:, row, col]
+
+
+def _overlap(size: int, out: int, stride: int, offset: int) -> tuple[slice, slice] | None:
+    """The inputs i with 0 <= i * stride + offset < out, and the outputs they land on."""
+    first = max(0, -(offset // stride))
+    last = min(size - 1, (out - 1 - offset) // stride)
+    if first > last:
+        return None
+    target = slice(first * stride + offset, last * stride + offset + 1, stride)
+    return slice(first, last + 1), target
+
+
+def why_not_delegated(op: Operator, filter_shape, filter_scale: np.ndarray) -> str:
+    """Why XNNPACK leaves an int8 transposed convolution to the builtin kernel; empty if not."""
+    if op.options["fused_activation_function"] in fused.WITHOUT_RANGE:
+        return f"XNNPACK has no fused {op.options['fused_activation_function']}"
+    if (filter_scale < np.finfo(f32).tiny).any():
+        return "XNNPACK refuses a denormal scale"
+    strides = op.options["stride_h"], op.options["stride_w"]
+    smaller = any(k < s for k, s in zip(filter_shape[1:3], strides, strict=True))
+    if smaller and op.options["padding"] == "SAME":
+        return "XNNPACK refuses SAME padding with a kernel smaller than the stride"
+    return ""
+
+
+def _layer(call: Call, x: np.ndarray) -> Layer:
+    """Check that the operator's tensors fit together, and gather them."""
+    options = call.operator.options
+    shape = weights.constant(call, 0, "output shape")
+    filters = weights.constant(call, 1, "filter")
+    if x.ndim != 4 or x.dtype != f32:
+        raise InputError(
+            f"the input is {x.dtype}{list(x.shape)}; a transposed convolution reads float32 "
+            "[batch, height, width, channels]."
+        )
+    if len(filters.shape) != 4 or 0 in filters.shape or filters.shape[3] != x.shape[3]:
+        raise call.contradiction(
+            f"the filter is {filters}; expected [out, height, width, {x.shape[3]}] without a zero."
+        )
+    stride = options["stride_h"], options["stride_w"]
+    if min(stride) < 1:
+        raise call.contradiction(f"stride {stride} must be at least 1.")
+    out, kernel_h, kernel_w, _ = filters.shape
+    out_shape = tuple(int(n) for n in shape.value.reshape(-1))
+    if len(out_shape) != 4 or min(out_shape) < 1 or out_shape[3] != out:
+        raise call.contradiction(f"its output shape {list(out_shape)} does not end in {out}.")
+    back = [
+        axis(size, k, s, 1, options["padding"])
+        for size, k, s in zip(out_shape[1:3], (kernel_h, kernel_w), stride, strict=True)
+    ]
+    if out_shape[0] != len(x) or [a.out for a in back] != list(x.shape[1:3]):
+        raise call.contradiction(
+            f"its output shape {list(out_shape)} does not come back to the input {list(x.shape)} "
+            f"with stride {stride} and {options['padding']} padding."
+        )
+    return Layer(
+        filters.value,
+        weights.scales(call, filters, axis=0),
+        weights.bias(call, 3, out),
+        out_shape,
+        stride,
+        (back[0].before, back[1].before),
+    )

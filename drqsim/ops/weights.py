@@ -1,0 +1,64 @@
+"""Constant weights of an operator, checked before any kernel indexes them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from drqsim.graph import Tensor
+from drqsim.ops.call import Call
+
+f32 = np.float32
+
+
+def constant(call: Call, position: int, what: str) -> Tensor:
+    """The tensor at an input, with its values: a constant of the file, in most models.
+
+    Float32 weights (which a DEQUANTIZE made) and shapes may be made at run time; int8 weights not,
+    because the kernels keep what they computed of them in the first run.
+    """
+    tensor = call.tensor(position, what)
+    if tensor.value is not None:
+        return tensor
+    if tensor.dtype == np.int8:
+        raise call.refuse(f"its {what} {tensor} is made at run time; drqsim needs a constant.")
+    value = call.values[position]
+    return replace(tensor, shape=value.shape, dtype=value.dtype, value=value)
+
+
+def place(call: Call, position: int) -> str | None:
+    """Where weights lie that were made at run time; None for those of the file."""
+    return None if call.tensors[position].value is not None else "persistent"
+
+
+def bias(call: Call, position: int, channels: int) -> np.ndarray | None:
+    """The float32 bias [channels], or None where the operator has none."""
+    if position >= len(call.tensors) or call.tensors[position] is None:
+        return None
+    tensor = constant(call, position, "bias")
+    if tensor.dtype != f32 or tensor.shape != (channels,):
+        raise call.contradiction(f"the bias is {tensor}; expected float32[{channels}].")
+    return tensor.value
+
+
+def scales(call: Call, tensor: Tensor, axis: int, what: str = "filter") -> np.ndarray | None:
+    """The scales of int8 weights, [1] or one for each index along ``axis``; None for float32."""
+    if tensor.dtype == f32:
+        return None
+    if tensor.dtype != np.int8 or tensor.quantization is None:
+        raise call.refuse(f"its {what} is {tensor}; drqsim runs float32, or int8 with scales.")
+    scale = tensor.quantization.scale
+    if tensor.quantization.zero_point.any():
+        raise call.refuse(f"its {what} has a zero point other than 0; no DRQ converter writes one.")
+    if not (np.isfinite(scale) & (scale > 0)).all():
+        raise call.contradiction(
+            f"{what} scale {int(np.argmin(scale > 0))} is {scale.min():g}; every scale must be "
+            "positive and finite."
+        )
+    if scale.size > 1 and tensor.quantization.axis != axis:
+        raise call.contradiction(
+            f"its per-channel scales run along dimension {tensor.quantization.axis}; expected "
+            f"{axis}, the output channels."
+        )
+    return scale

@@ -1,0 +1,214 @@
+"""Which arithmetic does an operator get on a kernel path, and why; and what to beware of."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from drqsim.errors import InputError, ModelFileError
+from drqsim.graph import Graph, Operator, Tensor
+from drqsim.hazards import hazards
+from drqsim.interpreter import KERNELS
+from drqsim.ops import conv_2d, fully_connected, transpose_conv
+from drqsim.quantize import MIN_ELEMENTS
+from drqsim.trace import html_table, text_table
+
+f32 = np.float32
+
+# where the activation is among the inputs, and how many dimensions it and the weights have
+_ACTIVATIONS = {
+    "BATCH_MATMUL": (0, 2),
+    "CONV_2D": (0, 4),
+    "DEPTHWISE_CONV_2D": (0, 4),
+    "TRANSPOSE_CONV": (2, 4),
+}
+# where the weights of an operator are among its inputs
+WEIGHTS = {
+    "CONV_2D": 1,
+    "DEPTHWISE_CONV_2D": 1,
+    "FULLY_CONNECTED": 1,
+    "BATCH_MATMUL": 1,
+    "TRANSPOSE_CONV": 1,
+    "EMBEDDING_LOOKUP": 1,
+    "CONV_3D": 1,
+    "RNN": 1,
+    "SVDF": 1,
+    "UNIDIRECTIONAL_SEQUENCE_LSTM": 2,
+    "UNIDIRECTIONAL_SEQUENCE_RNN": 1,
+}
+INT8, FLOAT, LOOKUP = "int8", "float32", "int8 rows to float32"
+NO_HYBRID_KERNEL = ("CONV_3D",)
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What one operator computes in on one kernel path.
+
+    Attributes
+    ----------
+    operator : str
+        Its name, ``conv_2d_0``.
+    arithmetic : str
+        ``int8`` (int8 products, int32 sums), ``float32``, or ``int8 rows to float32`` (a lookup).
+    kernel : str
+        ``reference``, ``optimized`` or ``XNNPACK``; empty for a float32 operator, whose arithmetic
+        is the same wherever it runs.
+    why : str
+        One sentence.
+    hazards : tuple of str
+        Known defects of the runtime that this operator meets, with the way out.
+    """
+
+    operator: str
+    arithmetic: str
+    kernel: str
+    why: str
+    hazards: tuple[str, ...] = ()
+
+
+class Explanation:
+    """The verdicts on a model, one for each operator; prints as a table."""
+
+    def __init__(self, verdicts: list[Verdict], kernels: str):
+        self.verdicts, self.kernels = verdicts, kernels
+
+    def __getitem__(self, operator: str) -> Verdict:
+        for verdict in self.verdicts:
+            if verdict.operator == operator:
+                return verdict
+        raise InputError(f"No verdict on {operator!r}: the model has no operator of that name.")
+
+    def __iter__(self):
+        return iter(self.verdicts)
+
+    def __len__(self) -> int:
+        return len(self.verdicts)
+
+    def _rows(self) -> list[tuple[str, ...]]:
+        return [(v.operator, v.arithmetic, v.kernel, v.why) for v in self]
+
+    def _hazards(self) -> list[str]:
+        return [f"{v.operator}: {hazard}" for v in self for hazard in v.hazards]
+
+    def __repr__(self) -> str:
+        return "\n".join([text_table(_HEADER, self._rows()), *self._hazards()])
+
+    def _repr_html_(self) -> str:
+        table = html_table(_HEADER, self._rows())
+        if not self._hazards():
+            return table
+        return table + html_table(("beware",), [(hazard,) for hazard in self._hazards()])
+
+
+_HEADER = ("operator", "arithmetic", "kernel", "why")
+
+
+def explain(graph: Graph, kernels: str = "xnnpack") -> Explanation:
+    """The arithmetic that every operator gets on a kernel path, and why.
+
+    Parameters
+    ----------
+    graph : Graph
+    kernels : {"xnnpack", "optimized", "reference"}
+
+    Returns
+    -------
+    Explanation
+        One ``Verdict`` for each operator, in order, with the known defects of the runtime (version
+        2.3.0) that it meets.
+    """
+    if kernels not in KERNELS:
+        raise InputError(f"kernels is {kernels!r}; expected one of {', '.join(KERNELS)}.")
+    return Explanation([_verdict(graph, op, kernels) for op in graph.operators], kernels)
+
+
+def _verdict(graph: Graph, op: Operator, kernels: str) -> Verdict:
+    if op.code == "DEQUANTIZE":
+        return Verdict(op.name, FLOAT, "", _dequantize(graph, op))
+    position = WEIGHTS.get(op.code)
+    weights = None if position is None else graph.tensor_of(op, position)
+    if weights is None:
+        return Verdict(
+            op.name, FLOAT, "", "it has no weights; the activations it reads are float32"
+        )
+    _check_ranks(graph, op, weights)
+    beware = tuple(hazards(graph, op, kernels))
+    if weights.value is None or weights.dtype == f32:
+        return Verdict(op.name, FLOAT, "", _why_float(graph, op, weights), beware)
+    if op.code in NO_HYBRID_KERNEL:
+        return Verdict(op.name, FLOAT, "", "the runtime has no hybrid kernel for it", beware)
+    builtin = "reference" if kernels == "reference" else "optimized"
+    if op.code == "EMBEDDING_LOOKUP":
+        why = "only the rows that are looked up are multiplied with their scale"
+        return Verdict(op.name, LOOKUP, builtin, why, beware)
+    refusal = _why_builtin(op, weights, kernels)
+    if not refusal:
+        why = "float32 input and int8 weights: quantized on the fly, always asymmetric"
+        return Verdict(op.name, INT8, "XNNPACK", why, beware)
+    why = f"float32 input and int8 weights: hybrid kernel, {_input_rule(graph, op, weights)} input"
+    if kernels == "xnnpack":
+        why = f"{why}; {refusal}"
+    return Verdict(op.name, INT8, builtin, why, beware)
+
+
+def _check_ranks(graph: Graph, op: Operator, weights: Tensor) -> None:
+    """Refuse an operator whose tensors cannot be what its kernel indexes."""
+    position, rank = _ACTIVATIONS.get(op.code, (0, 1))
+    read = graph.tensor_of(op, position)
+    if read is None or min(len(read.shape), len(weights.shape)) < rank:
+        raise ModelFileError(
+            f"{op.name} reads {read} with weights {weights}; expected {rank} dimensions or more."
+        )
+    if weights.dtype == np.int8 and weights.quantization is None:
+        raise ModelFileError(f"{op.name} has int8 weights {weights} without a scale.")
+
+
+def _why_builtin(op: Operator, weights: Tensor, kernels: str) -> str:
+    """Why an int8 operator runs in a builtin kernel; empty where XNNPACK takes it."""
+    if kernels != "xnnpack":
+        return "this path has no delegate"
+    scale = weights.quantization.scale
+    if op.code == "CONV_2D":
+        return conv_2d.why_not_delegated(op, scale)
+    if op.code == "FULLY_CONNECTED":
+        return fully_connected.why_not_delegated(op, scale)
+    if op.code == "TRANSPOSE_CONV":
+        return transpose_conv.why_not_delegated(op, weights.shape, scale)
+    if op.code == "BATCH_MATMUL":
+        denormal = (scale < np.finfo(f32).tiny).any()
+        return "XNNPACK refuses a denormal scale" if denormal else ""
+    return "XNNPACK does not take it with int8 weights and a float32 input"
+
+
+def _input_rule(graph: Graph, op: Operator, weights: Tensor) -> str:
+    """How a builtin kernel quantizes the input."""
+    if op.code == "CONV_2D":
+        scale = weights.quantization.scale
+        channels = graph.tensors[op.inputs[0]].shape[3]
+        grouped = channels != weights.shape[3]
+        return "asymmetric" if grouped or (scale != scale[0]).any() else "symmetric"
+    if "asymmetric_quantize_inputs" in op.options:
+        return "asymmetric" if op.options["asymmetric_quantize_inputs"] else "symmetric"
+    return "asymmetric"
+
+
+def _why_float(graph: Graph, op: Operator, weights: Tensor) -> str:
+    if weights.value is None:
+        made_by = [
+            o for o in graph.operators if any(graph.tensors[i] is weights for i in o.outputs)
+        ]
+        if made_by and made_by[0].code == "DEQUANTIZE":
+            return "its weights pass through DEQUANTIZE: int8 in the file, float32 in memory"
+        return "its second operand is an activation, which is float32"
+    count = weights.value.size
+    if count < MIN_ELEMENTS:
+        return f"its weights are float32: {count:,} elements, fewer than {MIN_ELEMENTS:,}"
+    return f"its {count:,} weights are float32 in the file: nobody quantized them"
+
+
+def _dequantize(graph: Graph, op: Operator) -> str:
+    source = graph.tensors[op.inputs[0]]
+    if source.value is None:
+        return f"it turns {source} into float32 each time"
+    return f"it turns the constant {source} into float32, once"
