@@ -8,6 +8,7 @@ from drqsim.interpreter import run
 from drqsim.lesson import conv_relu
 from drqsim.quantize import quantize
 from drqsim.tflite_file import load
+from drqsim.tflite_write import save
 from drqsim.trace import TensorRecord, Trace
 from drqsim.verdict import explain
 
@@ -27,6 +28,7 @@ __all__ = [
     "load",
     "quantize",
     "run",
+    "save",
 ]
 
 # these need more than NumPy, so they are imported when first used

@@ -66,6 +66,8 @@ def row_sums_x86(weights: np.ndarray) -> np.ndarray:
     """
     flat = weights.reshape(len(weights), -1)
     k = flat.shape[1]
+    if k < 2048:  # at most 255 weights in a lane: 255 * 128 fits
+        return row_sums(weights)
     sixteens, eights = k - k % 16, k - k % 8
     lanes = flat[:, :sixteens].reshape(len(flat), -1, 8, 2).sum(axis=(1, 3), dtype=np.int16)
     if eights > sixteens:

@@ -173,11 +173,19 @@ class Graph:
         A graph input is born at 0. What enters or leaves the graph is never overwritten: it lives
         on after the last operator, so its second number is ``len(operators)``.
         """
-        writers = [at for at, op in enumerate(self.operators) if index in op.outputs]
-        readers = [at for at, op in enumerate(self.operators) if index in op.inputs]
-        born = writers[0] if writers else 0
-        kept = index in self.inputs or index in self.outputs
-        return born, len(self.operators) if kept else max([born, *readers])
+        return self._lifetimes.get(index, (0, 0))
+
+    @cached_property
+    def _lifetimes(self) -> dict[int, tuple[int, int]]:
+        end = len(self.operators)
+        born, dies = dict.fromkeys(self.inputs, 0), {}
+        for at, op in enumerate(self.operators):
+            for index in op.outputs:
+                born.setdefault(index, at)
+                dies[index] = max(at, dies.get(index, 0))
+            dies |= dict.fromkeys(op.inputs, at)
+        dies |= dict.fromkeys((*self.inputs, *self.outputs), end)
+        return {index: (born.get(index, 0), last) for index, last in dies.items()}
 
     @property
     def constants(self) -> list[Tensor]:

@@ -70,13 +70,16 @@ def run(
     }
     values |= inputs_by_index(graph, x)
     records: list[TensorRecord] = []
-    for op in graph.operators:
-        _run_operator(graph, op, values, kernels, keep, records)
+    for at, op in enumerate(graph.operators):
+        _run_operator(graph, op, at, values, kernels, keep, records)
+        for index in (*op.inputs, *op.outputs):
+            if graph.lifetime(index)[1] <= at:  # nobody reads it any more
+                values.pop(index, None)
     outputs = {graph.tensors[i].name: values[i] for i in graph.outputs}
     return outputs, Trace(records, kernels)
 
 
-def _run_operator(graph: Graph, op: Operator, values, kernels, keep, records) -> None:
+def _run_operator(graph: Graph, op: Operator, at: int, values, kernels, keep, records) -> None:
     if not op.outputs:
         raise ModelFileError(f"{op.name} has no output in the file.")
     activations = [i for i in op.inputs if i >= 0 and graph.tensors[i].is_fed]
@@ -88,7 +91,6 @@ def _run_operator(graph: Graph, op: Operator, values, kernels, keep, records) ->
         )
     indices = dict(zip(numbered("input"), activations, strict=False))
     indices |= dict(zip(numbered("output"), op.outputs, strict=False))
-    at = graph.operators.index(op)
 
     def record(name: str, value: np.ndarray, stored: str | None = None, reserved=None) -> None:
         made = make_record(op.name, name, value, stored, reserved)

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
+
 import numpy as np
 
+from drqsim.errors import InputError
 from drqsim.graph import Graph, Operator, Tensor
 from drqsim.tflite_schema import DTYPES, OPTIONS, VECTOR, camel, unsaid
 
@@ -64,6 +68,33 @@ def to_bytes(graph: Graph) -> bytes:
     tflite.ModelAddBuffers(builder, buffers)
     builder.Finish(tflite.ModelEnd(builder), file_identifier=b"TFL3")
     return bytes(builder.Output())
+
+
+def save(graph: Graph, path: str | Path) -> None:
+    """Write a graph as a ``.tflite`` file that the runtime loads.
+
+    Parameters
+    ----------
+    graph : Graph
+    path : path
+        Where to write. The file appears whole or not at all; one that is there is replaced.
+
+    Raises
+    ------
+    InputError
+        When the path cannot be written.
+    """
+    path, content = Path(path), to_bytes(graph)
+    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        beside.write_bytes(content)
+        os.replace(beside, path)
+    except OSError as error:
+        beside.unlink(missing_ok=True)
+        raise InputError(
+            f"Cannot write {path.name!r}: {error.strerror}; pass a path in a folder that exists "
+            "and may be written."
+        ) from error
 
 
 def _offsets(builder, start_vector, offsets: list[int]) -> int:

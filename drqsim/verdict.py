@@ -208,7 +208,9 @@ def _why_float(graph: Graph, op: Operator, weights: Tensor) -> str:
 
 
 def _dequantize(graph: Graph, op: Operator) -> str:
-    source = graph.tensors[op.inputs[0]]
+    source = graph.tensor_of(op, 0)
+    if source is None:
+        raise ModelFileError(f"{op.name} reads nothing; a DEQUANTIZE needs an input.")
     if source.value is None:
         return f"it turns {source} into float32 each time"
     return f"it turns the constant {source} into float32, once"

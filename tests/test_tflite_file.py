@@ -159,3 +159,22 @@ def test_vectors_signatures_and_scalars_survive_writing_and_reading():
     assert again.tensors[1].value.shape == ()
     x = np.ones((4, 2, 3), np.float32)
     assert drqsim.run(again, x)[0]["z"].tolist() == np.full((4, 6), 2.0).tolist()
+
+
+def test_a_saved_model_is_one_that_the_runtime_runs(tmp_path):
+    from drqsim import litert
+
+    image = np.load(MODELS / "digits_inputs.npz")["images"][:1]
+    ours = drqsim.quantize(drqsim.load(MODELS / "digits_float.tflite"))
+    drqsim.save(ours, tmp_path / "ours.tflite")
+    assert [file.name for file in tmp_path.iterdir()] == ["ours.tflite"]
+    for kernels in ("reference", "optimized", "xnnpack"):
+        (mine,) = litert.run(tmp_path / "ours.tflite", image, kernels).outputs.values()
+        (theirs,) = litert.run(MODELS / "digits_drq.tflite", image, kernels).outputs.values()
+        assert np.array_equal(mine, theirs)
+
+
+def test_a_place_that_cannot_be_written_is_named(tmp_path):
+    graph = drqsim.load(MODELS / "digits_drq.tflite")
+    with pytest.raises(drqsim.InputError, match=r"Cannot write 'm\.tflite'"):
+        drqsim.save(graph, tmp_path / "missing" / "m.tflite")

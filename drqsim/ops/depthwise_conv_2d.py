@@ -96,7 +96,8 @@ def _dequantize(call: Call, acc: np.ndarray, s_in: np.ndarray, s_w: np.ndarray) 
     """
     if call.kernels == "reference":
         return acc * (s_w * s_in)
-    dequantized = acc * s_w * s_in
+    dequantized = acc * s_w
+    dequantized *= s_in
     rest = slice(acc.shape[3] - acc.shape[3] % 4, None)
     if acc.shape[3] % 4:
         dequantized[..., rest] = acc[..., rest] * s_in * np.broadcast_to(s_w, acc.shape[3:])[rest]
@@ -109,9 +110,10 @@ def _multiply(x: np.ndarray, filters: np.ndarray, rows, cols, fill: np.ndarray) 
     batch, out_h, out_w, kernel_h, kernel_w, channels = windows.shape
     taps = filters.reshape(kernel_h, kernel_w, channels, -1)
     total = np.zeros((batch, out_h, out_w, channels, taps.shape[3]), x.dtype)
+    product = np.empty_like(total)
     for row in range(kernel_h):
         for col in range(kernel_w):
-            total += windows[:, :, :, row, col, :, None] * taps[row, col]
+            total += np.multiply(windows[:, :, :, row, col, :, None], taps[row, col], out=product)
     return total.reshape(batch, out_h, out_w, -1)
 
 
