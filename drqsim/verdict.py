@@ -10,7 +10,7 @@ from drqsim.errors import InputError, ModelFileError
 from drqsim.graph import Graph, Operator, Tensor
 from drqsim.hazards import hazards
 from drqsim.interpreter import KERNELS
-from drqsim.ops import conv_2d, fully_connected, transpose_conv
+from drqsim.ops.delegation import why_builtin
 from drqsim.quantize import MIN_ELEMENTS
 from drqsim.trace import html_table, text_table
 
@@ -142,8 +142,8 @@ def _verdict(graph: Graph, op: Operator, kernels: str) -> Verdict:
     if op.code == "EMBEDDING_LOOKUP":
         why = "only the rows that are looked up are multiplied with their scale"
         return Verdict(op.name, LOOKUP, builtin, why, beware)
-    refusal = _why_builtin(op, weights, kernels)
-    if not refusal:
+    refusal = why_builtin(op, weights.shape, weights.quantization.scale)
+    if kernels == "xnnpack" and not refusal:
         why = "float32 input and int8 weights: quantized on the fly, always asymmetric"
         return Verdict(op.name, INT8, "XNNPACK", why, beware)
     why = f"float32 input and int8 weights: hybrid kernel, {_input_rule(graph, op, weights)} input"
@@ -162,23 +162,6 @@ def _check_ranks(graph: Graph, op: Operator, weights: Tensor) -> None:
         )
     if weights.dtype == np.int8 and weights.quantization is None:
         raise ModelFileError(f"{op.name} has int8 weights {weights} without a scale.")
-
-
-def _why_builtin(op: Operator, weights: Tensor, kernels: str) -> str:
-    """Why an int8 operator runs in a builtin kernel; empty where XNNPACK takes it."""
-    if kernels != "xnnpack":
-        return "this path has no delegate"
-    scale = weights.quantization.scale
-    if op.code == "CONV_2D":
-        return conv_2d.why_not_delegated(op, scale)
-    if op.code == "FULLY_CONNECTED":
-        return fully_connected.why_not_delegated(op, scale)
-    if op.code == "TRANSPOSE_CONV":
-        return transpose_conv.why_not_delegated(op, weights.shape, scale)
-    if op.code == "BATCH_MATMUL":
-        denormal = (scale < np.finfo(f32).tiny).any()
-        return "XNNPACK refuses a denormal scale" if denormal else ""
-    return "XNNPACK does not take it with int8 weights and a float32 input"
 
 
 def _input_rule(graph: Graph, op: Operator, weights: Tensor) -> str:

@@ -73,20 +73,20 @@ def _depthwise_conv_2d(ours: dict, written: set, scratch: list):
 def _fully_connected(ours: dict, written: set, scratch: list):
     """``Prepare`` in ``tflite/kernels/fully_connected.cc``; its accumulator is never written."""
     codes, scales, _, zero_points, row_sums = scratch
-    yield "input_quantized", ours["input_quantized"], codes
-    if ours["filter_scale"].size == 1:
-        yield _PRODUCT, ours["input_scale"] * ours["filter_scale"], scales
-    else:
-        yield "input_scale", ours["input_scale"], scales
-    yield "input_zero_point", ours["input_zero_point"], zero_points
-    yield "filter_row_sums", ours["filter_row_sums"], row_sums
+    yield from _rows(ours, codes, scales, zero_points, row_sums)
 
 
 def _batch_matmul(ours: dict, written: set, scratch: list):
     """``Prepare`` in ``tflite/kernels/batch_matmul.cc``; its accumulator is never written."""
     _, _, codes, scales, _, zero_points, row_sums = scratch
     # declared in the input's shape even where it holds the transposed input
-    yield "input_quantized", ours["input_quantized"], codes.reshape(ours["input_quantized"].shape)
+    codes = codes.reshape(ours["input_quantized"].shape)
+    yield from _rows(ours, codes, scales, zero_points, row_sums)
+
+
+def _rows(ours: dict, codes, scales, zero_points, row_sums):
+    """The scratch of a kernel that gives every row of its input a scale."""
+    yield "input_quantized", ours["input_quantized"], codes
     if ours["filter_scale"].size == 1:
         yield _PRODUCT, ours["input_scale"] * ours["filter_scale"], scales
     else:

@@ -23,6 +23,7 @@ from drqsim import accumulate, qparams
 from drqsim.errors import InputError
 from drqsim.ops import weights
 from drqsim.ops.call import Call
+from drqsim.ops.delegation import why_builtin
 
 f32 = np.float32
 
@@ -60,7 +61,7 @@ def run(call: Call) -> list[np.ndarray]:
         output = np.matmul(left, matrix.swapaxes(-1, -2))
     else:
         call.record("filter_scale", scale)
-        delegated = call.kernels == "xnnpack" and (scale >= np.finfo(f32).tiny).all()
+        delegated = call.kernels == "xnnpack" and not why_builtin(call.operator, right.shape, scale)
         kernel = _xnnpack if delegated else _builtin
         output = kernel(call, left, matrix, scale, batches)
     call.record("output", output)

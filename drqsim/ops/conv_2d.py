@@ -26,9 +26,9 @@ import numpy as np
 
 from drqsim import accumulate, qparams
 from drqsim.errors import InputError
-from drqsim.graph import Operator
 from drqsim.ops import fused, weights
 from drqsim.ops.call import Call
+from drqsim.ops.delegation import why_builtin
 from drqsim.ops.floats import fma
 from drqsim.ops.geometry import Axis, patches, window
 
@@ -75,7 +75,9 @@ def run(call: Call) -> list[np.ndarray]:
     call.record("bias", layer.bias)
     if layer.filter_scale is None:
         output = _float(call, layer, x)
-    elif call.kernels == "xnnpack" and not why_not_delegated(call.operator, layer.filter_scale):
+    elif call.kernels == "xnnpack" and not why_builtin(
+        call.operator, layer.filter.shape, layer.filter_scale
+    ):
         output = _xnnpack(call, layer, x)
     else:
         output = _builtin(call, layer, x)
@@ -209,15 +211,6 @@ def _groups(unfolded: np.ndarray, layer: Layer):
     inputs = np.split(by_channel, layer.groups, axis=-1)
     filters = np.split(layer.filter, layer.groups)
     yield from zip(inputs, filters, strict=True)
-
-
-def why_not_delegated(op: Operator, filter_scale: np.ndarray) -> str:
-    """Why XNNPACK leaves an int8 convolution to the builtin kernel; empty where it takes it."""
-    if op.options["fused_activation_function"] in fused.WITHOUT_RANGE:
-        return f"XNNPACK has no fused {op.options['fused_activation_function']}"
-    if (filter_scale < np.finfo(f32).tiny).any():
-        return "XNNPACK refuses a denormal scale"
-    return ""
 
 
 def _layer(call: Call, x: np.ndarray) -> Layer:

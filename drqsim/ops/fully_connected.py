@@ -19,9 +19,9 @@ import numpy as np
 
 from drqsim import accumulate, qparams
 from drqsim.errors import InputError
-from drqsim.graph import Operator
 from drqsim.ops import fused, weights
 from drqsim.ops.call import Call
+from drqsim.ops.delegation import why_builtin
 from drqsim.ops.floats import fma
 
 f32 = np.float32
@@ -54,7 +54,7 @@ def run(call: Call) -> list[np.ndarray]:
     rows = x.reshape(-1, depth)
     if scale is None:
         pre_activation = rows @ matrix.value.T + bias
-    elif call.kernels == "xnnpack" and not why_not_delegated(call.operator, scale):
+    elif call.kernels == "xnnpack" and not why_builtin(call.operator, matrix.shape, scale):
         pre_activation = _xnnpack(call, rows, matrix.value, scale, bias, x.shape)
     else:
         pre_activation = _builtin(call, rows, matrix.value, scale, bias, x.shape)
@@ -75,15 +75,6 @@ def _activate(call: Call, x: np.ndarray) -> np.ndarray:
     if activation == "SIGN_BIT":
         return np.signbit(x).astype(f32)
     return fused.apply(x, fused.check(call, activation), unbounded=True)
-
-
-def why_not_delegated(op: Operator, filter_scale: np.ndarray) -> str:
-    """Why XNNPACK leaves an int8 dense layer to the builtin kernel; empty where it takes it."""
-    if op.options["fused_activation_function"] in fused.WITHOUT_RANGE:
-        return f"XNNPACK has no fused {op.options['fused_activation_function']}"
-    if (filter_scale < np.finfo(f32).tiny).any():
-        return "XNNPACK refuses a denormal scale"
-    return ""
 
 
 def _builtin(call: Call, rows, matrix, filter_scale, bias, shape) -> np.ndarray:

@@ -23,9 +23,9 @@ import numpy as np
 
 from drqsim import qparams
 from drqsim.errors import InputError
-from drqsim.graph import Operator
 from drqsim.ops import fused, weights
 from drqsim.ops.call import Call
+from drqsim.ops.delegation import why_builtin
 from drqsim.ops.floats import fma
 from drqsim.ops.geometry import axis
 
@@ -57,7 +57,7 @@ def run(call: Call) -> list[np.ndarray]:
     on_xnnpack = (
         call.kernels == "xnnpack"
         and layer.filter_scale is not None
-        and not why_not_delegated(call.operator, layer.filter.shape, layer.filter_scale)
+        and not why_builtin(call.operator, layer.filter.shape, layer.filter_scale)
     )
     if layer.filter_scale is None:
         pre_activation = _float(layer, x)
@@ -139,19 +139,6 @@ def _overlap(size: int, out: int, stride: int, offset: int) -> tuple[slice, slic
         return None
     target = slice(first * stride + offset, last * stride + offset + 1, stride)
     return slice(first, last + 1), target
-
-
-def why_not_delegated(op: Operator, filter_shape, filter_scale: np.ndarray) -> str:
-    """Why XNNPACK leaves an int8 transposed convolution to the builtin kernel; empty if not."""
-    if op.options["fused_activation_function"] in fused.WITHOUT_RANGE:
-        return f"XNNPACK has no fused {op.options['fused_activation_function']}"
-    if (filter_scale < np.finfo(f32).tiny).any():
-        return "XNNPACK refuses a denormal scale"
-    strides = op.options["stride_h"], op.options["stride_w"]
-    smaller = any(k < s for k, s in zip(filter_shape[1:3], strides, strict=True))
-    if smaller and op.options["padding"] == "SAME":
-        return "XNNPACK refuses SAME padding with a kernel smaller than the stride"
-    return ""
 
 
 def _layer(call: Call, x: np.ndarray) -> Layer:
