@@ -13,7 +13,7 @@ from types import MappingProxyType
 
 import numpy as np
 
-from drqsim.errors import ModelFileError
+from drqsim.errors import ModelFileError, UnsupportedOperatorError
 from drqsim.graph import Graph, Operator, Quantization, Tensor, freeze, operator_names
 from drqsim.tflite_schema import DTYPES, OPTIONS, VECTOR, camel, unsaid
 
@@ -39,6 +39,8 @@ def load(source: str | Path | bytes) -> Graph:
     ------
     ModelFileError
         When the file is missing, is no TFLite model, is cut short or contradicts itself.
+    UnsupportedOperatorError
+        When a tensor is stored in a way that drqsim does not read (sparse).
     """
     data, label = _bytes(source)
     if len(data) < 16 or data[4:8] != _IDENTIFIER:
@@ -142,6 +144,8 @@ def _tensor(model, entry, position: int, data: bytes, label: str) -> Tensor:
     who = f"{label}: tensor {position} ({name[:60]!r})"
     if entry.Type() not in DTYPES:
         raise ModelFileError(f"{who} is of type number {entry.Type()}, which drqsim cannot read.")
+    if entry.Sparsity() is not None:
+        raise UnsupportedOperatorError(f"{who} is stored sparsely; drqsim reads dense tensors.")
     dtype = DTYPES[entry.Type()]
     shape = (
         () if entry.ShapeIsNone() else tuple(int(n) for n in np.atleast_1d(entry.ShapeAsNumpy()))

@@ -102,6 +102,14 @@ def test_bytes_that_are_no_model(content, says):
         drqsim.load(content)
 
 
+def test_a_sparse_tensor_is_named(monkeypatch):
+    import tflite
+
+    monkeypatch.setattr(tflite.Tensor, "Sparsity", lambda self: object())
+    with pytest.raises(drqsim.UnsupportedOperatorError, match="stored sparsely"):
+        drqsim.load(MODELS / "digits_drq.tflite")
+
+
 def test_a_file_that_is_not_there():
     with pytest.raises(drqsim.ModelFileError, match=r"Cannot read 'missing\.tflite'"):
         drqsim.load("missing.tflite")
