@@ -259,11 +259,14 @@ def html_table(
 ) -> str:
     """The same table as HTML; every string is escaped, ``kinds`` colours the ``type`` column."""
 
+    prose = {at for at in range(len(header)) if any(len(row[at]) > 40 for row in rows)}
+
     def cell(tag: str, text: str, at: int, kind: str | None) -> str:
         text = html.escape(text)
         if kind and header[at] == "type":
             text = f'<span class="drq-badge drq-{html.escape(kind)}">{text}</span>'
-        style = ' class="drq-right"' if at in right else ""
+        name = "drq-right" if at in right else "drq-prose" if at in prose else ""
+        style = f' class="{name}"' if name else ""
         scope = ' scope="col"' if tag == "th" else ""
         return f"<{tag}{scope}{style}>{text}</{tag}>"
 

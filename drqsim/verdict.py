@@ -37,7 +37,7 @@ WEIGHTS = {
     "UNIDIRECTIONAL_SEQUENCE_LSTM": 2,
     "UNIDIRECTIONAL_SEQUENCE_RNN": 1,
 }
-INT8, FLOAT, LOOKUP = "int8", "float32", "int8 rows to float32"
+INT8, FLOAT, LOOKUP, REFUSED = "int8", "float32", "int8 rows to float32", "refused"
 NO_HYBRID_KERNEL = ("CONV_3D",)
 
 
@@ -50,7 +50,8 @@ class Verdict:
     operator : str
         Its name, ``conv_2d_0``.
     arithmetic : str
-        ``int8`` (int8 products, int32 sums), ``float32``, or ``int8 rows to float32`` (a lookup).
+        ``int8`` (products of int8 codes; sums in int32, but for the builtin TRANSPOSE_CONV, which
+        sums in float32), ``float32``, ``int8 rows to float32`` (a lookup), or ``refused``.
     kernel : str
         ``reference``, ``optimized`` or ``XNNPACK``; empty for a float32 operator, whose arithmetic
         is the same wherever it runs.
@@ -133,22 +134,23 @@ def _verdict(graph: Graph, op: Operator, kernels: str) -> Verdict:
             op.name, FLOAT, "", "it has no weights; the activations it reads are float32"
         )
     _check_ranks(graph, op, weights)
-    beware = tuple(hazards(graph, op, kernels))
     if weights.value is None or weights.dtype == f32:
-        return Verdict(op.name, FLOAT, "", _why_float(graph, op, weights), beware)
+        return Verdict(op.name, FLOAT, "", _why_float(graph, op, weights))
     if op.code in NO_HYBRID_KERNEL:
-        return Verdict(op.name, FLOAT, "", "the runtime has no hybrid kernel for it", beware)
+        return Verdict(op.name, REFUSED, "", "the runtime has no hybrid kernel for it")
     builtin = "reference" if kernels == "reference" else "optimized"
     if op.code == "EMBEDDING_LOOKUP":
         why = "only the rows that are looked up are multiplied with their scale"
-        return Verdict(op.name, LOOKUP, builtin, why, beware)
+        return Verdict(op.name, LOOKUP, builtin, why)
     refusal = why_builtin(op, weights.shape, weights.quantization.scale)
     if kernels == "xnnpack" and not refusal:
         why = "float32 input and int8 weights: quantized on the fly, always asymmetric"
-        return Verdict(op.name, INT8, "XNNPACK", why, beware)
-    why = f"float32 input and int8 weights: hybrid kernel, {_input_rule(graph, op, weights)} input"
+        return Verdict(op.name, INT8, "XNNPACK", why)
+    rule = input_rule(graph, op, weights)
+    why = f"float32 input and int8 weights: hybrid kernel, {rule} input"
     if kernels == "xnnpack":
         why = f"{why}; {refusal}"
+    beware = tuple(hazards(graph, op, weights, kernels, rule))
     return Verdict(op.name, INT8, builtin, why, beware)
 
 
@@ -164,7 +166,7 @@ def _check_ranks(graph: Graph, op: Operator, weights: Tensor) -> None:
         raise ModelFileError(f"{op.name} has int8 weights {weights} without a scale.")
 
 
-def _input_rule(graph: Graph, op: Operator, weights: Tensor) -> str:
+def input_rule(graph: Graph, op: Operator, weights: Tensor) -> str:
     """How a builtin kernel quantizes the input."""
     if op.code == "CONV_2D":
         scale = weights.quantization.scale
