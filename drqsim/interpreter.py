@@ -13,7 +13,7 @@ from drqsim.graph import Graph, Operator, shorten
 from drqsim.ops import TABLE
 from drqsim.ops.call import Call
 from drqsim.tflite_schema import completed
-from drqsim.trace import TensorRecord, Trace, make_record, numbered, without_values
+from drqsim.trace import TensorRecord, Trace, make_record, numbered, usual_place
 
 KERNELS = ("reference", "optimized", "xnnpack")
 
@@ -93,13 +93,13 @@ def _run_operator(graph: Graph, op: Operator, at: int, values, kernels, keep, re
     indices |= dict(zip(numbered("output"), op.outputs, strict=False))
 
     def record(name: str, value: np.ndarray, stored: str | None = None, reserved=None) -> None:
-        made = make_record(op.name, name, value, stored, reserved)
         index = indices.get(name)
         born, dies = (at, at) if index is None else graph.lifetime(index)
-        if made.stored in ("file", "persistent"):
+        if (stored or usual_place(name)) in ("file", "persistent"):
             born, dies = 0, len(graph.operators)
-        made = replace(made, born=born, dies=dies, tensor_index=index)
-        records.append(made if keep(made.key) else without_values(made))
+        where = {"born": born, "dies": dies, "tensor_index": index}
+        kept = keep(f"{op.name}/{name}")
+        records.append(make_record(op.name, name, value, stored, reserved, kept, **where))
 
     call = Call(
         replace(op, options=completed(op.code, op.options)),

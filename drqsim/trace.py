@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import html
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import count
 
 import numpy as np
@@ -126,18 +126,34 @@ class TensorRecord:
 
 
 def make_record(
-    op: str, name: str, value: np.ndarray, stored: str | None = None, reserved: int | None = None
+    op: str,
+    name: str,
+    value: np.ndarray,
+    stored: str | None = None,
+    reserved: int | None = None,
+    keep: bool = True,
+    **where,
 ) -> TensorRecord:
-    """A record of ``value`` with role, stage and place from the table of kinds."""
-    role, stage, usual = KINDS[kind_of(name)]
-    stored = stored or usual
+    """A record of ``value`` with role, stage and place from the table of kinds.
+
+    ``keep`` says whether the values stay in it; ``where`` gives ``born``, ``dies`` and
+    ``tensor_index``.
+    """
+    role, stage, _ = KINDS[kind_of(name)]
+    stored = stored or usual_place(name)
     if role == "scratch" and stored == "register":
         role = "intermediate"  # scratch is memory
     if reserved is None:
         reserved = 0 if stored in ("register", "delegate") else value.nbytes
+    values, size = (value if keep else None), value.nbytes
     return TensorRecord(
-        op, name, role, stage, stored, value, value.dtype, value.shape, value.nbytes, reserved
+        op, name, role, stage, stored, values, value.dtype, value.shape, size, reserved, **where
     )
+
+
+def usual_place(name: str) -> str:
+    """Where a tensor of this name is stored unless its kernel path says otherwise."""
+    return KINDS[kind_of(name)][2]
 
 
 def numbered(kind: str) -> Iterator[str]:
@@ -223,11 +239,6 @@ HEADER = ("tensor", "type", "role", "stored in", "bytes", "stage")
 def kind_class(record: TensorRecord) -> str:
     """The palette's class of a record: ``weight``, or its dtype."""
     return "weight" if record.role == "weight" else record.dtype.name
-
-
-def without_values(record: TensorRecord) -> TensorRecord:
-    """The same record, its values dropped."""
-    return replace(record, value=None)
 
 
 def _place(record: TensorRecord) -> str:
