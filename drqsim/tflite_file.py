@@ -15,7 +15,7 @@ import numpy as np
 
 from drqsim.errors import ModelFileError, UnsupportedOperatorError
 from drqsim.graph import Graph, Operator, Quantization, Tensor, freeze, operator_names
-from drqsim.tflite_schema import DTYPES, OPTIONS, VECTOR, camel, unsaid
+from drqsim.tflite_schema import DTYPES, OPTIONS, TYPES_NOT_READ, VECTOR, camel, unsaid
 
 _IDENTIFIER = b"TFL3"
 MOST_DIMENSIONS = 8
@@ -40,7 +40,7 @@ def load(source: str | Path | bytes) -> Graph:
     ModelFileError
         When the file is missing, is no TFLite model, is cut short or contradicts itself.
     UnsupportedOperatorError
-        When a tensor is stored in a way that drqsim does not read (sparse).
+        When a tensor is stored in a way that drqsim does not read (sparse, int4, strings).
     """
     data, label = _bytes(source)
     if len(data) < 16 or data[4:8] != _IDENTIFIER:
@@ -143,7 +143,10 @@ def _tensor(model, entry, position: int, data: bytes, label: str) -> Tensor:
     name = (entry.Name() or b"").decode("utf-8", errors="replace")
     who = f"{label}: tensor {position} ({name[:60]!r})"
     if entry.Type() not in DTYPES:
-        raise ModelFileError(f"{who} is of type number {entry.Type()}, which drqsim cannot read.")
+        if entry.Type() in TYPES_NOT_READ:
+            kind = TYPES_NOT_READ[entry.Type()]
+            raise UnsupportedOperatorError(f"{who} is of type {kind}, which drqsim does not read.")
+        raise ModelFileError(f"{who} is of type number {entry.Type()}, which no runtime knows.")
     if entry.Sparsity() is not None:
         raise UnsupportedOperatorError(f"{who} is stored sparsely; drqsim reads dense tensors.")
     dtype = DTYPES[entry.Type()]

@@ -28,6 +28,18 @@ DTYPES = {
     9: np.dtype(np.int8),
     10: np.dtype(np.float64),
 }
+TYPES_NOT_READ = {
+    5: "STRING",
+    8: "COMPLEX64",
+    11: "COMPLEX128",
+    12: "UINT64",
+    13: "RESOURCE",
+    14: "VARIANT",
+    15: "UINT32",
+    16: "UINT16",
+    17: "INT4",
+    18: "BFLOAT16",
+}
 
 _POOL = {
     "padding": PADDING,

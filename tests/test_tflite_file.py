@@ -110,6 +110,21 @@ def test_a_sparse_tensor_is_named(monkeypatch):
         drqsim.load(MODELS / "digits_drq.tflite")
 
 
+@pytest.mark.parametrize(
+    ("number", "error", "says"),
+    [
+        (17, drqsim.UnsupportedOperatorError, "of type INT4, which drqsim does not read"),
+        (77, drqsim.ModelFileError, "type number 77, which no runtime knows"),
+    ],
+)
+def test_a_type_that_is_not_read_is_named(monkeypatch, number, error, says):
+    import tflite
+
+    monkeypatch.setattr(tflite.Tensor, "Type", lambda self: number)
+    with pytest.raises(error, match=says):
+        drqsim.load(MODELS / "digits_drq.tflite")
+
+
 def test_a_file_that_is_not_there():
     with pytest.raises(drqsim.ModelFileError, match=r"Cannot read 'missing\.tflite'"):
         drqsim.load("missing.tflite")
