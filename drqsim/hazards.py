@@ -6,7 +6,7 @@ reads memory that is not its own, drqsim computes what was meant.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from typing import NamedTuple
 
 import numpy as np
 
@@ -15,22 +15,23 @@ from drqsim.graph import Graph, Operator, Tensor
 from drqsim.ops.fused import WITHOUT_RANGE
 
 
-def hazards(graph: Graph, op: Operator, weights: Tensor, kernels: str, rule: str) -> Iterator[str]:
-    """One sentence for every known defect that ``op`` meets in a builtin kernel.
+class Case(NamedTuple):
+    """An operator with int8 weights that a builtin kernel runs; no defect here is XNNPACK's."""
 
-    ``weights`` are its int8 weights, ``rule`` says how it quantizes its input (symmetric or
-    asymmetric). None of these defects is XNNPACK's.
-    """
-    for check in _CHECKS.get(op.code, ()):
-        if check is _wrapping_row_sums and rule == "symmetric":
-            continue  # the row sums are multiplied with a zero point of 0
-        text = check(graph, op, weights, kernels)
-        if text:
-            yield text
+    graph: Graph
+    op: Operator
+    weights: Tensor
+    kernels: str
+    rule: str  # how it quantizes its input: symmetric or asymmetric
 
 
-def _one_scale_depthwise(graph: Graph, op: Operator, weights: Tensor, kernels: str) -> str:
-    if weights.quantization.scale.size > 1 or weights.shape[3] == 1:
+def hazards(case: Case) -> list[str]:
+    """One sentence for every known defect that the operator meets."""
+    return [text for check in _CHECKS.get(case.op.code, ()) if (text := check(case))]
+
+
+def _one_scale_depthwise(case: Case) -> str:
+    if case.weights.quantization.scale.size > 1 or case.weights.shape[3] == 1:
         return ""
     return (
         "its filter has one scale, and the kernel reads one for every channel, past the end of the "
@@ -39,23 +40,22 @@ def _one_scale_depthwise(graph: Graph, op: Operator, weights: Tensor, kernels: s
     )
 
 
-def _no_bias_depthwise(graph: Graph, op: Operator, weights: Tensor, kernels: str) -> str:
-    if graph.tensor_of(op, 2) is not None or kernels == "reference":
+def _no_bias_depthwise(case: Case) -> str:
+    if case.graph.tensor_of(case.op, 2) is not None or case.kernels == "reference":
         return ""
     return "it has no bias, and the optimized kernel crashes without one. Give it zeros."
 
 
-def _ignored_activation(graph: Graph, op: Operator, weights: Tensor, kernels: str) -> str:
-    fused = op.options["fused_activation_function"]
+def _ignored_activation(case: Case) -> str:
+    fused = case.op.options["fused_activation_function"]
     if fused not in WITHOUT_RANGE:
         return ""
     return f"its fused {fused} is left out without a word. Make it an operator of its own."
 
 
-def _equal_scales(graph: Graph, op: Operator, weights: Tensor, kernels: str) -> str:
-    scale = weights.quantization.scale
-    channels = graph.tensors[op.inputs[0]].shape[3]
-    if scale.size == 1 or (scale != scale[0]).any() or channels != weights.shape[3]:
+def _equal_scales(case: Case) -> str:
+    scale = case.weights.quantization.scale
+    if scale.size == 1 or case.rule == "asymmetric":
         return ""
     return (
         f"its {scale.size} scales are equal, so the builtin kernels take it for per-tensor and "
@@ -63,12 +63,14 @@ def _equal_scales(graph: Graph, op: Operator, weights: Tensor, kernels: str) -> 
     )
 
 
-def _wrapping_row_sums(graph: Graph, op: Operator, weights: Tensor, kernels: str) -> str:
-    rows = weights.value
-    if op.code == "BATCH_MATMUL":
-        rows = rows if op.options["adj_y"] else rows.swapaxes(-1, -2)
+def _wrapping_row_sums(case: Case) -> str:
+    if case.rule == "symmetric":
+        return ""  # the row sums are multiplied with a zero point of 0
+    rows = case.weights.value
+    if case.op.code == "BATCH_MATMUL":
+        rows = rows if case.op.options["adj_y"] else rows.swapaxes(-1, -2)
         rows = rows.reshape(-1, rows.shape[-1])
-    elif op.code == "CONV_2D" and kernels == "reference":
+    elif case.op.code == "CONV_2D" and case.kernels == "reference":
         return ""  # it subtracts the zero point from every tap
     if np.array_equal(accumulate.row_sums(rows), accumulate.row_sums_x86(rows)):
         return ""
@@ -78,10 +80,12 @@ def _wrapping_row_sums(graph: Graph, op: Operator, weights: Tensor, kernels: str
     )
 
 
-def _lowest_weight(graph: Graph, op: Operator, weights: Tensor, kernels: str) -> str:
+def _lowest_weight(case: Case) -> str:
+    weights = case.weights
     if not (weights.value == -128).any():
         return ""
-    if op.code == "CONV_2D" and (weights.quantization.scale.size > 1 or weights.shape[0] % 4 == 0):
+    per_channel = weights.quantization.scale.size > 1
+    if case.op.code == "CONV_2D" and (per_channel or weights.shape[0] % 4 == 0):
         return ""  # these kernels multiply in another way
     return (
         "a weight is -128, which the x86 dot product cannot negate: products with negative codes "
@@ -89,8 +93,8 @@ def _lowest_weight(graph: Graph, op: Operator, weights: Tensor, kernels: str) ->
     )
 
 
-def _batch_scales(graph: Graph, op: Operator, weights: Tensor, kernels: str) -> str:
-    left = graph.tensors[op.inputs[0]].shape[:-2]
+def _batch_scales(case: Case) -> str:
+    left = case.graph.tensors[case.op.inputs[0]].shape[:-2]
     real = [n for n in left if n > 1]
     if len(real) < 2:
         return ""

@@ -194,6 +194,11 @@ def asymmetric_xnnpack(x: np.ndarray) -> Quantized:
     return Quantized(np.clip(codes, -128, 127).astype(np.int8), scale, zero_point)
 
 
+def by_flag(x: np.ndarray, asymmetric_inputs: bool) -> Quantized:
+    """Quantize each row of ``x`` as the file's ``asymmetric_quantize_inputs`` says."""
+    return asymmetric(x) if asymmetric_inputs else symmetric(x)
+
+
 def fixed_reference(x: np.ndarray, scale: np.ndarray) -> np.ndarray:
     """Whole steps of a given scale, int32 (the operator QUANTIZE adds the zero point).
 

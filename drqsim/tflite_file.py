@@ -42,7 +42,11 @@ def load(source: str | Path | bytes) -> Graph:
     UnsupportedOperatorError
         When a tensor is stored in a way that drqsim does not read (sparse, int4, strings).
     """
-    data, label = _bytes(source)
+    return parse(*read_bytes(source))
+
+
+def parse(data: bytes, label: str = "The model") -> Graph:
+    """The same from bytes in memory; ``label`` is what an error calls them."""
     if len(data) < 16 or data[4:8] != _IDENTIFIER:
         raise ModelFileError(
             f"{label} is not a TFLite model: {len(data)} bytes without the identifier 'TFL3' at "
@@ -60,7 +64,8 @@ def load(source: str | Path | bytes) -> Graph:
         ) from error
 
 
-def _bytes(source: str | Path | bytes) -> tuple[bytes, str]:
+def read_bytes(source: str | Path | bytes) -> tuple[bytes, str]:
+    """The content of a model, and what an error message calls it."""
     if isinstance(source, (bytes, bytearray, memoryview)):
         return bytes(source), "The model"
     path = Path(source)

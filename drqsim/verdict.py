@@ -8,9 +8,9 @@ import numpy as np
 
 from drqsim.errors import InputError, ModelFileError
 from drqsim.graph import Graph, Operator, Tensor
-from drqsim.hazards import hazards
+from drqsim.hazards import Case, hazards
 from drqsim.interpreter import KERNELS
-from drqsim.ops.delegation import why_builtin
+from drqsim.ops.xnnpack import why_builtin
 from drqsim.quantize import MIN_ELEMENTS
 from drqsim.trace import html_table, text_table
 
@@ -150,7 +150,7 @@ def _verdict(graph: Graph, op: Operator, kernels: str) -> Verdict:
     why = f"float32 input and int8 weights: hybrid kernel, {rule} input"
     if kernels == "xnnpack":
         why = f"{why}; {refusal}"
-    beware = tuple(hazards(graph, op, weights, kernels, rule))
+    beware = tuple(hazards(Case(graph, op, weights, kernels, rule)))
     return Verdict(op.name, INT8, builtin, why, beware)
 
 

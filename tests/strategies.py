@@ -54,6 +54,17 @@ def inputs(draw, shape):
     return DISTRIBUTIONS[name](random, shape).astype(f32)
 
 
+def window_sizes(draw, kernel, dilation):
+    """Padding, batch, height and width of an input that the window fits into."""
+    padding = draw(st.sampled_from(("SAME", "VALID")))
+    reach = [(k - 1) * d + 1 for k, d in zip(kernel, dilation, strict=True)]
+    lowest = reach if padding == "VALID" else (1, 1)
+    height = draw(st.integers(lowest[0], lowest[0] + 6))
+    width = draw(st.integers(lowest[1], lowest[1] + 6))
+    batch = draw(st.sampled_from((1, 1, 2, 3)))
+    return padding, batch, height, width
+
+
 @st.composite
 def hybrid_convolutions(draw, kernels):
     """An int8 CONV_2D that the runtime accepts on this kernel path, and an input for it."""
@@ -64,12 +75,7 @@ def hybrid_convolutions(draw, kernels):
     kernel = draw(st.sampled_from(((1, 1), (3, 3), (2, 3), (5, 1), (1, 3))))
     stride = draw(st.sampled_from(((1, 1), (1, 1), (2, 2), (1, 2), (3, 1))))
     dilation = draw(st.sampled_from(((1, 1), (1, 1), (2, 2), (1, 2))))
-    padding = draw(st.sampled_from(("SAME", "VALID")))
-    reach = [(k - 1) * d + 1 for k, d in zip(kernel, dilation, strict=True)]
-    lowest = reach if padding == "VALID" else (1, 1)
-    height = draw(st.integers(lowest[0], lowest[0] + 6))
-    width = draw(st.integers(lowest[1], lowest[1] + 6))
-    batch = draw(st.sampled_from((1, 1, 2, 3)))
+    padding, batch, height, width = window_sizes(draw, kernel, dilation)
     scales = draw(st.sampled_from(("per-channel", "per-channel", "equal", "per-tensor")))
     lowest = draw(st.sampled_from((-127, -127, -128)))
     weights = random.integers(lowest, 128, (out, *kernel, depth), dtype=np.int8)
@@ -133,12 +139,7 @@ def hybrid_depthwise(draw, kernels):
     kernel = draw(st.sampled_from(((1, 1), (3, 3), (2, 3), (5, 5), (1, 3))))
     stride = draw(st.sampled_from(((1, 1), (1, 1), (2, 2))))
     dilation = draw(st.sampled_from(((1, 1), (1, 1), (2, 2))))
-    padding = draw(st.sampled_from(("SAME", "VALID")))
-    reach = [(k - 1) * d + 1 for k, d in zip(kernel, dilation, strict=True)]
-    lowest = reach if padding == "VALID" else (1, 1)
-    height = draw(st.integers(lowest[0], lowest[0] + 6))
-    width = draw(st.integers(lowest[1], lowest[1] + 6))
-    batch = draw(st.sampled_from((1, 1, 2, 3)))
+    padding, batch, height, width = window_sizes(draw, kernel, dilation)
     out = channels * multiplier
     scales = draw(st.sampled_from(("per-channel", "per-channel", "equal")))
     filters = int8_weights(random, (1, *kernel, out), 3, scales, one_sided=draw(st.booleans()))

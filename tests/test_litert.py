@@ -7,7 +7,7 @@ import pytest
 
 import drqsim
 from drqsim import litert, qparams, tflite_write
-from drqsim.ops import conv_2d
+from drqsim.ops import conv_2d, xnnpack
 from tests.strategies import KERNELS
 
 f32 = np.float32
@@ -105,7 +105,7 @@ BREAKS = {
         lambda x, layer, zp, real=conv_2d._unfold: real(x, layer, np.zeros_like(zp)),
         "optimized",
     ),
-    "fused multiply-add": (conv_2d, "fma", lambda a, b, c: a * b + c, "xnnpack"),
+    "fused multiply-add": (xnnpack, "fma", lambda a, b, c: a * b + c, "xnnpack"),
 }
 
 

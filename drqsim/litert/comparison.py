@@ -16,7 +16,7 @@ from drqsim.errors import (
     UnsupportedOperatorError,
 )
 from drqsim.graph import Graph
-from drqsim.litert.runtime import RuntimeRun, read_both, run, version
+from drqsim.litert.runtime import RuntimeRun, read_both, run, run_both, version
 from drqsim.litert.scratch import readable
 from drqsim.trace import html_table, numbered, text_table
 
@@ -89,8 +89,8 @@ def compare(
     Comparison
         Rows (operator, tensor, elements, equal, largest difference) and notes.
     """
-    whole = run(model, x, kernels)
-    graph, _ = read_both(model)
+    graph, content = read_both(model)
+    whole = run_both(graph, content, x, kernels)
     rows: list[Row] = []
     notes: list[str] = []
     for op in graph.operators:

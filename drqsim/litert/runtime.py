@@ -97,21 +97,19 @@ def run(
     InputError
         When ``x`` does not fit the model.
     """
-    from ai_edge_litert.interpreter import Interpreter, OpResolverType
+    return run_both(*read_both(model), x, kernels)
 
+
+def run_both(
+    graph: Graph, content: bytes, x: np.ndarray | dict[str, np.ndarray], kernels: str
+) -> RuntimeRun:
+    """The same with a model that is a graph and its bytes already."""
     if kernels not in _RESOLVERS:
         raise InputError(f"kernels is {kernels!r}; expected one of {', '.join(_RESOLVERS)}.")
-    graph, content = read_both(model)
     inputs = interpreter.inputs_by_index(graph, x)
     try:
-        with _quiet(), warnings.catch_warnings():
-            # it warns that keeping every tensor takes memory, which is what it is asked to do here
-            warnings.filterwarnings("ignore", message=".*experimental_preserve_all_tensors")
-            runtime = Interpreter(
-                model_content=content,
-                experimental_op_resolver_type=getattr(OpResolverType, _RESOLVERS[kernels]),
-                experimental_preserve_all_tensors=True,
-            )
+        with _quiet():
+            runtime = _interpreter(content, kernels)
             for index, array in inputs.items():
                 if array.shape != graph.tensors[index].shape:
                     runtime.resize_tensor_input(index, array.shape)
@@ -125,6 +123,19 @@ def run(
     tensors = tuple(_read(runtime, detail, len(graph.tensors)) for detail in details)
     outputs = {graph.tensors[i].name: runtime.get_tensor(i) for i in graph.outputs}
     return RuntimeRun(kernels, tensors, outputs)
+
+
+def _interpreter(content: bytes, kernels: str):
+    """An interpreter that keeps every tensor, without its warning that this takes memory."""
+    from ai_edge_litert.interpreter import Interpreter, OpResolverType
+
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=".*experimental_preserve_all_tensors")
+        return Interpreter(
+            model_content=content,
+            experimental_op_resolver_type=getattr(OpResolverType, _RESOLVERS[kernels]),
+            experimental_preserve_all_tensors=True,
+        )
 
 
 @contextmanager
@@ -157,19 +168,16 @@ def read_both(model: Graph | bytes | str | Path) -> tuple[Graph, bytes]:
     """A model as a graph and as the bytes that the runtime loads."""
     if isinstance(model, Graph):
         return model, tflite_write.to_bytes(model)
-    graph = tflite_file.load(model)
-    return graph, model if isinstance(model, bytes) else Path(model).read_bytes()
+    content, label = tflite_file.read_bytes(model)
+    return tflite_file.parse(content, label), content
 
 
 def delegated(model: Graph | bytes | str | Path) -> set[str]:
     """Names of the operators that XNNPACK takes on the default path, as the runtime tells."""
-    from ai_edge_litert.interpreter import Interpreter
-
     graph, content = read_both(model)
-    with _quiet(), warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message=".*experimental_preserve_all_tensors")
+    with _quiet():
         # keeping every tensor makes a partition of each operator, so that they can be told apart
-        runtime = Interpreter(model_content=content, experimental_preserve_all_tensors=True)
+        runtime = _interpreter(content, "xnnpack")
         runtime.allocate_tensors()
     taken = {
         index

@@ -21,9 +21,8 @@ import numpy as np
 
 from drqsim import accumulate, qparams
 from drqsim.errors import InputError
-from drqsim.ops import weights
+from drqsim.ops import weights, xnnpack
 from drqsim.ops.call import Call
-from drqsim.ops.delegation import why_builtin
 
 f32 = np.float32
 
@@ -61,7 +60,9 @@ def run(call: Call) -> list[np.ndarray]:
         output = np.matmul(left, matrix.swapaxes(-1, -2))
     else:
         call.record("filter_scale", scale)
-        delegated = call.kernels == "xnnpack" and not why_builtin(call.operator, right.shape, scale)
+        delegated = call.kernels == "xnnpack" and not xnnpack.why_builtin(
+            call.operator, right.shape, scale
+        )
         kernel = _xnnpack if delegated else _builtin
         output = kernel(call, left, matrix, scale, batches)
     call.record("output", output)
@@ -70,8 +71,7 @@ def run(call: Call) -> list[np.ndarray]:
 
 def _builtin(call: Call, left, matrix, filter_scale, batches) -> np.ndarray:
     asymmetric = call.operator.options["asymmetric_quantize_inputs"]
-    quantize = qparams.asymmetric if asymmetric else qparams.symmetric
-    codes, scale, zero_point = quantize(left.reshape(-1, left.shape[-1]))
+    codes, scale, zero_point = qparams.by_flag(left.reshape(-1, left.shape[-1]), asymmetric)
     codes = codes.reshape(left.shape)
     call.record("input_scale", scale)
     call.record("input_zero_point", zero_point)
@@ -94,11 +94,8 @@ def _builtin(call: Call, left, matrix, filter_scale, batches) -> np.ndarray:
 
 
 def _xnnpack(call: Call, left, matrix, filter_scale, batches) -> np.ndarray:
-    codes, scale, zero_point = qparams.asymmetric_xnnpack(left.reshape(-1, left.shape[-1]))
-    codes = codes.reshape(left.shape)
-    call.record("input_scale", scale, stored="delegate")
-    call.record("input_zero_point", zero_point, stored="delegate")
-    call.record("input_quantized", codes, stored="delegate")
+    rows = left.reshape(-1, left.shape[-1])
+    codes, scale, zero_point = xnnpack.quantize_input(call, rows, left.shape)
     row_sums = matrix.sum(axis=-1, dtype=np.int32)
     call.record("filter_row_sums", row_sums, stored="delegate")
     scale, zero_point = (v.reshape(*left.shape[:-1], 1) for v in (scale, zero_point))

@@ -26,10 +26,8 @@ import numpy as np
 
 from drqsim import accumulate, qparams
 from drqsim.errors import InputError
-from drqsim.ops import fused, weights
+from drqsim.ops import fused, weights, xnnpack
 from drqsim.ops.call import Call
-from drqsim.ops.delegation import why_builtin
-from drqsim.ops.floats import fma
 from drqsim.ops.geometry import Axis, patches, window
 
 f32 = np.float32
@@ -75,7 +73,7 @@ def run(call: Call) -> list[np.ndarray]:
     call.record("bias", layer.bias)
     if layer.filter_scale is None:
         output = _float(call, layer, x)
-    elif call.kernels == "xnnpack" and not why_builtin(
+    elif call.kernels == "xnnpack" and not xnnpack.why_builtin(
         call.operator, layer.filter.shape, layer.filter_scale
     ):
         output = _xnnpack(call, layer, x)
@@ -145,12 +143,7 @@ def _xnnpack(call: Call, layer: Layer, x: np.ndarray) -> np.ndarray:
     per_pixel = single_tap and layer.groups == 1 and channels + layer.out_channels > 2
     group_shape = (batch, height, width, 1) if per_pixel else (batch, 1, 1, 1)
     rows = x.reshape(batch * height * width if per_pixel else batch, -1)
-    codes, scale, zero_point = qparams.asymmetric_xnnpack(rows)
-    codes = codes.reshape(x.shape)
-    call.record("input_scale", scale, stored="delegate")
-    call.record("input_zero_point", zero_point, stored="delegate")
-    call.record("input_quantized", codes, stored="delegate")
-
+    codes, scale, zero_point = xnnpack.quantize_input(call, rows, x.shape)
     row_sums = accumulate.row_sums(layer.filter)
     call.record("filter_row_sums", row_sums, stored="delegate")
     # the padding of a 1x1 convolution is empty, so the zero points of its pixels are not needed
@@ -158,14 +151,9 @@ def _xnnpack(call: Call, layer: Layer, x: np.ndarray) -> np.ndarray:
     accumulator = raw - zero_point.reshape(group_shape) * row_sums
     call.record("accumulator", accumulator, stored="register")
 
-    acc = accumulator.astype(f32) * scale.reshape(group_shape)
-    filter_scale = qparams.flush_denormals(layer.filter_scale)
-    bias = qparams.flush_denormals(layer.bias)
-    # one fused multiply-add: the product with the filter's scale is never rounded by itself;
-    # `dequantized` is what the same instruction gives when the bias is zero
-    acc = qparams.flush_denormals(acc)
-    call.record("dequantized", qparams.flush_denormals(acc * filter_scale))
-    pre_activation = qparams.flush_denormals(fma(acc, filter_scale, bias))
+    pre_activation = xnnpack.rescale(
+        call, accumulator, scale.reshape(group_shape), layer.filter_scale, layer.bias
+    )
     call.record("pre_activation", pre_activation)
     return fused.apply(pre_activation, layer.activation, unbounded=True)
 

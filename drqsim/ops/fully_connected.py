@@ -19,10 +19,8 @@ import numpy as np
 
 from drqsim import accumulate, qparams
 from drqsim.errors import InputError
-from drqsim.ops import fused, weights
+from drqsim.ops import fused, weights, xnnpack
 from drqsim.ops.call import Call
-from drqsim.ops.delegation import why_builtin
-from drqsim.ops.floats import fma
 
 f32 = np.float32
 
@@ -54,7 +52,7 @@ def run(call: Call) -> list[np.ndarray]:
     rows = x.reshape(-1, depth)
     if scale is None:
         pre_activation = rows @ matrix.value.T + bias
-    elif call.kernels == "xnnpack" and not why_builtin(call.operator, matrix.shape, scale):
+    elif call.kernels == "xnnpack" and not xnnpack.why_builtin(call.operator, matrix.shape, scale):
         pre_activation = _xnnpack(call, rows, matrix.value, scale, bias, x.shape)
     else:
         pre_activation = _builtin(call, rows, matrix.value, scale, bias, x.shape)
@@ -82,8 +80,7 @@ def _builtin(call: Call, rows, matrix, filter_scale, bias, shape) -> np.ndarray:
         # an input that is all zero takes a short cut: the output is the bias, no scratch is touched
         return np.broadcast_to(bias, (len(rows), len(bias))).copy()
     asymmetric = call.operator.options["asymmetric_quantize_inputs"]
-    quantize = qparams.asymmetric if asymmetric else qparams.symmetric
-    codes, scale, zero_point = quantize(rows)
+    codes, scale, zero_point = qparams.by_flag(rows, asymmetric)
     call.record("input_scale", scale)
     call.record("input_zero_point", zero_point)
     call.record("input_quantized", codes.reshape(shape))
@@ -98,15 +95,10 @@ def _builtin(call: Call, rows, matrix, filter_scale, bias, shape) -> np.ndarray:
 
 
 def _xnnpack(call: Call, rows, matrix, filter_scale, bias, shape) -> np.ndarray:
-    codes, scale, zero_point = qparams.asymmetric_xnnpack(rows)
-    call.record("input_scale", scale, stored="delegate")
-    call.record("input_zero_point", zero_point, stored="delegate")
-    call.record("input_quantized", codes.reshape(shape), stored="delegate")
+    codes, scale, zero_point = xnnpack.quantize_input(call, rows, shape)
+    codes = codes.reshape(rows.shape)
     row_sums = accumulate.row_sums(matrix)
     call.record("filter_row_sums", row_sums, stored="delegate")
     accumulator = accumulate.exact_matmul(codes, matrix) - zero_point[:, None] * row_sums
     call.record("accumulator", accumulator, stored="register")
-    acc = qparams.flush_denormals(accumulator.astype(f32) * scale[:, None])
-    # one fused multiply-add; `dequantized` is what it gives when the bias is zero
-    call.record("dequantized", qparams.flush_denormals(acc * filter_scale))
-    return qparams.flush_denormals(fma(acc, filter_scale, qparams.flush_denormals(bias)))
+    return xnnpack.rescale(call, accumulator, scale[:, None], filter_scale, bias)

@@ -18,8 +18,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from drqsim import accumulate, qparams
-from drqsim.ops import eigen
+from drqsim import accumulate
+from drqsim.ops import eigen, weights
 from drqsim.ops.call import Call
 from drqsim.qparams import Quantized
 
@@ -47,17 +47,12 @@ def matrix(call: Call, position: int, what: str, shape: tuple[int, ...]) -> Matr
         raise call.refuse(f"its {what} is {tensor}, a diagonal; drqsim runs full matrices.")
     if tensor.shape != shape:
         raise call.contradiction(f"its {what} is {tensor}; expected {list(shape)}.")
-    scale, zero_point = tensor.quantization.scale, tensor.quantization.zero_point
-    if scale.size != 1:
+    if tensor.quantization.scale.size != 1:
         raise call.contradiction(
-            f"its {what} has {scale.size} scales; the kernel reads one and takes 0 for more."
+            f"its {what} has {tensor.quantization.scale.size} scales; the kernel reads one and "
+            "takes 0 for more."
         )
-    if zero_point.any():
-        raise call.refuse(f"its {what} has a zero point other than 0; no DRQ converter writes one.")
-    if not (np.isfinite(scale) & (scale > 0)).all():
-        raise call.contradiction(
-            f"its {what} has the scale {scale[0]:g}; it must be positive and finite."
-        )
+    scale = weights.scales(call, tensor, axis=0, what=what)
     return Matrix(tensor.value, scale[0], accumulate.row_sums_x86(tensor.value))
 
 
@@ -95,11 +90,6 @@ def check_weights(call: Call, position: int) -> tuple[int, int]:
             f"its weights are {tensor}; expected two dimensions, none of them 0."
         )
     return tensor.shape
-
-
-def quantize(x: np.ndarray, asymmetric: bool) -> Quantized:
-    """Quantize each row of ``x``: asymmetric or symmetric, as the file says."""
-    return qparams.asymmetric(x) if asymmetric else qparams.symmetric(x)
 
 
 def used_rows(x: np.ndarray, together: bool) -> np.ndarray:

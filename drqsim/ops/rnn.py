@@ -22,6 +22,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from drqsim import qparams
 from drqsim.errors import InputError
 from drqsim.ops import recurrent
 from drqsim.ops.call import Call
@@ -65,7 +66,7 @@ def run(call: Call) -> list[np.ndarray]:
             ("input", np.ascontiguousarray(step), "input"),
             ("output_state", state, "recurrent"),
         ):
-            q = recurrent.quantize(vector, asymmetric)
+            q = qparams.by_flag(vector, asymmetric)
             record |= recurrent.named(name, q, asymmetric)
             record[f"{what}_accumulator"] = acc = recurrent.accumulators(q, matrices[what])
             used = recurrent.used_rows(vector, together)

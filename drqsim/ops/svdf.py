@@ -24,6 +24,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from drqsim import qparams
 from drqsim.errors import InputError
 from drqsim.ops import recurrent
 from drqsim.ops.call import Call
@@ -60,7 +61,7 @@ def run(call: Call) -> list[np.ndarray]:
     call.record("time_weights_dequantized", time_float)
     if bias is not None:
         call.record("bias", bias)
-    q = recurrent.quantize(x, asymmetric)
+    q = qparams.by_flag(x, asymmetric)
     acc = recurrent.accumulators(q, feature_weights)
     zeros = np.zeros(acc.shape, f32)
     used = recurrent.used_rows(x, together=True)

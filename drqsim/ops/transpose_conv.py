@@ -23,10 +23,8 @@ import numpy as np
 
 from drqsim import qparams
 from drqsim.errors import InputError
-from drqsim.ops import fused, weights
+from drqsim.ops import fused, weights, xnnpack
 from drqsim.ops.call import Call
-from drqsim.ops.delegation import why_builtin
-from drqsim.ops.floats import fma
 from drqsim.ops.geometry import axis
 
 f32 = np.float32
@@ -57,7 +55,7 @@ def run(call: Call) -> list[np.ndarray]:
     on_xnnpack = (
         call.kernels == "xnnpack"
         and layer.filter_scale is not None
-        and not why_builtin(call.operator, layer.filter.shape, layer.filter_scale)
+        and not xnnpack.why_builtin(call.operator, layer.filter.shape, layer.filter_scale)
     )
     if layer.filter_scale is None:
         pre_activation = _float(layer, x)
@@ -90,21 +88,16 @@ def _builtin(call: Call, layer: Layer, x: np.ndarray) -> np.ndarray:
 
 
 def _xnnpack(call: Call, layer: Layer, x: np.ndarray) -> np.ndarray:
-    codes, scale, zero_point = qparams.asymmetric_xnnpack(x.reshape(len(x), -1))
-    codes = codes.reshape(x.shape)
-    call.record("input_scale", scale, stored="delegate")
-    call.record("input_zero_point", zero_point, stored="delegate")
-    call.record("input_quantized", codes, stored="delegate")
+    rows = x.reshape(len(x), -1)
+    codes, scale, zero_point = xnnpack.quantize_input(call, rows, x.shape)
     centred = codes.astype(np.int32) - zero_point.reshape(-1, 1, 1, 1)
     accumulator = np.zeros(layer.out_shape, np.int32)
     for source, target, tap in _taps(layer, x.shape):
         accumulator[target] += centred[source] @ tap.astype(np.int32).T
     call.record("accumulator", accumulator, stored="register")
-    acc = qparams.flush_denormals(accumulator.astype(f32) * scale.reshape(-1, 1, 1, 1))
-    # one fused multiply-add; `dequantized` is what it gives when the bias is zero
-    call.record("dequantized", qparams.flush_denormals(acc * layer.filter_scale))
-    bias = f32(0) if layer.bias is None else qparams.flush_denormals(layer.bias)
-    return qparams.flush_denormals(fma(acc, layer.filter_scale, bias))
+    bias = f32(0) if layer.bias is None else layer.bias
+    s_in = scale.reshape(-1, 1, 1, 1)
+    return xnnpack.rescale(call, accumulator, s_in, layer.filter_scale, bias)
 
 
 def _float(layer: Layer, x: np.ndarray) -> np.ndarray:

@@ -41,6 +41,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from drqsim import qparams
 from drqsim.errors import InputError
 from drqsim.ops import eigen, recurrent
 from drqsim.ops.call import Call
@@ -105,8 +106,8 @@ def run(call: Call) -> list[np.ndarray]:
 
 def _step(layer: Layer, x: np.ndarray, state: np.ndarray, cell: np.ndarray):
     """One step: its records, the new state, the new cell state."""
-    quantized_x = recurrent.quantize(x, layer.asymmetric)
-    quantized_state = recurrent.quantize(state, layer.asymmetric)
+    quantized_x = qparams.by_flag(x, layer.asymmetric)
+    quantized_state = qparams.by_flag(state, layer.asymmetric)
     sources = (
         (quantized_x, recurrent.used_rows(x, layer.time_major)),
         (quantized_state, recurrent.used_rows(state, layer.time_major)),
@@ -130,7 +131,7 @@ def _step(layer: Layer, x: np.ndarray, state: np.ndarray, cell: np.ndarray):
     record |= {"gates": np.stack([gates[gate] for gate in GATES]), "cell_state": cell}
     record["hidden"] = output = hidden
     if layer.projection is not None:
-        quantized = recurrent.quantize(hidden, layer.asymmetric)
+        quantized = qparams.by_flag(hidden, layer.asymmetric)
         acc = recurrent.accumulators(quantized, layer.projection)
         start = np.broadcast_to(layer.projection_bias, (len(x), len(layer.projection_bias)))
         used = recurrent.used_rows(hidden, layer.time_major)

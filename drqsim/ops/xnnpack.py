@@ -1,4 +1,4 @@
-"""Which operators with int8 weights XNNPACK takes on the default path.
+"""XNNPACK, the default path: which operators with int8 weights it takes, and what they share.
 
 Source, ai-edge-litert 2.3.0: ``tflite/delegates/xnnpack/xnnpack_delegate.cc`` (``VisitConv2DNode``
 and its neighbors). A float32 input and int8 weights are enough for the four below; a
@@ -9,8 +9,13 @@ from __future__ import annotations
 
 import numpy as np
 
+from drqsim import qparams
 from drqsim.graph import Operator
+from drqsim.ops.call import Call
+from drqsim.ops.floats import fma
 from drqsim.ops.fused import WITHOUT_RANGE
+
+f32 = np.float32
 
 TAKEN = ("BATCH_MATMUL", "CONV_2D", "FULLY_CONNECTED", "TRANSPOSE_CONV")
 
@@ -31,10 +36,37 @@ def why_builtin(op: Operator, shape: tuple[int, ...], scale: np.ndarray) -> str:
     activation = op.options.get("fused_activation_function", "NONE")
     if activation in WITHOUT_RANGE:
         return f"XNNPACK has no fused {activation}"
-    if (scale < np.finfo(np.float32).tiny).any():
+    if (scale < np.finfo(f32).tiny).any():
         return "XNNPACK refuses a denormal scale"
     if op.code == "TRANSPOSE_CONV" and op.options["padding"] == "SAME":
         strides = op.options["stride_h"], op.options["stride_w"]
         if any(k < s for k, s in zip(shape[1:3], strides, strict=True)):
             return "XNNPACK refuses SAME padding with a kernel smaller than the stride"
     return ""
+
+
+def quantize_input(call: Call, rows: np.ndarray, shape: tuple[int, ...]) -> qparams.Quantized:
+    """Quantize an input, a scale for each of ``rows``, and record it; the codes in ``shape``."""
+    codes, scale, zero_point = qparams.asymmetric_xnnpack(rows)
+    codes = codes.reshape(shape)
+    call.record("input_scale", scale, stored="delegate")
+    call.record("input_zero_point", zero_point, stored="delegate")
+    call.record("input_quantized", codes, stored="delegate")
+    return qparams.Quantized(codes, scale, zero_point)
+
+
+def rescale(
+    call: Call,
+    accumulator: np.ndarray,
+    scale: np.ndarray,
+    filter_scale: np.ndarray,
+    bias: np.ndarray,
+) -> np.ndarray:
+    """``fma(float(acc) * s_in, s_w, bias)``, denormals flushed; records ``dequantized``.
+
+    One fused multiply-add: the product with the filter's scale is never rounded by itself.
+    ``dequantized`` is what the same instruction gives when the bias is zero.
+    """
+    acc = qparams.flush_denormals(accumulator.astype(f32) * scale)
+    call.record("dequantized", qparams.flush_denormals(acc * filter_scale))
+    return qparams.flush_denormals(fma(acc, filter_scale, qparams.flush_denormals(bias)))
