@@ -23,6 +23,7 @@ def run(
     x: np.ndarray | dict[str, np.ndarray],
     kernels: str = "optimized",
     record: str | Iterable[str] = "values",
+    allow_nonfinite: bool = False,
 ) -> tuple[dict[str, np.ndarray], Trace]:
     """Run a model and record every intermediate tensor.
 
@@ -40,6 +41,10 @@ def run(
     record : {"values", "shapes"} or name patterns
         ``"shapes"`` keeps no values; patterns such as ``["*/accumulator"]`` keep only the values of
         the records whose key matches.
+    allow_nonfinite : bool
+        Follow the runtime where NaN, infinity and ranges past float32 lead it, in the hybrid
+        convolutions and matrix products of the builtin kernels; otherwise they are refused. The
+        trace's ``hazards`` tell where that happened.
 
     Returns
     -------
@@ -68,10 +73,10 @@ def run(
     values: dict[int, np.ndarray | None] = {
         i: t.value for i, t in enumerate(graph.tensors) if not t.is_fed
     }
-    values |= inputs_by_index(graph, x)
+    values |= inputs_by_index(graph, x, allow_nonfinite)
     records: list[TensorRecord] = []
     for at, op in enumerate(graph.operators):
-        _run_operator(graph, op, at, values, kernels, keep, records)
+        _run_operator(graph, op, at, values, kernels, keep, records, allow_nonfinite)
         for index in (*op.inputs, *op.outputs):
             if graph.lifetime(index)[1] <= at:  # nobody reads it any more
                 values.pop(index, None)
@@ -79,7 +84,7 @@ def run(
     return outputs, Trace(records, kernels)
 
 
-def _run_operator(graph: Graph, op: Operator, at: int, values, kernels, keep, records) -> None:
+def _run_operator(graph: Graph, op: Operator, at: int, values, kernels, keep, records, allow_nonfinite) -> None:
     if not op.outputs:
         raise ModelFileError(f"{op.name} has no output in the file.")
     activations = [i for i in op.inputs if i >= 0 and graph.tensors[i].is_fed]
@@ -108,6 +113,7 @@ def _run_operator(graph: Graph, op: Operator, at: int, values, kernels, keep, re
         tuple(graph.tensors[i] for i in op.outputs),
         kernels,
         record,
+        allow_nonfinite,
     )
     try:
         # XNNPACK lets infinity pass, the builtin kernels clamp it: neither is an error yet
@@ -122,7 +128,9 @@ def _run_operator(graph: Graph, op: Operator, at: int, values, kernels, keep, re
     values.update(zip(op.outputs, outputs, strict=True))
 
 
-def inputs_by_index(graph: Graph, x: np.ndarray | dict[str, np.ndarray]) -> dict[int, np.ndarray]:
+def inputs_by_index(
+    graph: Graph, x: np.ndarray | dict[str, np.ndarray], allow_nonfinite: bool = False
+) -> dict[int, np.ndarray]:
     """The model's inputs by tensor index, checked against what the model declares."""
     names = [graph.tensors[i].name for i in graph.inputs]
     if not isinstance(x, dict):
@@ -136,11 +144,11 @@ def inputs_by_index(graph: Graph, x: np.ndarray | dict[str, np.ndarray]) -> dict
         raise InputError(f"Inputs are named {sorted(x)}; this model has {sorted(names)}.")
     by_index = {i: np.asarray(x[graph.tensors[i].name]) for i in (*graph.inputs, *states)}
     for i, array in by_index.items():
-        _check_input(graph.tensors[i], array)
+        _check_input(graph.tensors[i], array, allow_nonfinite)
     return {i: np.asarray(array, order="C") for i, array in by_index.items()}
 
 
-def _check_input(tensor, array: np.ndarray) -> None:
+def _check_input(tensor, array: np.ndarray, allow_nonfinite: bool) -> None:
     passed = f"{array.dtype.name}{list(array.shape)}"
     if array.dtype != tensor.dtype:
         raise InputError(
@@ -153,11 +161,12 @@ def _check_input(tensor, array: np.ndarray) -> None:
             f"Input {shorten(tensor.name)!r} got the shape {list(array.shape)}; this model reads "
             f"{list(tensor.signature or tensor.shape)}."
         )
-    if not np.isfinite(array).all():
+    if not allow_nonfinite and not np.isfinite(array).all():
         at = tuple(int(i) for i in np.argwhere(~np.isfinite(array))[0])
         raise InputError(
             f"Input {shorten(tensor.name)!r} holds {array[at]} at {at}; a scale needs finite "
-            "values, so replace NaN and infinity first."
+            "values, so replace NaN and infinity first, or pass allow_nonfinite=True to see what "
+            "the runtime makes of them."
         )
 
 

@@ -76,13 +76,15 @@ def quantize_weights(weights: np.ndarray, axis: int | None) -> Quantized:
     return Quantized(codes, scale.astype(f32).reshape(-1), np.zeros(scale.size, np.int64))
 
 
-def symmetric(x: np.ndarray) -> Quantized:
+def symmetric(x: np.ndarray, allow_nonfinite: bool = False) -> Quantized:
     """Quantize each row of ``x`` with zero point 0: ``scale = max|x| / 127``.
 
     Parameters
     ----------
     x : float32 [groups, n]
         One row for every group of values that shares a scale.
+    allow_nonfinite : bool
+        Follow the kernel where NaN and infinity lead it; otherwise they are an ``InputError``.
 
     Returns
     -------
@@ -93,10 +95,14 @@ def symmetric(x: np.ndarray) -> Quantized:
     Notes
     -----
     ``NeonSymmetricQuantizeFloats``. The codes are multiplied by 127/max, a division of its own,
-    not by 1/scale.
+    not by 1/scale. Infinity makes the scale infinite, and 127/max zero: every finite value gets
+    code 0, infinity itself (times zero) NaN, whose code is -127. What a NaN does to the range
+    depends on where it stands (``_largest_past_nan``).
     """
     largest = np.max(np.abs(x), axis=1)
-    _refuse_infinite(-largest, largest, largest)
+    ordinary = _has_range(-largest, largest, largest, allow_nonfinite)
+    for row in np.flatnonzero(np.isnan(largest)):
+        largest[row] = _largest_past_nan(x[row])
     flat = largest == 0
     with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
         scale = np.where(flat, f32(1), largest / f32(127))
@@ -104,14 +110,15 @@ def symmetric(x: np.ndarray) -> Quantized:
         v = x * inverse[:, None]
     head, tail = _split(v)
     codes = np.empty(x.shape, np.int8)
-    codes[:, : head.shape[1]] = np.clip(_round_head(head, inverse), -127, 127)
+    ordinary = ordinary and np.isfinite(inverse).all()
+    codes[:, : head.shape[1]] = np.clip(_round_head(head, ordinary), -127, 127)
     # 127/max overflows below a range of 3.7e-37; the tail's conversion then gives the smallest code
-    exact = np.where(np.isfinite(tail), _round_half_away(tail), -127)
-    codes[:, head.shape[1] :] = np.clip(exact, -127, 127)
+    codes[:, head.shape[1] :] = np.clip(_int32(_round_half_away(tail)), -127, 127)
+    codes[flat] = 0
     return Quantized(codes, scale, np.zeros(len(x), np.int32))
 
 
-def asymmetric(x: np.ndarray) -> Quantized:
+def asymmetric(x: np.ndarray, allow_nonfinite: bool = False) -> Quantized:
     """Quantize each row of ``x`` over its own range: ``scale = (max - min) / 255``.
 
     The range always contains 0, so that zero has a code of its own: the zero point.
@@ -120,6 +127,8 @@ def asymmetric(x: np.ndarray) -> Quantized:
     ----------
     x : float32 [groups, n]
         One row for every group of values that shares a scale.
+    allow_nonfinite : bool
+        Follow the kernel where NaN and infinity lead it; otherwise they are an ``InputError``.
 
     Returns
     -------
@@ -132,17 +141,26 @@ def asymmetric(x: np.ndarray) -> Quantized:
     ``NeonAsymmetricQuantizeFloats``. The range is a float32 difference, scale and zero point are
     float64, the inverse that multiplies the values is float32. The scale is not adjusted after the
     zero point has been rounded, so codes may be clamped by one step at an end of the range.
+
+    An infinite range (infinity, or ends over 3.4e38 apart) makes the scale infinite and its inverse
+    zero: every finite value gets the zero point's code, which is 127, or 0 when infinity over
+    infinity made it NaN. What a NaN does to the range depends on where it stands
+    (``_range_past_nan``).
     """
     low, high = _range_with_zero(x)
-    flat = low == high
-    span = np.where(flat, f32(255), high - low)
-    scale = span.astype(np.float64) / 255.0
-    # of the two ends, the one nearer to zero gives the zero point with the smaller error
-    from_low = -128 - low / scale
-    from_high = 127 - high / scale
-    low_is_nearer = 128 + np.abs(low / scale) < 127 + np.abs(high / scale)
+    with np.errstate(over="ignore", invalid="ignore"):
+        ordinary = _has_range(low, high, high - low, allow_nonfinite)
+        for row in np.flatnonzero(np.isnan(low)):
+            low[row], high[row] = _range_past_nan(x[row])
+        flat = low == high
+        span = np.where(flat, f32(255), high - low)
+        scale = span.astype(np.float64) / 255.0
+        # of the two ends, the one nearer to zero gives the zero point with the smaller error
+        from_low = -128 - low / scale
+        from_high = 127 - high / scale
+        low_is_nearer = 128 + np.abs(low / scale) < 127 + np.abs(high / scale)
     zero_point = _round_half_away(np.clip(np.where(low_is_nearer, from_low, from_high), -128, 127))
-    zero_point = np.where(flat, 0, zero_point).astype(np.int32)
+    zero_point = np.where(flat | np.isnan(zero_point), 0, zero_point).astype(np.int32)
     scale = scale.astype(f32)
     with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
         inverse = np.where(scale == 0, 0.0, 1.0 / scale.astype(np.float64)).astype(f32)
@@ -151,7 +169,8 @@ def asymmetric(x: np.ndarray) -> Quantized:
     codes = np.empty(x.shape, np.int8)
     # the kernel adds the zero point in int32, where an overflowed code may wrap, as it does here;
     # in the tail it adds in float32, and a NaN (zero times an overflowed 1/scale) gives code 0
-    whole = _round_head(head, inverse)
+    ordinary = ordinary and np.isfinite(inverse).all()
+    whole = _round_head(head, ordinary)
     whole += zero_point[:, None]
     codes[:, : head.shape[1]] = np.clip(whole, -128, 127, out=whole)
     exact = np.nan_to_num(_round_half_away(tail) + zero_point[:, None], nan=0)
@@ -181,6 +200,8 @@ def asymmetric_xnnpack(x: np.ndarray) -> Quantized:
     """
     x = flush_denormals(x)
     low, high = _range_with_zero(x)
+    with np.errstate(over="ignore", invalid="ignore"):
+        _has_range(low, high, high - low, False)
     with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
         factor = np.where(low == high, f32(1), f32(255) / (high - low))
         low_scaled, high_scaled = low * factor, high * factor
@@ -194,9 +215,9 @@ def asymmetric_xnnpack(x: np.ndarray) -> Quantized:
     return Quantized(np.clip(codes, -128, 127).astype(np.int8), scale, zero_point)
 
 
-def by_flag(x: np.ndarray, asymmetric_inputs: bool) -> Quantized:
+def by_flag(x: np.ndarray, asymmetric_inputs: bool, allow_nonfinite: bool = False) -> Quantized:
     """Quantize each row of ``x`` as the file's ``asymmetric_quantize_inputs`` says."""
-    return asymmetric(x) if asymmetric_inputs else symmetric(x)
+    return (asymmetric if asymmetric_inputs else symmetric)(x, allow_nonfinite)
 
 
 def fixed_reference(x: np.ndarray, scale: np.ndarray) -> np.ndarray:
@@ -233,21 +254,89 @@ def flush_denormals(x: np.ndarray) -> np.ndarray:
 
 
 def _range_with_zero(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    low = np.minimum(x.min(axis=1), f32(0))
-    high = np.maximum(x.max(axis=1), f32(0))
-    with np.errstate(over="ignore", invalid="ignore"):
-        _refuse_infinite(low, high, high - low)
-    return low, high
+    """Smallest and largest value of each row and 0; both NaN where the row holds a NaN."""
+    return np.minimum(x.min(axis=1), f32(0)), np.maximum(x.max(axis=1), f32(0))
 
 
-def _refuse_infinite(low: np.ndarray, high: np.ndarray, span: np.ndarray) -> None:
+def _has_range(low: np.ndarray, high: np.ndarray, span: np.ndarray, allow_nonfinite: bool) -> bool:
+    """Whether every row's range is a float32 number; an error where it must be."""
     if np.isfinite(span).all():
-        return
+        return True
+    if allow_nonfinite:
+        return False
     row = int(np.argmin(np.isfinite(span)))
     raise InputError(
         f"the input spans {low[row]:g} to {high[row]:g}, a range that float32 cannot hold, so it "
         "has no scale; pass finite values within about +-1.7e38."
     )
+
+
+def _range_past_nan(row: np.ndarray) -> tuple[np.float32, np.float32]:
+    """The range that the x86 kernel finds in a row with NaN; it always contains 0.
+
+    Four lanes take every fourth value. A comparison with NaN is false, and the SSE instructions
+    then keep the second operand, the newer value: a lane forgets all that came before its last NaN.
+    ``NeonMinMax`` with ``_mm_min_ps`` and ``_mm_max_ps``.
+    """
+    whole = len(row) - len(row) % 4
+    low = high = f32(0)
+    if whole:
+        lanes = [_after_last_nan(lane) for lane in row[:whole].reshape(-1, 4).T]
+        low = _smaller(low, _across(np.less, [lane.min() for lane in lanes]))
+        high = _larger(high, _across(np.greater, [lane.max() for lane in lanes]))
+    if whole < len(row):
+        rest = _minmax_element(row[whole:])
+        low, high = _smaller(low, rest[0]), _larger(high, rest[1])
+    return low, high
+
+
+def _largest_past_nan(row: np.ndarray) -> np.float32:
+    """max|x| as the x86 kernel finds it in a row with NaN; it may be NaN."""
+    low, high = _minmax_element(row)
+    return _larger(np.abs(low), np.abs(high))
+
+
+def _minmax_element(row: np.ndarray) -> tuple[np.float32, np.float32]:
+    """C++'s ``std::minmax_element``: takes values in pairs, and NaN is neither less nor more."""
+    row = row.tolist()
+    low = high = row[0]
+    if len(row) > 1:
+        low, high = (row[1], row[0]) if row[1] < row[0] else (row[0], row[1])
+    for at in range(2, len(row) - 1, 2):
+        one, other = row[at : at + 2]
+        small, large = (other, one) if other < one else (one, other)
+        low, high = _smaller(low, small), (high if large < high else large)
+    if len(row) > 2 and len(row) % 2:
+        last = row[-1]
+        if last < low:
+            low = last
+        elif not last < high:
+            high = last
+    return f32(low), f32(high)
+
+
+def _after_last_nan(lane: np.ndarray) -> np.ndarray:
+    """What an SSE lane still knows at its end: NaN itself where that came last."""
+    last = np.flatnonzero(np.isnan(lane)).max(initial=-1)
+    return lane[min(last + 1, len(lane) - 1) :]
+
+
+def _across(better, lanes: list[np.float32]) -> np.float32:
+    """The four lanes' ends reduced to one, where a NaN again yields to the second operand."""
+    first, second, third, fourth = lanes
+    left = first if better(first, third) else third
+    right = second if better(second, fourth) else fourth
+    return right if better(right, left) else left
+
+
+def _smaller(kept: np.float32, new: np.float32) -> np.float32:
+    """``std::min``: the first operand unless the second is less."""
+    return new if new < kept else kept
+
+
+def _larger(kept: np.float32, new: np.float32) -> np.float32:
+    """``std::max``: the first operand unless it is less."""
+    return new if kept < new else kept
 
 
 def _split(v: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -268,9 +357,9 @@ def _int32(whole: np.ndarray) -> np.ndarray:
     return np.where(np.abs(whole) < 2.0**31, whole, INT32.min).astype(np.int32)
 
 
-def _round_head(v: np.ndarray, inverse: np.ndarray) -> np.ndarray:
-    """int32 of float32 ``v``, the values of a row times its inverse scale; ``v`` is used up."""
-    return _round_x86(v) if np.isfinite(inverse).all() else _round_overflowed(v)
+def _round_head(v: np.ndarray, ordinary: bool) -> np.ndarray:
+    """int32 of float32 ``v``; ``v`` is used up where it is ``ordinary``, not beyond int32 or NaN."""
+    return _round_x86(v) if ordinary else _round_overflowed(v)
 
 
 def _round_x86(v: np.ndarray) -> np.ndarray:
@@ -284,9 +373,9 @@ def _round_x86(v: np.ndarray) -> np.ndarray:
 
 
 def _round_overflowed(v: np.ndarray) -> np.ndarray:
-    """The same where an inverse scale is infinite: past int32 lie its largest or smallest value.
+    """The same where values are NaN or past int32, which has its largest or smallest for them.
 
-    NaN, from zero times infinity, becomes the smallest.
+    NaN (also zero times infinity) becomes the smallest.
     """
     wide = np.trunc(v + np.copysign(f32(0.5), v)).astype(np.float64)
     return np.clip(np.nan_to_num(wide, nan=INT32.min), INT32.min, INT32.max).astype(np.int32)

@@ -70,6 +70,7 @@ def compare(
     model: Graph | bytes | str | Path,
     x: np.ndarray | dict[str, np.ndarray],
     kernels: str = "optimized",
+    allow_nonfinite: bool = False,
 ) -> Comparison:
     """Our trace against the runtime's own memory, tensor by tensor, bit for bit.
 
@@ -83,6 +84,9 @@ def compare(
     x : array, or dict of arrays by input name
     kernels : {"optimized", "reference", "xnnpack"}
         On ``xnnpack`` scratch cannot be read: outputs are compared, and a note says so.
+    allow_nonfinite : bool
+        Feed both sides NaN and infinity too. A NaN then equals any NaN: its bits say which
+        instruction made it, and carry no value.
 
     Returns
     -------
@@ -90,7 +94,7 @@ def compare(
         Rows (operator, tensor, elements, equal, largest difference) and notes.
     """
     graph, content = read_both(model)
-    whole = run_both(graph, content, x, kernels)
+    whole = run_both(graph, content, x, kernels, allow_nonfinite)
     rows: list[Row] = []
     notes: list[str] = []
     for op in graph.operators:
@@ -105,7 +109,7 @@ def compare(
             notes.append(f"{op.name}: not compared, the runtime hides its input.")
             continue
         try:
-            _, trace = interpreter.run(alone, fed, kernels)
+            _, trace = interpreter.run(alone, fed, kernels, allow_nonfinite=allow_nonfinite)
         except InputError as error:
             notes.append(f"{op.name}: not compared, the runtime fed it such values: {error}")
             continue
@@ -113,7 +117,7 @@ def compare(
             notes.append(f"{op.name}: not compared, drqsim does not simulate this form: {error}")
             continue
         try:
-            real = run(alone, fed, kernels)
+            real = run(alone, fed, kernels, allow_nonfinite)
         except ModelFileError as error:  # XNNPACK fails on a DEQUANTIZE of a constant alone
             notes.append(f"{op.name}: not compared alone: {error}")
             continue
@@ -154,6 +158,7 @@ def _row(operator: str, tensor: str, ours: np.ndarray, theirs: np.ndarray) -> Ro
         )
     bits = np.dtype(f"u{ours.dtype.itemsize}")
     equal = np.ascontiguousarray(ours).view(bits) == np.ascontiguousarray(theirs).view(bits)
+    equal |= (ours != ours) & (theirs != theirs)  # NaN
     with np.errstate(invalid="ignore"):  # infinity minus infinity, in a model that overflows
         difference = np.abs(ours.astype(np.float64) - theirs.astype(np.float64))
     difference = np.where(equal, 0, difference)

@@ -73,6 +73,7 @@ def run(
     model: Graph | bytes | str | Path,
     x: np.ndarray | dict[str, np.ndarray],
     kernels: str = "optimized",
+    allow_nonfinite: bool = False,
 ) -> RuntimeRun:
     """Run a model in the installed runtime and read every tensor that it exposes.
 
@@ -84,6 +85,8 @@ def run(
         The inputs, in the model's own shape and dtype, finite.
     kernels : {"optimized", "reference", "xnnpack"}
         The runtime's resolver.
+    allow_nonfinite : bool
+        Whether NaN and infinity may be fed.
 
     Returns
     -------
@@ -97,16 +100,20 @@ def run(
     InputError
         When ``x`` does not fit the model.
     """
-    return run_both(*read_both(model), x, kernels)
+    return run_both(*read_both(model), x, kernels, allow_nonfinite)
 
 
 def run_both(
-    graph: Graph, content: bytes, x: np.ndarray | dict[str, np.ndarray], kernels: str
+    graph: Graph,
+    content: bytes,
+    x: np.ndarray | dict[str, np.ndarray],
+    kernels: str,
+    allow_nonfinite: bool = False,
 ) -> RuntimeRun:
     """The same with a model that is a graph and its bytes already."""
     if kernels not in _RESOLVERS:
         raise InputError(f"kernels is {kernels!r}; expected one of {', '.join(_RESOLVERS)}.")
-    inputs = interpreter.inputs_by_index(graph, x)
+    inputs = interpreter.inputs_by_index(graph, x, allow_nonfinite)
     try:
         with _quiet():
             runtime = _interpreter(content, kernels)

@@ -71,7 +71,8 @@ def run(call: Call) -> list[np.ndarray]:
 
 def _builtin(call: Call, left, matrix, filter_scale, batches) -> np.ndarray:
     asymmetric = call.operator.options["asymmetric_quantize_inputs"]
-    codes, scale, zero_point = qparams.by_flag(left.reshape(-1, left.shape[-1]), asymmetric)
+    rows = left.reshape(-1, left.shape[-1])
+    codes, scale, zero_point = qparams.by_flag(rows, asymmetric, call.allow_nonfinite)
     codes = codes.reshape(left.shape)
     call.record("input_scale", scale)
     call.record("input_zero_point", zero_point)

@@ -33,6 +33,8 @@ class Call:
         ``reference``, ``optimized`` or ``xnnpack``.
     record : callable
         ``record(name, value, stored=None, reserved=None)`` keeps one intermediate tensor.
+    allow_nonfinite : bool
+        Whether a hybrid kernel may be given NaN and infinity.
     """
 
     operator: Operator
@@ -41,6 +43,7 @@ class Call:
     results: tuple[Tensor, ...]
     kernels: str
     record: Callable[..., None]
+    allow_nonfinite: bool = False
 
     def tensor(self, position: int, what: str) -> Tensor:
         """The file's description of a mandatory input."""

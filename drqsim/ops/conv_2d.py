@@ -94,7 +94,7 @@ def _builtin(call: Call, layer: Layer, x: np.ndarray) -> np.ndarray:
     accumulator_bytes = layer.out_channels * pixels * 4
 
     quantize = qparams.asymmetric if layer.per_channel else qparams.symmetric
-    codes, scale, zero_point = quantize(x.reshape(batch, -1))
+    codes, scale, zero_point = quantize(x.reshape(batch, -1), call.allow_nonfinite)
     codes = codes.reshape(x.shape)
     call.record("input_scale", scale, reserved=slots)
     if layer.per_channel:

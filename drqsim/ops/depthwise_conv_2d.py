@@ -67,12 +67,16 @@ def run(call: Call) -> list[np.ndarray]:
     activation = fused.check(call, call.operator.options["fused_activation_function"])
     unbounded = call.kernels == "xnnpack" and filter_scale is None
     output = fused.apply(pre_activation, activation, unbounded=unbounded)
+    if filter_scale is not None and call.kernels != "reference" and call.allow_nonfinite:
+        # SSE's max and min keep their second operand where they meet NaN: the activation's end
+        packed = output[..., : out - out % 4]
+        packed[np.isnan(packed)] = fused.bounds(activation)[0]
     call.record("output", output)
     return [output]
 
 
 def _hybrid(call, x, filters, filter_scale, bias, rows, cols) -> np.ndarray:
-    codes, scale, zero_point = qparams.asymmetric(x.reshape(len(x), -1))
+    codes, scale, zero_point = qparams.asymmetric(x.reshape(len(x), -1), call.allow_nonfinite)
     codes = codes.reshape(x.shape)
     call.record("input_scale", scale)
     call.record("input_zero_point", zero_point)

@@ -70,7 +70,7 @@ def run(call: Call) -> list[np.ndarray]:
 
 
 def _builtin(call: Call, layer: Layer, x: np.ndarray) -> np.ndarray:
-    codes, scale, zero_point = qparams.asymmetric(x.reshape(len(x), -1))
+    codes, scale, zero_point = qparams.asymmetric(x.reshape(len(x), -1), call.allow_nonfinite)
     codes = codes.reshape(x.shape)
     call.record("input_scale", scale)
     call.record("input_zero_point", zero_point)
