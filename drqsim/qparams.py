@@ -200,9 +200,8 @@ def asymmetric_xnnpack(x: np.ndarray) -> Quantized:
     """
     x = flush_denormals(x)
     low, high = _range_with_zero(x)
-    with np.errstate(over="ignore", invalid="ignore"):
-        _has_range(low, high, high - low, False)
     with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
+        _has_range(low, high, high - low, allow_nonfinite=False)
         factor = np.where(low == high, f32(1), f32(255) / (high - low))
         low_scaled, high_scaled = low * factor, high * factor
         low_is_nearer = (f32(-128) + low_scaled) + (f32(127) + high_scaled) > 0
@@ -267,7 +266,8 @@ def _has_range(low: np.ndarray, high: np.ndarray, span: np.ndarray, allow_nonfin
     row = int(np.argmin(np.isfinite(span)))
     raise InputError(
         f"the input spans {low[row]:g} to {high[row]:g}, a range that float32 cannot hold, so it "
-        "has no scale; pass finite values within about +-1.7e38."
+        "has no scale; pass finite values within about +-1.7e38, or allow_nonfinite=True to see "
+        "what the runtime makes of them."
     )
 
 

@@ -68,9 +68,7 @@ def run(call: Call) -> list[np.ndarray]:
     unbounded = call.kernels == "xnnpack" and filter_scale is None
     output = fused.apply(pre_activation, activation, unbounded=unbounded)
     if filter_scale is not None and call.kernels != "reference" and call.allow_nonfinite:
-        # SSE's max and min keep their second operand where they meet NaN: the activation's end
-        packed = output[..., : out - out % 4]
-        packed[np.isnan(packed)] = fused.bounds(activation)[0]
+        fused.lower_nan(output[..., : out - out % 4], activation)  # the groups of four channels
     call.record("output", output)
     return [output]
 

@@ -71,8 +71,13 @@ def _activate(call: Call, x: np.ndarray) -> np.ndarray:
     if activation == "TANH":
         return eigen.tanh(x)
     if activation == "SIGN_BIT":
+        if np.isnan(x).any():
+            raise InputError("its fused SIGN_BIT reads the sign of a NaN, which has no meaning.")
         return np.signbit(x).astype(f32)
-    return fused.apply(x, fused.check(call, activation), unbounded=True)
+    output = fused.apply(x, fused.check(call, activation), unbounded=True)
+    if call.allow_nonfinite and activation != "NONE":
+        fused.lower_nan(output, activation)
+    return output
 
 
 def _builtin(call: Call, rows, matrix, filter_scale, bias, shape) -> np.ndarray:

@@ -29,6 +29,14 @@ def apply(x: np.ndarray, activation: str, unbounded: bool = False) -> np.ndarray
     return np.minimum(clamped, high, out=clamped)
 
 
+def lower_nan(x: np.ndarray, activation: str) -> None:
+    """Where ``x`` is NaN, put the lower end: a clamp in which the bound, not the value, survives.
+
+    ``_mm_max_ps(x, low)`` and ``std::max(low, x)`` are such clamps, ``std::max(x, low)`` is not.
+    """
+    x[np.isnan(x)] = bounds(activation)[0]
+
+
 def clamp(x: np.ndarray, activation: str, unbounded: bool = False) -> np.ndarray:
     """The same by comparisons, as in the kernels without weights: a negative zero passes."""
     low, high = bounds(activation, unbounded)

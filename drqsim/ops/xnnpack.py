@@ -10,6 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 from drqsim import qparams
+from drqsim.errors import InputError
 from drqsim.graph import Operator
 from drqsim.ops.call import Call
 from drqsim.ops.floats import fma
@@ -46,8 +47,24 @@ def why_builtin(op: Operator, shape: tuple[int, ...], scale: np.ndarray) -> str:
 
 
 def quantize_input(call: Call, rows: np.ndarray, shape: tuple[int, ...]) -> qparams.Quantized:
-    """Quantize an input, a scale for each of ``rows``, and record it; the codes in ``shape``."""
-    codes, scale, zero_point = qparams.asymmetric_xnnpack(rows)
+    """Quantize an input, a scale for each of ``rows``, and record it; the codes in ``shape``.
+
+    Raises
+    ------
+    InputError
+        When a row holds NaN or infinity or spans more than float32 can: what XNNPACK then computes
+        depends on the CPU.
+    """
+    try:
+        codes, scale, zero_point = qparams.asymmetric_xnnpack(rows)
+    except InputError as error:
+        if not call.allow_nonfinite:
+            raise
+        raise InputError(
+            f"{str(error).partition(';')[0]}. XNNPACK's codes are undefined there: they depend on "
+            "the width of the CPU's vectors. Pass kernels='optimized' to see what the builtin "
+            "kernels make of such values."
+        ) from None
     codes = codes.reshape(shape)
     call.record("input_scale", scale, stored="delegate")
     call.record("input_zero_point", zero_point, stored="delegate")
