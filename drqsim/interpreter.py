@@ -10,6 +10,7 @@ import numpy as np
 
 from drqsim.errors import InputError, ModelFileError, UnsupportedOperatorError
 from drqsim.graph import Graph, Operator, shorten
+from drqsim.hazards import hazards_of_input
 from drqsim.ops import TABLE
 from drqsim.ops.call import Call
 from drqsim.tflite_schema import completed
@@ -75,16 +76,21 @@ def run(
     }
     values |= inputs_by_index(graph, x, allow_nonfinite)
     records: list[TensorRecord] = []
+    beware: list[tuple[str, str]] = []
     for at, op in enumerate(graph.operators):
-        _run_operator(graph, op, at, values, kernels, keep, records, allow_nonfinite)
+        seen = _run_operator(graph, op, at, values, kernels, keep, records, allow_nonfinite)
+        beware += [(op.name, text) for text in hazards_of_input(op, seen, allow_nonfinite)]
         for index in (*op.inputs, *op.outputs):
             if graph.lifetime(index)[1] <= at:  # nobody reads it any more
                 values.pop(index, None)
     outputs = {graph.tensors[i].name: values[i] for i in graph.outputs}
-    return outputs, Trace(records, kernels)
+    return outputs, Trace(records, kernels, beware)
 
 
-def _run_operator(graph: Graph, op: Operator, at: int, values, kernels, keep, records, allow_nonfinite) -> None:
+def _run_operator(
+    graph: Graph, op: Operator, at: int, values, kernels, keep, records, allow_nonfinite
+) -> dict[str, np.ndarray]:
+    """Run one operator; returns the values from which its hazards show."""
     if not op.outputs:
         raise ModelFileError(f"{op.name} has no output in the file.")
     activations = [i for i in op.inputs if i >= 0 and graph.tensors[i].is_fed]
@@ -97,7 +103,13 @@ def _run_operator(graph: Graph, op: Operator, at: int, values, kernels, keep, re
     indices = dict(zip(numbered("input"), activations, strict=False))
     indices |= dict(zip(numbered("output"), op.outputs, strict=False))
 
+    seen: dict[str, np.ndarray] = {}
+
     def record(name: str, value: np.ndarray, stored: str | None = None, reserved=None) -> None:
+        if name.startswith(("input", "filter")):
+            seen[name] = value
+            if stored == "delegate":
+                seen["in_delegate"] = value
         index = indices.get(name)
         born, dies = (at, at) if index is None else graph.lifetime(index)
         if (stored or usual_place(name)) in ("file", "persistent"):
@@ -126,6 +138,7 @@ def _run_operator(graph: Graph, op: Operator, at: int, values, kernels, keep, re
             f"{op.name} has {len(op.outputs)} outputs in the file; it makes {len(outputs)}."
         )
     values.update(zip(op.outputs, outputs, strict=True))
+    return seen
 
 
 def inputs_by_index(

@@ -266,8 +266,8 @@ def _has_range(low: np.ndarray, high: np.ndarray, span: np.ndarray, allow_nonfin
     row = int(np.argmin(np.isfinite(span)))
     raise InputError(
         f"the input spans {low[row]:g} to {high[row]:g}, a range that float32 cannot hold, so it "
-        "has no scale; pass finite values within about +-1.7e38, or allow_nonfinite=True to see "
-        "what the runtime makes of them."
+        "has no scale; pass finite values within about +-1.7e38. (Convolutions and matrix "
+        "products of the builtin kernels also run with allow_nonfinite=True.)"
     )
 
 

@@ -173,11 +173,16 @@ class Trace:
     """The records of a run, in the order in which the tensors came into being.
 
     ``trace["conv_2d_0/accumulator"]`` is one record, ``trace.op("conv_2d_0")`` all of an operator;
-    iterating gives every record. As text and in a notebook it prints as a table.
+    iterating gives every record. As text and in a notebook it prints as a table, with its
+    ``hazards`` below: pairs (operator, sentence) on what in this run's input an operator could not
+    quantize well.
     """
 
-    def __init__(self, records: list[TensorRecord], kernels: str):
+    def __init__(
+        self, records: list[TensorRecord], kernels: str, hazards: list[tuple[str, str]] | None = None
+    ):
         self.kernels = kernels
+        self.hazards = hazards or []
         self._records = {record.key: record for record in records}
 
     def __getitem__(self, key: str) -> TensorRecord:
@@ -227,10 +232,14 @@ class Trace:
         ]
 
     def __repr__(self) -> str:
-        return text_table(HEADER, self.rows(), right=(4,))
+        table = text_table(HEADER, self.rows(), right=(4,))
+        return "\n".join([table, *(f"{operator}: {text}" for operator, text in self.hazards)])
 
     def _repr_html_(self) -> str:
-        return html_table(HEADER, self.rows(), right=(4,), kinds=[kind_class(r) for r in self])
+        table = html_table(HEADER, self.rows(), right=(4,), kinds=[kind_class(r) for r in self])
+        if not self.hazards:
+            return table
+        return table + html_table(("beware",), [(": ".join(pair),) for pair in self.hazards])
 
 
 HEADER = ("tensor", "type", "role", "stored in", "bytes", "stage")
