@@ -107,6 +107,15 @@ def _batch_scales(case: Case) -> str:
     )
 
 
+_CHECKS = {
+    "CONV_2D": (_ignored_activation, _equal_scales, _wrapping_row_sums, _lowest_weight),
+    "DEPTHWISE_CONV_2D": (_one_scale_depthwise, _no_bias_depthwise, _ignored_activation),
+    "FULLY_CONNECTED": (_wrapping_row_sums, _lowest_weight),
+    "BATCH_MATMUL": (_wrapping_row_sums, _batch_scales),
+    "TRANSPOSE_CONV": (_ignored_activation,),
+}
+
+
 class Fed(NamedTuple):
     """An operator with int8 weights, and what it made of its input: a row for each scale."""
 
@@ -273,10 +282,3 @@ _GROUP = {
 _MOVES = set(arrange.FUNCTIONS) | set(cut_and_pad.FUNCTIONS)
 _NONFINITE = (_nan, _infinity)
 _OF_INPUT = (_endless_range, _no_scale, _lost_to_outliers, _all_zero, _wrapping_sums)
-_CHECKS = {
-    "CONV_2D": (_ignored_activation, _equal_scales, _wrapping_row_sums, _lowest_weight),
-    "DEPTHWISE_CONV_2D": (_one_scale_depthwise, _no_bias_depthwise, _ignored_activation),
-    "FULLY_CONNECTED": (_wrapping_row_sums, _lowest_weight),
-    "BATCH_MATMUL": (_wrapping_row_sums, _batch_scales),
-    "TRANSPOSE_CONV": (_ignored_activation,),
-}

@@ -27,6 +27,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from drqsim import nan_range
 from drqsim.errors import InputError
 
 f32 = np.float32
@@ -97,12 +98,12 @@ def symmetric(x: np.ndarray, allow_nonfinite: bool = False) -> Quantized:
     ``NeonSymmetricQuantizeFloats``. The codes are multiplied by 127/max, a division of its own,
     not by 1/scale. Infinity makes the scale infinite, and 127/max zero: every finite value gets
     code 0, infinity itself (times zero) NaN, whose code is -127. What a NaN does to the range
-    depends on where it stands (``_largest_past_nan``).
+    depends on where it stands (``nan_range.py``).
     """
     largest = np.max(np.abs(x), axis=1)
     ordinary = _has_range(-largest, largest, largest, allow_nonfinite)
     for row in np.flatnonzero(np.isnan(largest)):
-        largest[row] = _largest_past_nan(x[row])
+        largest[row] = nan_range.largest(x[row])
     flat = largest == 0
     with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
         scale = np.where(flat, f32(1), largest / f32(127))
@@ -145,13 +146,13 @@ def asymmetric(x: np.ndarray, allow_nonfinite: bool = False) -> Quantized:
     An infinite range (infinity, or ends over 3.4e38 apart) makes the scale infinite and its inverse
     zero: every finite value gets the zero point's code, which is 127, or 0 when infinity over
     infinity made it NaN. What a NaN does to the range depends on where it stands
-    (``_range_past_nan``).
+    (``nan_range.py``).
     """
     low, high = _range_with_zero(x)
     with np.errstate(over="ignore", invalid="ignore"):
         ordinary = _has_range(low, high, high - low, allow_nonfinite)
         for row in np.flatnonzero(np.isnan(low)):
-            low[row], high[row] = _range_past_nan(x[row])
+            low[row], high[row] = nan_range.with_zero(x[row])
         flat = low == high
         span = np.where(flat, f32(255), high - low)
         scale = span.astype(np.float64) / 255.0
@@ -271,74 +272,6 @@ def _has_range(low: np.ndarray, high: np.ndarray, span: np.ndarray, allow_nonfin
     )
 
 
-def _range_past_nan(row: np.ndarray) -> tuple[np.float32, np.float32]:
-    """The range that the x86 kernel finds in a row with NaN; it always contains 0.
-
-    Four lanes take every fourth value. A comparison with NaN is false, and the SSE instructions
-    then keep the second operand, the newer value: a lane forgets all that came before its last NaN.
-    ``NeonMinMax`` with ``_mm_min_ps`` and ``_mm_max_ps``.
-    """
-    whole = len(row) - len(row) % 4
-    low = high = f32(0)
-    if whole:
-        lanes = [_after_last_nan(lane) for lane in row[:whole].reshape(-1, 4).T]
-        low = _smaller(low, _across(np.less, [lane.min() for lane in lanes]))
-        high = _larger(high, _across(np.greater, [lane.max() for lane in lanes]))
-    if whole < len(row):
-        rest = _minmax_element(row[whole:])
-        low, high = _smaller(low, rest[0]), _larger(high, rest[1])
-    return low, high
-
-
-def _largest_past_nan(row: np.ndarray) -> np.float32:
-    """max|x| as the x86 kernel finds it in a row with NaN; it may be NaN."""
-    low, high = _minmax_element(row)
-    return _larger(np.abs(low), np.abs(high))
-
-
-def _minmax_element(row: np.ndarray) -> tuple[np.float32, np.float32]:
-    """C++'s ``std::minmax_element``: takes values in pairs, and NaN is neither less nor more."""
-    row = row.tolist()
-    low = high = row[0]
-    if len(row) > 1:
-        low, high = (row[1], row[0]) if row[1] < row[0] else (row[0], row[1])
-    for at in range(2, len(row) - 1, 2):
-        one, other = row[at : at + 2]
-        small, large = (other, one) if other < one else (one, other)
-        low, high = _smaller(low, small), (high if large < high else large)
-    if len(row) > 2 and len(row) % 2:
-        last = row[-1]
-        if last < low:
-            low = last
-        elif not last < high:
-            high = last
-    return f32(low), f32(high)
-
-
-def _after_last_nan(lane: np.ndarray) -> np.ndarray:
-    """What an SSE lane still knows at its end: NaN itself where that came last."""
-    last = np.flatnonzero(np.isnan(lane)).max(initial=-1)
-    return lane[min(last + 1, len(lane) - 1) :]
-
-
-def _across(better, lanes: list[np.float32]) -> np.float32:
-    """The four lanes' ends reduced to one, where a NaN again yields to the second operand."""
-    first, second, third, fourth = lanes
-    left = first if better(first, third) else third
-    right = second if better(second, fourth) else fourth
-    return right if better(right, left) else left
-
-
-def _smaller(kept: np.float32, new: np.float32) -> np.float32:
-    """``std::min``: the first operand unless the second is less."""
-    return new if new < kept else kept
-
-
-def _larger(kept: np.float32, new: np.float32) -> np.float32:
-    """``std::max``: the first operand unless it is less."""
-    return new if kept < new else kept
-
-
 def _split(v: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The values the x86 kernels handle eight at a time, and the last ``n % 8`` of each row."""
     tail = v.shape[1] - v.shape[1] % 8
@@ -358,7 +291,7 @@ def _int32(whole: np.ndarray) -> np.ndarray:
 
 
 def _round_head(v: np.ndarray, ordinary: bool) -> np.ndarray:
-    """int32 of float32 ``v``; ``v`` is used up where it is ``ordinary``, not beyond int32 or NaN."""
+    """int32 of float32 ``v``: used up when ``ordinary``, without NaN and values past int32."""
     return _round_x86(v) if ordinary else _round_overflowed(v)
 
 

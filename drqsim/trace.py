@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import count
 
@@ -179,10 +179,13 @@ class Trace:
     """
 
     def __init__(
-        self, records: list[TensorRecord], kernels: str, hazards: list[tuple[str, str]] | None = None
+        self,
+        records: list[TensorRecord],
+        kernels: str,
+        hazards: Iterable[tuple[str, str]] = (),
     ):
         self.kernels = kernels
-        self.hazards = hazards or []
+        self.hazards = list(hazards)
         self._records = {record.key: record for record in records}
 
     def __getitem__(self, key: str) -> TensorRecord:

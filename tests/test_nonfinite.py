@@ -5,7 +5,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-import drqsim
 from drqsim import litert
 from tests.strategies import (
     hybrid_batch_matmul,

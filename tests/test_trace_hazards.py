@@ -181,12 +181,11 @@ def test_values_that_leave_float32_inside_a_model_are_noted():
 
 def test_a_hybrid_operator_refuses_what_came_out_infinite_unless_it_is_allowed():
     first, second = dense(1, 16), dense(1, 3)
-    tensors = list(first.tensors)
-    more = [t for t in second.tensors[1:]]
-    at = len(tensors)
-    op = Operator("FULLY_CONNECTED", "fully_connected_1", (3, at, at + 1), (at + 2,),
-                  second.operators[0].options)  # fmt: skip
-    both = Graph((*tensors, *more), (*first.operators, op), first.inputs, (at + 2,))
+    at = len(first.tensors)
+    reads, options = (3, at, at + 1), second.operators[0].options
+    op = Operator("FULLY_CONNECTED", "fully_connected_1", reads, (at + 2,), options)
+    tensors = (*first.tensors, *second.tensors[1:])
+    both = Graph(tensors, (*first.operators, op), first.inputs, (at + 2,))
     x = ordinary(1, 16)
     x[0, 0] = 3e38
     with pytest.raises(drqsim.InputError, match="While running fully_connected_1: the input spans"):
@@ -246,8 +245,8 @@ def test_the_sign_of_nan_is_refused():
 def test_a_fused_tanh_has_the_bits_of_the_runtime(kernels, data):
     graph, x = data.draw(hybrid_dense(kernels))
     (op,) = graph.operators
-    fused = Operator(op.code, op.name, op.inputs, op.outputs,
-                     dict(op.options) | {"fused_activation_function": "TANH"})  # fmt: skip
+    options = dict(op.options) | {"fused_activation_function": "TANH"}
+    fused = Operator(op.code, op.name, op.inputs, op.outputs, options)
     graph = Graph(graph.tensors, (fused,), graph.inputs, graph.outputs)
     comparison = litert.compare(graph, x, kernels)
     assert comparison.exact, f"\n{graph}\n{comparison}"
