@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import drqsim
-from drqsim import qparams
+from drqsim import nan_range, qparams
 
 f32 = np.float32
 
@@ -108,6 +108,46 @@ def test_a_range_past_float32_has_no_asymmetric_scale():
     with pytest.raises(drqsim.InputError, match="-3e\\+38 to 3e\\+38"):
         qparams.asymmetric(row(-3e38, 3e38))
     assert qparams.symmetric(row(-3e38, 3e38)).codes.tolist() == [[-127, 127]]
+
+
+def test_a_lane_forgets_what_came_before_its_last_nan():
+    # four lanes; the first, 300 and NaN, has forgotten the 300: the range is [0, 255], the scale 1
+    x = row(300, 2, 3, 255, np.nan, 1, 1, 1)
+    codes, scale, zero_point = qparams.asymmetric(x, allow_nonfinite=True)
+    assert (scale, zero_point) == (1, -128)
+    # 300 is cut; NaN is int32's smallest value, from which the zero point wraps to a large one
+    assert codes.tolist() == [[127, -126, -125, 127, 127, -127, -127, -127]]
+    assert qparams.asymmetric(row(np.nan, 2, 3, 4, 5, 1, 1, 1), True).scale == f32(5 / 255)
+
+
+def test_nan_in_the_last_values_empties_the_range_or_not():
+    assert qparams.asymmetric(row(1, np.nan), True).codes.tolist() == [[0, 0]]
+    # the pair (NaN, 1) takes its second value for the larger one
+    codes, scale, zero_point = qparams.asymmetric(row(np.nan, 1), True)
+    assert (codes.tolist(), scale, zero_point) == ([[0, 127]], f32(1 / 255), -128)
+
+
+def test_a_symmetric_scale_may_be_nan():
+    codes, scale, _ = qparams.symmetric(row(np.nan, 1, 2), True)
+    assert np.isnan(scale) and codes.tolist() == [[-127, -127, -127]]
+    codes, scale, _ = qparams.symmetric(row(1, np.nan, 2), True)
+    assert scale == f32(2 / 127) and codes.tolist() == [[64, -127, 127]]
+
+
+def test_an_infinite_range_has_one_code_for_all_finite_values():
+    codes, scale, zero_point = qparams.asymmetric(row(-np.inf, 1, 2), True)
+    assert (scale, zero_point) == (np.inf, 127) and codes.tolist() == [[0, 127, 127]]
+    codes, scale, zero_point = qparams.asymmetric(row(-3e38, 3e38), True)
+    assert (scale, zero_point) == (np.inf, 127) and codes.tolist() == [[127, 127]]
+    codes, scale, _ = qparams.symmetric(row(np.inf, 1, -2), True)
+    assert scale == np.inf and codes.tolist() == [[-127, 0, 0]]
+
+
+def test_without_nan_its_range_is_the_plain_one():
+    x = np.random.default_rng(0).normal(size=(50, 23)).astype(f32)
+    for values in x:
+        assert nan_range.largest(values) == np.abs(values).max()
+        assert nan_range.with_zero(values) == (min(values.min(), 0), max(values.max(), 0))
 
 
 @pytest.mark.parametrize("weights", [np.ones(3), np.empty(0, f32), row(1, np.nan)])
