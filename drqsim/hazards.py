@@ -129,7 +129,9 @@ class Fed(NamedTuple):
     in_delegate: bool
 
 
-def hazards_of_input(op: Operator, values: dict[str, np.ndarray], allow_nonfinite: bool) -> list:
+def hazards_of_input(
+    op: Operator, values: dict[str, np.ndarray], allow_nonfinite: bool
+) -> list[str]:
     """One sentence for everything in an operator's input that its arithmetic cannot hold.
 
     Parameters

@@ -141,25 +141,19 @@ def test_a_dense_layer_leaves_the_product_out():
     assert litert.run(graph, x, "optimized", True).outputs["y"].tolist() == [[0, 1, 2]]
 
 
+@pytest.mark.parametrize("code", ["FULLY_CONNECTED", "BATCH_MATMUL"])
 @pytest.mark.parametrize("depth, wraps", [(133_000, False), (133_500, True)])
-def test_a_sum_past_int32(depth, wraps):
-    # 127 * 127 * 133,144 is the first past 2^31
-    filters = Tensor(
-        "filter",
-        (1, depth),
-        np.dtype(np.int8),
-        np.full((1, depth), 127, np.int8),
-        Quantization(np.full(1, 1e-3, f32), np.zeros(1, np.int64), 0),
-    )
-    options = dict(fused_activation_function="NONE", keep_num_dims=False)
-    graph = one_operator(
-        "FULLY_CONNECTED",
-        (1, depth),
-        [filters],
-        (1, 1),
-        asymmetric_quantize_inputs=False,
-        **options,
-    )
+def test_a_sum_past_int32(code, depth, wraps):
+    # 127 * 127 * 133,145 is the first past 2^31
+    values = np.full((1, depth), 127, np.int8)
+    scale = Quantization(np.full(1, 1e-3, f32), np.zeros(1, np.int64), 0)
+    options = {"asymmetric_quantize_inputs": False}
+    if code == "FULLY_CONNECTED":
+        options |= {"fused_activation_function": "NONE", "keep_num_dims": False}
+    else:
+        options |= {"adj_x": False, "adj_y": True}
+    filters = Tensor("filter", values.shape, values.dtype, values, scale)
+    graph = one_operator(code, (1, depth), [filters], (1, 1), **options)
     x = np.ones((1, depth), f32)
     assert ("accumulator wraps" in hazards(graph, x)) == wraps
     assert (drqsim.run(graph, x)[0]["y"].item() < 0) == wraps
