@@ -97,10 +97,7 @@ def compare(
         if op.code not in ops.TABLE:
             notes.append(f"{op.name}: not compared, drqsim does not simulate {op.code}.")
             continue
-        alone, fed = _fed(graph, op.name, whole)
-        if isinstance(x, dict):
-            names = {tensor.name for tensor in alone.tensors if tensor.is_variable}
-            fed |= {name: x[name] for name in names & set(x)}
+        alone, fed = fed_alone(graph, op.name, whole, x)
         if any(value is None for value in fed.values()):
             notes.append(f"{op.name}: not compared, the runtime hides its input.")
             continue
@@ -133,8 +130,13 @@ def compare(
     return Comparison(rows, notes, kernels)
 
 
-def _fed(graph: Graph, name: str, whole: RuntimeRun) -> tuple[Graph, dict[str, np.ndarray]]:
-    """The operator alone, and what the runtime gave it; a dynamic shape becomes the one it had."""
+def fed_alone(
+    graph: Graph, name: str, whole: RuntimeRun, x: np.ndarray | dict[str, np.ndarray]
+) -> tuple[Graph, dict[str, np.ndarray]]:
+    """The operator alone, and what the runtime gave it; a dynamic shape becomes the one it had.
+
+    A state that the caller passed in ``x`` stays as it was passed.
+    """
     alone = graph.extract(name)
     tensors, fed = list(alone.tensors), {}
     for inner in alone.inputs:
@@ -142,6 +144,8 @@ def _fed(graph: Graph, name: str, whole: RuntimeRun) -> tuple[Graph, dict[str, n
         real = whole.tensors[outer]
         tensors[inner] = replace(tensors[inner], shape=real.shape, signature=None)
         fed[tensors[inner].name] = real.value
+    if isinstance(x, dict):
+        fed |= {t.name: x[t.name] for t in tensors if t.is_variable and t.name in x}
     return replace(alone, tensors=tuple(tensors)), fed
 
 
@@ -152,9 +156,18 @@ def _row(operator: str, tensor: str, ours: np.ndarray, theirs: np.ndarray) -> Ro
             f"{theirs.dtype}{list(theirs.shape)} in the runtime {version()}; drqsim is proven "
             "against the version pinned in requirements.txt."
         )
+    equal = int(same_bits(ours, theirs).sum())
+    return Row(operator, tensor, ours.size, equal, difference(ours, theirs))
+
+
+def same_bits(ours: np.ndarray, theirs: np.ndarray) -> np.ndarray:
+    """Which elements have the same bits."""
     bits = np.dtype(f"u{ours.dtype.itemsize}")
-    equal = np.ascontiguousarray(ours).view(bits) == np.ascontiguousarray(theirs).view(bits)
+    return np.ascontiguousarray(ours).view(bits) == np.ascontiguousarray(theirs).view(bits)
+
+
+def difference(ours: np.ndarray, theirs: np.ndarray) -> float:
+    """The largest difference of two elements; none where their bits are the same."""
     with np.errstate(invalid="ignore"):  # infinity minus infinity, in a model that overflows
-        difference = np.abs(ours.astype(np.float64) - theirs.astype(np.float64))
-    difference = np.where(equal, 0, difference)
-    return Row(operator, tensor, ours.size, int(equal.sum()), float(difference.max(initial=0)))
+        apart = np.abs(ours.astype(np.float64) - theirs.astype(np.float64))
+    return float(np.where(same_bits(ours, theirs), 0, apart).max(initial=0))
