@@ -150,14 +150,19 @@ def fed_alone(
 
 
 def _row(operator: str, tensor: str, ours: np.ndarray, theirs: np.ndarray) -> Row:
+    check_kind(f"{operator}/{tensor}", ours, theirs)
+    equal = int(same_bits(ours, theirs).sum())
+    return Row(operator, tensor, ours.size, equal, difference(ours, theirs))
+
+
+def check_kind(who: str, ours: np.ndarray, theirs: np.ndarray) -> None:
+    """Refuse to compare tensors of different shape or type."""
     if ours.shape != theirs.shape or ours.dtype != theirs.dtype:
         raise DrqsimError(
-            f"{operator}/{tensor} is {ours.dtype}{list(ours.shape)} here and "
+            f"{who} is {ours.dtype}{list(ours.shape)} here and "
             f"{theirs.dtype}{list(theirs.shape)} in the runtime {version()}; drqsim is proven "
             "against the version pinned in requirements.txt."
         )
-    equal = int(same_bits(ours, theirs).sum())
-    return Row(operator, tensor, ours.size, equal, difference(ours, theirs))
 
 
 def same_bits(ours: np.ndarray, theirs: np.ndarray) -> np.ndarray:

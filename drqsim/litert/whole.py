@@ -1,9 +1,9 @@
 """A whole model judged twice: every operator fed by the runtime, and from end to end.
 
-Fed with the runtime's own input, an operator that computes with int8 codes gives the runtime's bits.
-From end to end that cannot be promised: the float operators in between agree up to their last bits,
-and a last bit may move a value across a rounding boundary, so that it gets the next code. Such a
-flipped code moves the results by far more than the last bit did. So it is counted.
+Fed with the runtime's own input, an operator that computes with int8 codes gives the runtime's
+bits. From end to end that cannot be promised: the float operators in between agree up to their last
+bits, and a last bit may move a value across a rounding boundary, so that it gets the next code.
+Such a flipped code moves the results by far more than the last bit did. So it is counted.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ import numpy as np
 
 from drqsim import interpreter
 from drqsim.errors import InputError
-from drqsim.graph import Graph
-from drqsim.litert.comparison import difference, fed_alone, same_bits
+from drqsim.graph import Graph, Operator
+from drqsim.litert.comparison import check_kind, difference, fed_alone, same_bits
 from drqsim.litert.runtime import RuntimeRun, read_both, run_both
-from drqsim.trace import Trace, html_table, kind_of, numbered, text_table
+from drqsim.trace import Trace, html_table, kind_of, text_table
 from drqsim.verdict import FLOAT, explain
 
 
@@ -33,7 +33,7 @@ class Judged:
         Its name, and what it computes in, as in ``drqsim.explain``.
     elements, equal : int
         Of its outputs, fed with the runtime's own input: how many, and how many with the runtime's
-        bits. No elements where that could not be compared.
+        bits. Where that could not be compared, these and all that follow are 0.
     fed : float
         The largest difference there, divided by the range of the runtime's output (zero included).
     codes, flipped : int
@@ -91,7 +91,8 @@ class ModelComparison:
         for row in self:
             if row.operator == operator:
                 return row
-        raise InputError(f"The model has no operator {operator!r}; its last is {self.rows[-1]}.")
+        known = ", ".join(row.operator for row in self)
+        raise InputError(f"Nothing was compared of {operator!r}; there is: {known}.")
 
     @property
     def exact(self) -> bool:
@@ -125,10 +126,10 @@ class ModelComparison:
                 row.arithmetic,
                 f"{row.elements:,}" if row.elements else "-",
                 f"{row.equal:,}" if row.elements else "-",
-                f"{row.fed:.1e}" if row.elements else "-",
+                f"{row.fed:.2g}" if row.elements else "-",
                 f"{row.codes:,}" if row.codes else "-",
                 f"{row.flipped:,}" if row.codes else "-",
-                f"{row.apart:.1e}",
+                f"{row.apart:.2g}" if row.elements else "-",
             )
             for row in self
         ]
@@ -136,11 +137,15 @@ class ModelComparison:
     def _summary(self) -> list[str]:
         hybrid = [row for row in self if row.is_hybrid]
         exact = sum(row.is_exact for row in hybrid)
-        return [
+        of_hybrid = [
             f"Fed with the runtime's own input, {exact} of {len(hybrid)} hybrid operators give its "
             "bits in every element.",
-            f"From end to end {self.flipped:,} of {self.codes:,} codes are flipped; the output is "
-            f"{self.difference:.1e} apart, {self.relative_difference:.1e} of its range.",
+            f"From end to end {self.flipped:,} of {self.codes:,} codes are flipped.",
+        ]
+        return [
+            *(of_hybrid if hybrid else ["No operator has a hybrid kernel: all is float32."]),
+            f"The output is {self.difference:.2g} apart from end to end, "
+            f"{self.relative_difference:.2g} of its range.",
             *self.notes,
         ]
 
@@ -195,11 +200,14 @@ def compare_model(
     ours, trace = interpreter.run(graph, x, kernels, record=_KEPT)
     whole = run_both(graph, content, x, kernels)
     verdicts = explain(graph, kernels)
-    notes: list[str] = []
-    rows = [
-        _judge(graph, op, verdicts[op.name].arithmetic, x, kernels, trace, whole, notes)
-        for op in graph.operators
-    ]
+    left_out: dict[str, list[str]] = {}
+    rows = []
+    for op in graph.operators:
+        judged, why = _fed(graph, op, x, whole)
+        if why:
+            left_out.setdefault(why, []).append(op.name)
+        rows.append(_row(op, verdicts[op.name].arithmetic, trace, judged, whole))
+    notes = [f"{', '.join(names)}: not compared, {why}" for why, names in left_out.items()]
     if kernels == "xnnpack":
         notes.append(
             "On the default path XNNPACK's codes cannot be read: of the operators that it takes, "
@@ -211,28 +219,40 @@ def compare_model(
 _KEPT = ("*/output*", "*_quantized*")
 
 
-def _judge(graph, op, arithmetic, x, kernels, trace: Trace, whole: RuntimeRun, notes) -> Judged:
-    mine, theirs = _outputs(trace, op.name), [whole.tensors[i].value for i in op.outputs]
-    seen = [pair for pair in zip(mine, theirs, strict=True) if pair[1] is not None]
-    apart = max((relative(*pair) for pair in seen), default=0.0)
-    elements = equal = flipped = 0
-    codes, fed = _codes(trace, op.name), 0.0
+def _fed(graph: Graph, op: Operator, x, whole: RuntimeRun) -> tuple[Trace | None, str]:
+    """What the operator alone makes of the runtime's own input; else None, and why not."""
+    source = graph.tensor_of(op, 0)
+    if whole.kernels == "xnnpack" and op.code == "DEQUANTIZE" and source.value is not None:
+        return None, "XNNPACK unpacks constants for itself and leaves their tensor unwritten."
     alone, values = fed_alone(graph, op.name, whole, x)
-    if any(value is None for value in values.values()) or not seen:
-        notes.append(f"{op.name}: not compared, the runtime hides what it reads or writes.")
-    else:
-        try:
-            _, judged = interpreter.run(alone, values, kernels, record=_KEPT)
-        except InputError as error:
-            notes.append(f"{op.name}: not compared, the runtime fed it such values: {error}")
-        else:
-            pairs = list(zip(_outputs(judged, op.name), theirs, strict=True))
-            pairs = [pair for pair in pairs if pair[1] is not None]
-            elements = sum(real.size for _, real in pairs)
-            equal = sum(int(same_bits(*pair).sum()) for pair in pairs)
-            fed = max(relative(*pair) for pair in pairs)
-            flipped = int(np.sum(codes != _codes(judged, op.name)))
-    return Judged(op.name, arithmetic, elements, equal, fed, codes.size, flipped, apart)
+    theirs = [whole.tensors[i].value for i in op.outputs]
+    if any(value is None for value in (*values.values(), *theirs)):
+        return None, "the runtime hides what it reads or writes."
+    try:
+        return interpreter.run(alone, values, whole.kernels, record=_KEPT)[1], ""
+    except InputError as error:
+        return None, f"the runtime fed it such values: {error}"
+
+
+def _row(op: Operator, arithmetic: str, ours: Trace, judged: Trace | None, whole) -> Judged:
+    if judged is None:
+        return Judged(op.name, arithmetic, 0, 0, 0.0, 0, 0, 0.0)
+    codes = _codes(ours, op.name)
+    theirs = [whole.tensors[i].value for i in op.outputs]
+    fed = list(zip(_outputs(judged, op.name), theirs, strict=True))
+    through = list(zip(_outputs(ours, op.name), theirs, strict=True))
+    for pair in (*fed, *through):
+        check_kind(op.name, *pair)
+    return Judged(
+        op.name,
+        arithmetic,
+        elements=sum(real.size for real in theirs),
+        equal=sum(int(same_bits(*pair).sum()) for pair in fed),
+        fed=max(relative(*pair) for pair in fed),
+        codes=codes.size,
+        flipped=int(np.sum(codes != _codes(judged, op.name))),
+        apart=max(relative(*pair) for pair in through),
+    )
 
 
 def _outputs(trace: Trace, name: str) -> list[np.ndarray]:
