@@ -284,9 +284,24 @@ def keyword() -> Graph:
     return net.graph(net.op("SOFTMAX", net.dense(net.dense(x, 32, "RELU"), 4), beta=1.0))
 
 
+def recurrent() -> Graph:
+    """A layer that goes through a sequence, and one that makes a single step."""
+    net = Net(14, 5, 2, 20)
+    options = {"fused_activation_function": "TANH", "asymmetric_quantize_inputs": True}
+    reads = (net.codes(24, 20), net.codes(24, 24), net.bias(24), net.state(2, 24))
+    x = net.op("UNIDIRECTIONAL_SEQUENCE_RNN", net.x, *reads, time_major=True, **options)
+    x = net.reshape(x, 10, 24)
+    reads = (net.codes(16, 24), net.codes(16, 16), net.bias(16), net.state(10, 16))
+    x = net.op("RNN", x, *reads, **options | {"asymmetric_quantize_inputs": False})
+    return net.graph(net.op("SOFTMAX", net.dense(x, 6), beta=1.0))
+
+
 FLOAT = (residual, mobile, inception, squeeze_excite, transformer, dense_blocks, decoder, u_net)
 FLOAT += (grouped, mlp, embedding)
-RECURRENT = (lstm, keyword)
+RECURRENT = (lstm, keyword, recurrent)
+# no weights of 1024 elements besides those that are int8 anyway
+SMALL = (squeeze_excite, *RECURRENT)
+WITHOUT_DEPTHWISE = (residual, inception, dense_blocks, transformer, mlp)
 # what the converter quantizes besides convolutions and dense layers: position, channels
 ALSO = {"TRANSPOSE_CONV": (1, 0), "EMBEDDING_LOOKUP": (1, 0), "BATCH_MATMUL": (1, None)}
 
