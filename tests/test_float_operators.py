@@ -174,6 +174,14 @@ def test_integers_flow_too(kernels, dtype):
         Case("RESHAPE", fed(f32([5])) + integers([]), {}),
         Case("RESHAPE", fed(f32([5])), {"new_shape": (0,)}),
         Case("RSQRT", fed(f32([0, 1, 4]))),
+        *(
+            Case(code, fed(x) + integers([0]), {"keep_dims": False}, (x.dtype,))
+            for code in ("REDUCE_MAX", "REDUCE_MIN")
+            for x in (
+                f32([[0, -0.0, 0, 0], [-0.0, 0, 1, -1], [0, 0, -0.0, -0.0]]),
+                np.int32([[-(2**31)], [2**31 - 1]]),
+            )
+        ),
         Case("LOG", fed(f32([0, -0.0, 1, 2.5e38, 3e38]))),
         Case("EQUAL", fed(f32([0, 1e-40, -1e-40]), f32(0)), {}, (np.bool_,)),
         Case("SELECT", fed(np.array(True), f32([[1, 2]]), f32([[3, 4]]))),

@@ -37,18 +37,22 @@ def total(rows: np.ndarray, reference: bool, whole: bool) -> np.ndarray:
 
 
 def largest(rows: np.ndarray, reference: bool, whole: bool) -> np.ndarray:
-    """The largest value; of 0 and -0 the first in the reference kernel, else the last"""
-    best = rows.max(axis=0)
+    """The largest value"""
+    return _signed(rows, rows.max(axis=0), reference)
+
+
+def smallest(rows: np.ndarray, reference: bool, whole: bool) -> np.ndarray:
+    """The smallest value"""
+    return _signed(rows, rows.min(axis=0), reference)
+
+
+def _signed(rows: np.ndarray, best: np.ndarray, reference: bool) -> np.ndarray:
+    """Of 0 and -0, which are equal, the first in the reference kernel, else the last."""
     if rows.dtype == f32 and (best == 0).any():
         order = rows if reference else rows[::-1]
         first = (order == best).argmax(axis=0)
         best = np.take_along_axis(order, first[np.newaxis], axis=0)[0]
     return best
-
-
-def smallest(rows: np.ndarray, reference: bool, whole: bool) -> np.ndarray:
-    """The smallest value; of 0 and -0 as for the largest"""
-    return -largest(-rows, reference, whole)
 
 
 REDUCERS = {"MEAN": mean, "SUM": total, "REDUCE_MAX": largest, "REDUCE_MIN": smallest}
