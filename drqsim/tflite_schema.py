@@ -111,6 +111,7 @@ OPTIONS: dict[str, tuple[str, dict[str, object]]] = {
     "MEAN": ("ReducerOptions", {"keep_dims": NUMBER}),
     "SUM": ("ReducerOptions", {"keep_dims": NUMBER}),
     "REDUCE_MAX": ("ReducerOptions", {"keep_dims": NUMBER}),
+    "REDUCE_MIN": ("ReducerOptions", {"keep_dims": NUMBER}),
     "ARG_MAX": ("ArgMaxOptions", {"output_type": NUMBER}),
     "RESHAPE": ("ReshapeOptions", {"new_shape": VECTOR}),
     "SQUEEZE": ("SqueezeOptions", {"squeeze_dims": VECTOR}),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -12,6 +12,7 @@ from drqsim.hazards import Case, hazards
 from drqsim.interpreter import KERNELS
 from drqsim.ops.xnnpack import why_builtin
 from drqsim.quantize import MIN_ELEMENTS
+from drqsim.tflite_schema import completed
 from drqsim.trace import html_table, text_table
 
 f32 = np.float32
@@ -125,6 +126,7 @@ def explain(graph: Graph, kernels: str = "xnnpack") -> Explanation:
 
 
 def _verdict(graph: Graph, op: Operator, kernels: str) -> Verdict:
+    op = replace(op, options=completed(op.code, op.options))
     if op.code == "DEQUANTIZE":
         return Verdict(op.name, FLOAT, "", _dequantize(graph, op))
     position = WEIGHTS.get(op.code)

@@ -1,5 +1,6 @@
 """Verdicts held against the runtime: what XNNPACK took, which kernels have int8 scratch."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -215,3 +216,16 @@ def test_it_prints_as_a_table():
         explanation
     )
     assert "<table" in explanation._repr_html_() and "past the end" in explanation._repr_html_()
+
+
+@pytest.mark.parametrize("code", ["CONV_2D", "DEPTHWISE_CONV_2D", "TRANSPOSE_CONV", "BATCH_MATMUL"])
+def test_options_that_nobody_gave_have_their_defaults(code):
+    weights = int8_weights(np.random.default_rng(0), (4, 3, 3, 4), 3, "per-tensor")
+    position = 2 if code == "TRANSPOSE_CONV" else 0
+    reads = [float_constant("bias", np.zeros(4)), weights, float_constant("bias", np.zeros(4))]
+    del reads[position]
+    bare = one_operator(code, (1, 5, 5, 4), reads, (1, 5, 5, 4))
+    if position:  # the activation comes third
+        op = bare.operators[0]
+        bare = replace(bare, operators=(replace(op, inputs=(1, 2, 0)),))
+    assert drqsim.explain(bare, "optimized")[f"{code.lower()}_0"].arithmetic == "int8"

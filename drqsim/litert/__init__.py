@@ -2,5 +2,17 @@
 
 from drqsim.litert.comparison import Comparison, compare
 from drqsim.litert.runtime import RuntimeRun, RuntimeTensor, delegated, run, version
+from drqsim.litert.whole import Judged, ModelComparison, compare_model
 
-__all__ = ["Comparison", "RuntimeRun", "RuntimeTensor", "compare", "delegated", "run", "version"]
+__all__ = [
+    "Comparison",
+    "Judged",
+    "ModelComparison",
+    "RuntimeRun",
+    "RuntimeTensor",
+    "compare",
+    "compare_model",
+    "delegated",
+    "run",
+    "version",
+]

@@ -11,6 +11,7 @@ from drqsim.ops import (
     elementwise,
     embedding_lookup,
     fully_connected,
+    logic,
     normalize,
     pooling,
     reduce,
@@ -40,6 +41,7 @@ TABLE = (
     | convert.FUNCTIONS
     | cut_and_pad.FUNCTIONS
     | elementwise.FUNCTIONS
+    | logic.FUNCTIONS
     | normalize.FUNCTIONS
     | pooling.FUNCTIONS
     | reduce.FUNCTIONS
