@@ -60,7 +60,7 @@ def dequantize_tables(graph: Graph, tables: Sequence[int]) -> Graph:
             source, result = table, len(tensors)
             tensors.append(_float(tensors[table]))
             for at, op in enumerate(operators):
-                if op.code == "GATHER" and op.inputs[0] == table:
+                if op.code == "GATHER" and op.inputs[:1] == (table,):
                     operators[at] = replace(op, inputs=(result, *op.inputs[1:]))
             first.append(_dequantize(source, result))
             continue

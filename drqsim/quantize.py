@@ -152,7 +152,8 @@ def quantize(
     Raises
     ------
     InputError
-        When weights are not finite, ``min_elements`` is negative or ``rules`` is unknown.
+        When weights are not finite or have too few dimensions, ``min_elements`` is negative or
+        ``rules`` is unknown.
 
     Notes
     -----
@@ -191,6 +192,10 @@ def _uses(graph: Graph, at: int, tool: Rules, minimum: int, per_channel: bool) -
             continue
         bounded = position not in tool.unbounded.get(op.code, ())
         axis = _channels(op, tensor, tool) if per_channel else None
+        if axis is not None and not 0 <= axis < len(tensor.shape):
+            raise InputError(
+                f"{op.name} has weights {tensor}, too few dimensions for its channels."
+            )
         use = Use(at, position, op.inputs[position], axis)
         (kept if bounded and tensor.value.size < minimum else found).append(use)
     return [] if kept and op.code in tool.whole else found
@@ -198,7 +203,7 @@ def _uses(graph: Graph, at: int, tool: Rules, minimum: int, per_channel: bool) -
 
 def _channels(op: Operator, weights: Tensor, tool: Rules) -> int | None:
     if op.code == "BATCH_MATMUL" and tool is _LITERT_QUANTIZER:
-        return len(weights.shape) - (2 if op.options["adj_y"] else 1)
+        return len(weights.shape) - (2 if op.options.get("adj_y") else 1)
     return CHANNELS.get(op.code)
 
 
