@@ -28,8 +28,10 @@ from drqsim.errors import InputError
 from drqsim.graph import Graph, Operator, Quantization, Tensor, freeze
 from drqsim.push_down import dequantize_tables
 from drqsim.qparams import Quantized, quantize_weights, quantize_weights_f32
+from drqsim.tflite_schema import OPTIONS
 
 f32 = np.float32
+_FLAG = "asymmetric_quantize_inputs"
 # the TensorFlow converter leaves constants with fewer elements in float32
 MIN_ELEMENTS = 1024
 
@@ -161,7 +163,10 @@ def quantize(
     ``optimize_op_order.cc``, ``quantization_utils.cc``; litert-quantizer 0.11,
     ``naive_min_max_quantize.py``, ``uniform_quantize_tensor.py``. What the converter does to the
     float graph before it quantizes (folding, a BATCH_MATMUL of two matrices made a dense layer) is
-    not done here. It leaves RNN alone, which it does not know.
+    not done here. It leaves RNN alone, which it does not know, and judges the two weights of an
+    SVDF one by one: a file in which only one of them is int8 is misread by the runtime.
+    litert-quantizer gives weights that several operators read the channels of the first of them,
+    and quantizes a constant left side of BATCH_MATMUL, which the runtime refuses.
     """
     if rules not in RULES:
         raise InputError(f"rules is {rules!r}; expected one of {', '.join(RULES)}.")
@@ -235,8 +240,8 @@ def _with_codes(graph: Graph, uses: list[Use], tool: Rules) -> tuple[Graph, dict
         op = operators[use.operator]
         inputs, options = list(op.inputs), dict(op.options)
         inputs[use.position] = forms[form]
-        if tool.asymmetric and "asymmetric_quantize_inputs" in options:
-            options["asymmetric_quantize_inputs"] = True
+        if tool.asymmetric and _FLAG in OPTIONS.get(op.code, ("", {}))[1]:
+            options[_FLAG] = True
         operators[use.operator] = replace(
             op, inputs=tuple(inputs), options=MappingProxyType(options)
         )

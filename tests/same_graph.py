@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from drqsim.graph import Graph, Tensor
+from drqsim.graph import Graph, Tensor, short_form
 
 
 def differences(ours: Graph, theirs: Graph) -> list[str]:
@@ -57,10 +57,14 @@ class _Walk:
 
 
 def _described(tensor: Tensor) -> tuple:
-    """All that a reader of the tensor could tell, but its name."""
+    """All that a reader of the tensor could tell, but its name.
+
+    Where the caller chooses a size, the one in the file says nothing.
+    """
     value = None if tensor.value is None else tensor.value.tobytes()
     parts = tensor.quantization
     if parts is not None:
         bits = parts.scale.view(np.uint32).tolist()
         parts = (bits, parts.zero_point.tolist(), parts.axis)
-    return str(tensor), tensor.signature, tensor.is_variable, parts, value
+    shape = short_form(tensor.dtype, tensor.signature or tensor.shape)
+    return shape, tensor.is_variable, parts, value

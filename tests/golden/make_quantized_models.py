@@ -98,6 +98,10 @@ def make_cases():
             lambda i: tf.nn.relu(tf.gather(tf.constant(table), i)[:, 2:9]),
             [ids],
         ),
+        "gather_slice_both": (
+            lambda i: (tf.gather(tf.constant(table), i), tf.gather(tf.constant(table), i)[:, 2:9]),
+            [ids],
+        ),
         "gather_slice_max": (
             lambda i: tf.reduce_max(tf.gather(tf.constant(table), i)[:, 2:9], axis=1),
             [ids],
@@ -141,6 +145,8 @@ def drqsim_cases():
             else Tensor(t.name, t.shape, np.dtype(np.float32), coarse(*t.shape))
             for t in graph.tensors
         ]
+        if len(graph.operators) > 1:
+            return to_bytes(replace(graph, tensors=tuple(kept)))
         (op,) = graph.operators
         options = {k: v for k, v in op.options.items() if k != "asymmetric_quantize_inputs"}
         absent = (-1,) * (24 - len(op.inputs)) if op.code.endswith("LSTM") else ()
@@ -159,11 +165,44 @@ def drqsim_cases():
         op = Operator("EMBEDDING_LOOKUP", "embedding_lookup_0", (0, 1), (2,))
         return Graph(tensors, (op,), (0,), (2,))
 
+    def reshaped_rows():
+        """Two by any number by four rows of 16, of which the caller sees any number by four."""
+        f, i = np.dtype(np.float32), np.dtype(np.int32)
+        tensors = (
+            Tensor("ids", (2, 3, 4), i, signature=(2, -1, 4)),
+            Tensor("table", (66, 16), f, coarse(66, 16)),
+            Tensor("rows", (2, 3, 4, 16), f, signature=(2, -1, 4, 16)),
+            Tensor("shape", (3,), i, np.array([-1, 4, 16], np.int32)),
+            Tensor("reshaped", (6, 4, 16), f, signature=(-1, 4, 16)),
+        )
+        gather = Operator("GATHER", "gather_0", (0, 1)[::-1], (2,))
+        reshape = Operator("RESHAPE", "reshape_0", (2, 3), (4,), {"new_shape": (-1, 4, 16)})
+        return Graph(tensors, (gather, reshape), (0,), (4,))
+
+    def shared_filter():
+        """A filter that a depthwise convolution and one with a single output read."""
+        f = np.dtype(np.float32)
+        size = {"padding": "SAME", "stride_h": 1, "stride_w": 1}
+        tensors = (
+            Tensor("x", (1, 4, 4, 120), f),
+            Tensor("filter", (1, 3, 3, 120), f, coarse(1, 3, 3, 120)),
+            Tensor("bias", (120,), f, coarse(120)),
+            Tensor("one", (1,), f, coarse(1)),
+            Tensor("y", (1, 4, 4, 120), f),
+            Tensor("z", (1, 4, 4, 1), f),
+        )
+        depth = size | {"depth_multiplier": 1}
+        depthwise = Operator("DEPTHWISE_CONV_2D", "depthwise_conv_2d_0", (0, 1, 2), (4,), depth)
+        conv = Operator("CONV_2D", "conv_2d_0", (4, 1, 3), (5,), size)
+        return Graph(tensors, (depthwise, conv), (0,), (5,))
+
     lstm = {"n_input": 33, "n_cell": 32}
     graphs = {
         "embedding_lookup": lookup(79, 3),
         "embedding_lookup_all": lookup(79, 200),
         "embedding_lookup_small": lookup(78, 3),
+        "gather_reshape": reshaped_rows(),
+        "filter_shared": shared_filter(),
         "lstm": recurrent.lstm(rng, **lstm),
         "lstm_cifg_projection": recurrent.lstm(
             rng, **lstm, cifg=True, projection=32, projection_bias=True
