@@ -176,7 +176,7 @@ def drqsim_cases():
             Tensor("reshaped", (6, 4, 16), f, signature=(-1, 4, 16)),
         )
         gather = Operator("GATHER", "gather_0", (0, 1)[::-1], (2,))
-        reshape = Operator("RESHAPE", "reshape_0", (2, 3), (4,), {"new_shape": (-1, 4, 16)})
+        reshape = Operator("RESHAPE", "reshape_0", (2, 3), (4,))
         return Graph(tensors, (gather, reshape), (0,), (4,))
 
     def shared_filter():
