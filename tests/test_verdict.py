@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 import drqsim
 from drqsim import litert
+from drqsim.graph import Graph, Operator, Tensor
 from tests.strategies import (
     KERNELS,
     float_constant,
@@ -215,3 +216,17 @@ def test_it_prints_as_a_table():
         explanation
     )
     assert "<table" in explanation._repr_html_() and "past the end" in explanation._repr_html_()
+
+
+def test_int8_codes_that_an_operator_passes_on():
+    rows, ids = (3, 16), np.dtype(np.int32)
+    tensors = (
+        Tensor("ids", (3,), ids),
+        float_constant("table", np.random.default_rng(0).normal(size=(100, 16))),
+        Tensor("rows", rows, np.dtype(f32)),
+    )
+    gather = Operator("GATHER", "gather_0", (1, 0), (2,), {"axis": 0, "batch_dims": 0})
+    drq = drqsim.quantize(Graph(tensors, (gather,), (0,), (2,)))
+    moved, back = drqsim.explain(drq)
+    assert moved.arithmetic == "int8 codes passed on" and "int8[100,16]" in moved.why
+    assert back.arithmetic == "float32" and "int8[3,16] into float32 each time" in back.why
