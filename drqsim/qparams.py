@@ -1,12 +1,13 @@
 """Scales, zero points and codes: every rounding rule of dynamic-range quantization.
 
-``q = round(x / scale) + zero_point`` has four versions here, and they differ only in how the scale
+``q = round(x / scale) + zero_point`` has five versions here, and they differ only in how the scale
 is chosen and how the quotient is rounded:
 
 =====================  =============================  ====================  =====================
 function               used for                       range of the codes    rounding
 =====================  =============================  ====================  =====================
-quantize_weights       weights, offline               [-127, 127]           half away from zero
+quantize_weights       weights, TensorFlow            [-127, 127]           half away from zero
+quantize_weights_f32   weights, litert-quantizer      [-127, 127]           half to even
 symmetric              inputs, builtin kernels        [-127, 127]           half away from zero *
 asymmetric             inputs, builtin kernels        [-128, 127]           half away from zero *
 asymmetric_xnnpack     inputs, XNNPACK                [-128, 127]           half to even
@@ -34,6 +35,7 @@ f32 = np.float32
 INT32 = np.iinfo(np.int32)
 # below this range the converter widens the weights' range, so that no scale is zero
 SMALLEST_WEIGHT_RANGE = 1e-6
+SMALLEST_LARGEST = f32(1e-9)  # and what litert-quantizer takes for the largest |w| at least
 
 
 class Quantized(NamedTuple):
@@ -63,18 +65,26 @@ def quantize_weights(weights: np.ndarray, axis: int | None) -> Quantized:
         int8 codes in the shape of ``weights``; float32 scale [channels] or [1]; int64 zero point,
         all zero. A range below 1e-6 (an all-zero channel, say) is widened to 1e-6.
     """
-    weights = np.asarray(weights)
-    if weights.dtype != f32 or weights.size == 0 or not np.isfinite(weights).all():
-        raise InputError(
-            f"Weights are {weights.dtype}{list(weights.shape)}; expected finite float32 values, "
-            "at least one."
-        )
-    other = tuple(d for d in range(weights.ndim) if d != axis) if axis is not None else None
+    weights, other = _weights(weights, axis)
     largest = np.max(np.abs(weights.astype(np.float64)), axis=other, keepdims=True)
     largest = np.where(2 * largest < SMALLEST_WEIGHT_RANGE, SMALLEST_WEIGHT_RANGE / 2, largest)
     scale = largest / 127.0
     codes = np.clip(_round_half_away(weights / scale), -127, 127).astype(np.int8)
     return Quantized(codes, scale.astype(f32).reshape(-1), np.zeros(scale.size, np.int64))
+
+
+def quantize_weights_f32(weights: np.ndarray, axis: int | None) -> Quantized:
+    """Quantize constant weights as litert-quantizer does: the same in float32.
+
+    ``scale = max|w| / 127``; ``q = round_half_even(w / scale)``, with the scale of the file.
+    Parameters and results are those of ``quantize_weights``, but that a largest ``|w|`` below 1e-9
+    counts as 1e-9 (litert-quantizer 0.11, ``uniform_quantize_tensor.py``).
+    """
+    weights, other = _weights(weights, axis)
+    largest = np.maximum(np.max(np.abs(weights), axis=other, keepdims=True), SMALLEST_LARGEST)
+    scale = largest / f32(127)
+    codes = np.clip(np.rint(weights / scale), -127, 127).astype(np.int8)
+    return Quantized(codes, scale.reshape(-1), np.zeros(scale.size, np.int64))
 
 
 def symmetric(x: np.ndarray, allow_nonfinite: bool = False) -> Quantized:
@@ -276,6 +286,17 @@ def _split(v: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The values the x86 kernels handle eight at a time, and the last ``n % 8`` of each row."""
     tail = v.shape[1] - v.shape[1] % 8
     return v[:, :tail], v[:, tail:]
+
+
+def _weights(weights: np.ndarray, axis: int | None) -> tuple[np.ndarray, tuple[int, ...] | None]:
+    """Weights, checked, and the dimensions that share a scale."""
+    weights = np.asarray(weights)
+    if weights.dtype != f32 or weights.size == 0 or not np.isfinite(weights).all():
+        raise InputError(
+            f"Weights are {weights.dtype}{list(weights.shape)}; expected finite float32 values, "
+            "at least one."
+        )
+    return weights, None if axis is None else tuple(d for d in range(weights.ndim) if d != axis)
 
 
 def _round_half_away(x: np.ndarray) -> np.ndarray:

@@ -11,6 +11,7 @@ from drqsim.graph import Graph, Operator, Tensor
 from drqsim.hazards import Case, hazards
 from drqsim.interpreter import KERNELS
 from drqsim.ops.xnnpack import why_builtin
+from drqsim.push_down import PASS_THROUGH
 from drqsim.quantize import MIN_ELEMENTS
 from drqsim.tflite_schema import completed
 from drqsim.trace import html_table, text_table
@@ -39,6 +40,7 @@ WEIGHTS = {
     "UNIDIRECTIONAL_SEQUENCE_RNN": 1,
 }
 INT8, FLOAT, LOOKUP, REFUSED = "int8", "float32", "int8 rows to float32", "refused"
+PASSED = "int8 codes passed on"
 NO_HYBRID_KERNEL = ("CONV_3D",)
 
 
@@ -52,7 +54,8 @@ class Verdict:
         Its name, ``conv_2d_0``.
     arithmetic : str
         ``int8`` (products of int8 codes; sums in int32, but for the builtin TRANSPOSE_CONV, which
-        sums in float32), ``float32``, ``int8 rows to float32`` (a lookup), or ``refused``.
+        sums in float32), ``float32``, ``int8 rows to float32`` (a lookup), ``int8 codes passed
+        on`` (between a quantized table and its DEQUANTIZE), or ``refused``.
     kernel : str
         ``reference``, ``optimized`` or ``XNNPACK``; empty for a float32 operator, whose arithmetic
         is the same wherever it runs.
@@ -129,6 +132,9 @@ def _verdict(graph: Graph, op: Operator, kernels: str) -> Verdict:
     op = replace(op, options=completed(op.code, op.options))
     if op.code == "DEQUANTIZE":
         return Verdict(op.name, FLOAT, "", _dequantize(graph, op))
+    first = graph.tensor_of(op, 0)
+    if op.code in PASS_THROUGH and first is not None and first.dtype == np.int8:
+        return Verdict(op.name, PASSED, "", f"it reads {first} and writes int8 with the same scale")
     position = WEIGHTS.get(op.code)
     weights = None if position is None else graph.tensor_of(op, position)
     if weights is None:

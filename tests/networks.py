@@ -6,7 +6,6 @@ import numpy as np
 
 import drqsim
 from drqsim.graph import Graph, Operator, Quantization, Tensor, operator_names
-from drqsim.qparams import quantize_weights
 
 f32 = np.float32
 ONCE = {"stride_h": 1, "stride_w": 1}
@@ -302,22 +301,3 @@ RECURRENT = (lstm, keyword, recurrent)
 # no weights of 1024 elements besides those that are int8 anyway
 SMALL = (squeeze_excite, *RECURRENT)
 WITHOUT_DEPTHWISE = (residual, inception, dense_blocks, transformer, mlp)
-# what the converter quantizes besides convolutions and dense layers: position, channels
-ALSO = {"TRANSPOSE_CONV": (1, 0), "EMBEDDING_LOOKUP": (1, 0), "BATCH_MATMUL": (1, None)}
-
-
-def drq(graph: Graph, per_channel=True, min_elements=64) -> Graph:
-    """The same network with int8 weights in every operator that has a hybrid kernel for them."""
-    graph = drqsim.quantize(graph, per_channel, min_elements)
-    tensors = list(graph.tensors)
-    for op in graph.operators:
-        position, axis = ALSO.get(op.code, (None, None))
-        weights = None if position is None else graph.tensor_of(op, position)
-        if weights is not None and weights.value is not None and weights.value.size >= min_elements:
-            axis = axis if per_channel else None
-            codes, scale, zero_point = quantize_weights(weights.value, axis)
-            made = Quantization(scale, zero_point, axis or 0)
-            tensors[op.inputs[position]] = replace(
-                weights, dtype=codes.dtype, value=codes, quantization=made
-            )
-    return replace(graph, tensors=tuple(tensors))

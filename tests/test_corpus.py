@@ -61,14 +61,17 @@ def files() -> dict[str, Callable[[], Graph]]:
     made = {path.stem: partial(drqsim.load, path) for path in sorted(MODELS.glob("*.tflite"))}
     made["digits, dense symmetric"] = legacy
     made["digits, no minimum"] = lambda: drqsim.quantize(digits("digits_float"), min_elements=0)
+    made["transformer, the other rules"] = lambda: drqsim.quantize(
+        networks.transformer(), rules="litert-quantizer"
+    )
     for build in (*networks.FLOAT, *networks.RECURRENT):
         name = build.__name__
         made[name] = build
-        made[f"{name}, int8"] = lambda build=build: networks.drq(build())
+        made[f"{name}, int8"] = lambda build=build: drqsim.quantize(build(), min_elements=64)
         if build not in networks.SMALL:
-            made[f"{name}, from 1024"] = lambda build=build: networks.drq(build(), True, 1024)
+            made[f"{name}, from 1024"] = lambda build=build: drqsim.quantize(build())
         if build in networks.WITHOUT_DEPTHWISE:
-            made[f"{name}, per-tensor"] = lambda build=build: networks.drq(build(), False)
+            made[f"{name}, per-tensor"] = lambda build=build: drqsim.quantize(build(), False, 64)
     return made
 
 

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 import drqsim
 from drqsim import litert
+from drqsim.graph import Graph, Operator, Tensor
 from tests.strategies import (
     KERNELS,
     float_constant,
@@ -229,3 +230,17 @@ def test_options_that_nobody_gave_have_their_defaults(code):
         op = bare.operators[0]
         bare = replace(bare, operators=(replace(op, inputs=(1, 2, 0)),))
     assert drqsim.explain(bare, "optimized")[f"{code.lower()}_0"].arithmetic == "int8"
+
+
+def test_int8_codes_that_an_operator_passes_on():
+    rows, ids = (3, 16), np.dtype(np.int32)
+    tensors = (
+        Tensor("ids", (3,), ids),
+        float_constant("table", np.random.default_rng(0).normal(size=(100, 16))),
+        Tensor("rows", rows, np.dtype(f32)),
+    )
+    gather = Operator("GATHER", "gather_0", (1, 0), (2,), {"axis": 0, "batch_dims": 0})
+    drq = drqsim.quantize(Graph(tensors, (gather,), (0,), (2,)))
+    moved, back = drqsim.explain(drq)
+    assert moved.arithmetic == "int8 codes passed on" and "int8[100,16]" in moved.why
+    assert back.arithmetic == "float32" and "int8[3,16] into float32 each time" in back.why
