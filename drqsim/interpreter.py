@@ -10,7 +10,7 @@ import numpy as np
 
 from drqsim.errors import InputError, ModelFileError, UnsupportedOperatorError
 from drqsim.graph import Graph, Operator, shorten
-from drqsim.ops import TABLE
+from drqsim.ops import TABLE, TAKE_INT4
 from drqsim.ops.call import Call
 from drqsim.tflite_schema import completed
 from drqsim.trace import TensorRecord, Trace, make_record, numbered, usual_place
@@ -82,6 +82,13 @@ def run(
 def _run_operator(graph: Graph, op: Operator, at: int, values, kernels, keep, records) -> None:
     if not op.outputs:
         raise ModelFileError(f"{op.name} has no output in the file.")
+    packed = [graph.tensors[i] for i in (*op.inputs, *op.outputs) if i >= 0]
+    packed = next((tensor for tensor in packed if tensor.bits), None)
+    if packed is not None and op.code not in TAKE_INT4:
+        raise UnsupportedOperatorError(
+            f"{op.name} has the tensor {shorten(packed.name)!r}, {packed}; of the operators with "
+            f"int4 drqsim runs {', '.join(TAKE_INT4)}."
+        )
     activations = [i for i in op.inputs if i >= 0 and graph.tensors[i].is_fed]
     unwritten = next((i for i in activations if i not in values), None)
     if unwritten is not None:
@@ -92,14 +99,18 @@ def _run_operator(graph: Graph, op: Operator, at: int, values, kernels, keep, re
     indices = dict(zip(numbered("input"), activations, strict=False))
     indices |= dict(zip(numbered("output"), op.outputs, strict=False))
 
-    def record(name: str, value: np.ndarray, stored: str | None = None, reserved=None) -> None:
+    def record(
+        name: str, value: np.ndarray, stored: str | None = None, reserved=None, bits=None
+    ) -> None:
         index = indices.get(name)
         born, dies = (at, at) if index is None else graph.lifetime(index)
         if (stored or usual_place(name)) in ("file", "persistent"):
             born, dies = 0, len(graph.operators)
         where = {"born": born, "dies": dies, "tensor_index": index}
         kept = keep(f"{op.name}/{name}")
-        records.append(make_record(op.name, name, value, stored, reserved, kept, **where))
+        if index is not None:
+            bits = graph.tensors[index].bits
+        records.append(make_record(op.name, name, value, stored, reserved, kept, bits, **where))
 
     call = Call(
         replace(op, options=completed(op.code, op.options)),

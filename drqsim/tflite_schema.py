@@ -28,6 +28,8 @@ DTYPES = {
     9: np.dtype(np.int8),
     10: np.dtype(np.float64),
 }
+# stored two to a byte, the earlier in the low half; in NumPy, which has no such type, int8
+INT4 = 17
 TYPES_NOT_READ = {
     5: "STRING",
     8: "COMPLEX64",
@@ -37,7 +39,6 @@ TYPES_NOT_READ = {
     14: "VARIANT",
     15: "UINT32",
     16: "UINT16",
-    17: "INT4",
     18: "BFLOAT16",
 }
 

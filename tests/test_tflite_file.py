@@ -113,7 +113,7 @@ def test_a_sparse_tensor_is_named(monkeypatch):
 @pytest.mark.parametrize(
     ("number", "error", "says"),
     [
-        (17, drqsim.UnsupportedOperatorError, "of type INT4, which drqsim does not read"),
+        (18, drqsim.UnsupportedOperatorError, "of type BFLOAT16, which drqsim does not read"),
         (77, drqsim.ModelFileError, "type number 77, which no runtime knows"),
     ],
 )
