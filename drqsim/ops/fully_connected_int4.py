@@ -9,7 +9,7 @@ takes the 7 off afterwards, in float32. For one row of the input and output chan
     y          = bias[o] + correction * s_in * s_w[o] float32  what the output starts as
     y         += acc * s_in * s_w[o]                  float32
 
-A weight of -8 becomes -1, in four bits 15: the kernel computes with +8. Tools write -7 to 7.
+A weight of -8 becomes -1, and its sign bits spill over others: ``_packed``. Tools write -7 to 7.
 
 Source, ai-edge-litert 2.3.0: ``tflite/kernels/fully_connected.cc`` (``EvalHybridDense4Bit``),
 ``internal/optimized/4bit/sse_fully_connected.cc``.
@@ -43,7 +43,7 @@ def run(call: Call, rows, matrix: Tensor, filter_scale, bias, shape) -> np.ndarr
     rows_held, depth_held = _filled(len(rows), block), _filled(rows.shape[1], DEPTH)
     out_held = _filled(len(matrix.value), WIDTH)
 
-    packed = (matrix.value + OFFSET).astype(np.uint8) & 15
+    packed = _packed(matrix.value)
     # its own pages, with room to begin at a multiple of 64
     call.record("filter_packed", packed, reserved=out_held * depth_held // 2 + 63, bits=4)
     codes, scale = qparams.symmetric_int4(rows)
@@ -60,6 +60,26 @@ def run(call: Call, rows, matrix: Tensor, filter_scale, bias, shape) -> np.ndarr
     dequantized = accumulator.astype(f32) * s_in * filter_scale
     call.record("dequantized", dequantized)
     return (start if bias is None else start + bias) + dequantized
+
+
+def _packed(weights: np.ndarray) -> np.ndarray:
+    """``w + 7`` as the kernel stores it, uint8 [out, in] with values of four bits.
+
+    Columns c and c + 16 of a block share a byte, c in the upper half. A weight of -8 gives -1, 255
+    instead of four bits: it is read as 15, a weight of +8, and so is what shares its byte, if it
+    lies in the lower half. In the upper half, columns 0, 1, 4, 5, 8, 9, 12 and 13 of a whole block
+    spill over the lower half of the next byte but one, because a shift takes two bytes together.
+    """
+    out, depth = weights.shape
+    codes = np.zeros((out, _filled(depth, DEPTH)), np.uint8)
+    codes[:, :depth] = weights + OFFSET
+    upper, lower = codes.reshape(out, -1, 2, 16).swapaxes(0, 2)
+    shifted = (upper >> 4).reshape(*upper.shape[:2], 4, 2, 2)
+    upper |= lower >> 4
+    spilled = np.zeros_like(shifted)
+    spilled[: depth // DEPTH, :, :, 1] = shifted[: depth // DEPTH, :, :, 0]
+    lower |= spilled.reshape(lower.shape)
+    return codes[:, :depth] & 15
 
 
 def _filled(count: int, block: int) -> int:
