@@ -164,6 +164,11 @@ def _check_input(tensor, array: np.ndarray) -> None:
             f"Input {shorten(tensor.name)!r} got the shape {list(array.shape)}; this model reads "
             f"{list(tensor.signature or tensor.shape)}."
         )
+    if tensor.bits and array.size and not -8 <= array.min() <= array.max() <= 7:
+        raise InputError(
+            f"Input {shorten(tensor.name)!r} is {tensor}; pass int8 values from -8 to 7, not "
+            f"{array.min()} to {array.max()}."
+        )
     if not np.isfinite(array).all():
         at = tuple(int(i) for i in np.argwhere(~np.isfinite(array))[0])
         raise InputError(

@@ -25,7 +25,16 @@ from drqsim.graph import (
     operator_names,
     short_form,
 )
-from drqsim.tflite_schema import DTYPES, INT4, OPTIONS, TYPES_NOT_READ, VECTOR, camel, unsaid
+from drqsim.tflite_schema import (
+    DTYPES,
+    INT4,
+    OPTIONS,
+    QUANTIZATION_NOT_READ,
+    TYPES_NOT_READ,
+    VECTOR,
+    camel,
+    unsaid,
+)
 
 _IDENTIFIER = b"TFL3"
 MOST_DIMENSIONS = 8
@@ -50,7 +59,8 @@ def load(source: str | Path | bytes) -> Graph:
     ModelFileError
         When the file is missing, is no TFLite model, is cut short or contradicts itself.
     UnsupportedOperatorError
-        When a tensor is stored in a way that drqsim does not read (sparse, strings).
+        When a tensor is stored in a way that drqsim does not read (sparse, blockwise
+        quantization, strings).
     """
     return parse(*read_bytes(source))
 
@@ -234,6 +244,12 @@ def unpacked(packed: np.ndarray, count: int) -> np.ndarray:
 
 
 def _quantization(entry, shape: tuple[int, ...], who: str) -> Quantization | None:
+    if entry is not None and entry.DetailsType() in QUANTIZATION_NOT_READ:
+        kind = QUANTIZATION_NOT_READ[entry.DetailsType()]
+        raise UnsupportedOperatorError(
+            f"{who} has {kind} quantization, which drqsim does not read; it reads one scale for "
+            "the tensor, or one for each channel."
+        )
     if entry is None or entry.ScaleIsNone() or entry.ScaleLength() == 0:
         return None
     scale = freeze(np.array(entry.ScaleAsNumpy(), np.float32))

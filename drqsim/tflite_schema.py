@@ -40,7 +40,13 @@ TYPES_NOT_READ = {
     15: "UINT32",
     16: "UINT16",
     18: "BFLOAT16",
+    19: "INT2",
+    20: "UINT4",
+    21: "FLOAT8_E4M3FN",
+    22: "FLOAT8_E5M2",
 }
+# what the ``tflite`` package does not know of QuantizationDetails
+QUANTIZATION_NOT_READ = {1: "custom", 2: "blockwise", 3: "multi-axis"}
 
 _POOL = {
     "padding": PADDING,

@@ -157,9 +157,7 @@ def make_record(
         reserved = 0 if stored in ("register", "delegate") else size
     kept, dtype, shape = (value if keep else None), value.dtype, value.shape
     where["bits"] = bits
-    return TensorRecord(
-        op, name, role, stage, stored, kept, dtype, shape, size, reserved, **where
-    )
+    return TensorRecord(op, name, role, stage, stored, kept, dtype, shape, size, reserved, **where)
 
 
 def usual_place(name: str) -> str:
@@ -248,8 +246,8 @@ HEADER = ("tensor", "type", "role", "stored in", "bytes", "stage")
 
 
 def kind_class(record: TensorRecord) -> str:
-    """The palette's class of a record: ``weight``, or its dtype."""
-    return "weight" if record.role == "weight" else record.dtype.name
+    """The palette's class of a record: ``weight``, or its dtype, signed or not."""
+    return "weight" if record.role == "weight" else record.dtype.name.removeprefix("u")
 
 
 def _place(record: TensorRecord) -> str:

@@ -191,6 +191,14 @@ def hybrid_dense(draw, kernels):
     return graph, draw(inputs((*leading, depth)))
 
 
+def int4_tensor(random, shape, axis):
+    """An int4 constant with a scale for each index along ``axis``, or one; -8 included."""
+    values = random.integers(-8, 8, shape, dtype=np.int8)
+    scale = random.uniform(1e-3, 1e-1, 1 if axis is None else shape[axis]).astype(f32)
+    quantization = Quantization(scale, np.zeros(scale.shape, np.int64), axis or 0)
+    return Tensor("filter", shape, values.dtype, values, quantization, bits=4)
+
+
 def int4(layers, kernels):
     """The same layers with int4 weights, -8 included."""
     # XNNPACK takes no int4 convolution, so what the builtin kernels refuse stays out

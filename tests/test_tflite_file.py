@@ -76,7 +76,7 @@ def test_accuracy_on_the_held_out_digits():
     from ai_edge_litert.interpreter import Interpreter
 
     data = np.load(MODELS / "digits_inputs.npz")
-    for name in ("digits_float", "digits_drq"):
+    for name in ("digits_float", "digits_drq", "digits_int4", "digits_drq_all_layers"):
         runtime = Interpreter(str(MODELS / f"{name}.tflite"))
         runtime.allocate_tensors()
         index = runtime.get_input_details()[0]["index"]

@@ -7,8 +7,8 @@ The hybrid kernel, for one row of the input and output channel ``o``::
     acc  = sum q * w[o] - zp * row_sum[o]          int32
     y    = bias[o] + acc * (s_in * s_w[o])         float32; the output starts as the bias
 
-Both builtin paths run the same code. XNNPACK ignores the flag: it is always asymmetric. int4 weights
-are unpacked to int8 in every run, but for the layers that have a kernel of their own on the
+Both builtin paths run the same code. XNNPACK ignores the flag: it is always asymmetric. int4
+weights are unpacked to int8 in every run, but for the layers that have a kernel of their own on the
 optimized path: ``fully_connected_int4``.
 
 Sources, ai-edge-litert 2.3.0: ``tflite/kernels/fully_connected.cc`` (``EvalHybridDense``),

@@ -25,7 +25,10 @@ from drqsim.ops.call import Call
 
 f32 = np.float32
 
-WIDTH, DEPTH = 4, 32  # the block of weights, [channels, columns], that the kernel multiplies at once
+WIDTH, DEPTH = (
+    4,
+    32,
+)  # the block of weights, [channels, columns], that the kernel multiplies at once
 OFFSET = 7
 
 
@@ -51,12 +54,12 @@ def run(call: Call, rows, matrix: Tensor, filter_scale, bias, shape) -> np.ndarr
     call.record("input_quantized", codes.reshape(shape), reserved=rows_held * depth_held)
     correction = -OFFSET * codes.sum(axis=1, dtype=np.int32)
     call.record("offset_correction", correction, reserved=rows_held * 4)
-    accumulator = accumulate.exact_matmul(codes, packed.astype(np.int8))
-    call.record("accumulator_raw", accumulator, reserved=rows_held * out_held * 4)
-
     s_in = scale[:, None]
     start = correction[:, None].astype(f32) * s_in * filter_scale
     call.record("offset_dequantized", start)
+    accumulator = accumulate.exact_matmul(codes, packed.astype(np.int8))
+    call.record("accumulator_raw", accumulator, reserved=rows_held * out_held * 4)
+
     dequantized = accumulator.astype(f32) * s_in * filter_scale
     call.record("dequantized", dequantized)
     return (start if bias is None else start + bias) + dequantized
