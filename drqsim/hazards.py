@@ -17,7 +17,7 @@ from drqsim.ops.fused import WITHOUT_RANGE
 
 
 class Case(NamedTuple):
-    """An operator with quantized weights that a builtin kernel runs; no defect here is XNNPACK's."""
+    """An operator whose quantized weights a builtin kernel runs; no defect here is XNNPACK's."""
 
     graph: Graph
     op: Operator
@@ -101,7 +101,7 @@ def _lowest_int4(case: Case) -> str:
     if not (case.weights.value == -8).any():
         return ""
     return (
-        "an int4 weight is -8, which this kernel reads as +8, and another weight beside it may turn "
+        "an int4 weight is -8, which this kernel reads as +8, and another weight near it may turn "
         "into +8 as well. Clip the weights to -7. XNNPACK and the reference kernels read it right."
     )
 

@@ -1,8 +1,8 @@
 """EMBEDDING_LOOKUP of an int8 or int4 table (hybrid): weights really are dequantized, row by row.
 
 ``output[i] = table[index[i]] * scale``: no input is quantized, nothing is summed, only the rows
-that are looked up are turned into float32. Of an int4 table the kernel begins a row at a whole byte:
-with rows of an odd length, every other row is read one value too early.
+that are looked up are turned into float32. In an int4 table a row begins at a whole byte, or so the
+kernel thinks: with rows of an odd length, it reads every other one from one value too early.
 
 Source, ai-edge-litert 2.3.0: ``tflite/kernels/embedding_lookup.cc`` (``EvalHybrid``). XNNPACK does
 not take this operator.
