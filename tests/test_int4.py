@@ -14,7 +14,10 @@ from drqsim import litert, tflite_write
 from drqsim.graph import Graph, Operator, Quantization, Tensor
 from drqsim.tflite_file import unpacked
 from tests.strategies import (
+    ACTIVATIONS,
+    DISTRIBUTIONS,
     KERNELS,
+    float_constant,
     hybrid_batch_matmul,
     hybrid_convolutions,
     hybrid_dense,
@@ -23,6 +26,7 @@ from tests.strategies import (
     inputs,
     int4,
     int4_tensor,
+    one_operator,
 )
 
 f32 = np.float32
@@ -205,6 +209,26 @@ def test_hazard_weight_of_minus_8(lowest, others):
     assert np.array_equal(read, meant)
     x = np.random.default_rng(1).normal(size=(1, 86)).astype(f32)
     assert litert.compare(graph, x, "optimized").exact
+
+
+@pytest.mark.parametrize("values", ["normal", "huge"])
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+def test_the_own_kernel_with_every_activation(activation, values):
+    """Huge inputs make infinities of both signs in it, and their sum is NaN."""
+    random = np.random.default_rng(0)
+    weights = int4_tensor(random, (9, 270), 0)
+    bias = float_constant("bias", random.normal(size=9) * 10)
+    options = {
+        "fused_activation_function": activation,
+        "keep_num_dims": False,
+        "asymmetric_quantize_inputs": True,
+    }
+    graph = one_operator("FULLY_CONNECTED", (7, 270), [weights, bias], (7, 9), **options)
+    x = DISTRIBUTIONS[values](random, (7, 270)).astype(f32)
+    assert litert.compare(graph, x, "optimized").exact
+    _, trace = drqsim.run(graph, x, "optimized")
+    pre_activation = trace["fully_connected_0/pre_activation"].value
+    assert np.isnan(pre_activation).any() == (values == "huge")
 
 
 def test_the_own_kernel_ignores_the_flag():
