@@ -310,3 +310,16 @@ def test_an_input_that_int4_cannot_hold_is_refused():
     assert litert.compare(graph, np.array([-8, 7, 0, 1], np.int8)).exact
     with pytest.raises(drqsim.InputError, match="from -8 to 7, not -9 to 8"):
         drqsim.run(graph, np.array([-9, 8, 0, 1], np.int8))
+
+
+def test_a_grouped_convolution_with_one_scale_is_refused_on_every_path():
+    """XNNPACK would take it with int8 weights; the builtin kernels do not."""
+    values = np.random.default_rng(0).integers(-7, 8, (4, 1, 1, 2), dtype=np.int8)
+    graph = drqsim.conv_relu(values, input_shape=(1, 2, 2, 4), filter_scale=np.array([0.1], f32))
+    tensors = (replace(t, bits=4) if t.quantization else t for t in graph.tensors)
+    graph, x = replace(graph, tensors=tuple(tensors)), np.ones((1, 2, 2, 4), f32)
+    for kernels in KERNELS:
+        with pytest.raises(drqsim.UnsupportedOperatorError, match="grouped convolution"):
+            drqsim.run(graph, x, kernels)
+        with pytest.raises(drqsim.ModelFileError, match="The runtime refuses"):
+            litert.run(graph, x, kernels)
