@@ -9,6 +9,7 @@ function               used for                       range of the codes    roun
 quantize_weights       weights, TensorFlow            [-127, 127]           half away from zero
 quantize_weights_f32   weights, litert-quantizer      [-127, 127]           half to even
 symmetric              inputs, builtin kernels        [-127, 127]           half away from zero *
+symmetric_int4         inputs of int4 dense layers    [-127, 127]           half away from zero
 asymmetric             inputs, builtin kernels        [-128, 127]           half away from zero *
 asymmetric_xnnpack     inputs, XNNPACK                [-128, 127]           half to even
 =====================  =============================  ====================  =====================
@@ -127,6 +128,19 @@ def symmetric(x: np.ndarray, allow_nonfinite: bool = False) -> Quantized:
     codes[:, head.shape[1] :] = np.clip(_int32(_round_half_away(tail)), -127, 127)
     codes[flat] = 0
     return Quantized(codes, scale, np.zeros(len(x), np.int32))
+
+
+def symmetric_int4(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Codes and scales as ``symmetric`` gives them, but every value rounded exactly.
+
+    The dense kernel for int4 weights has a quantizer of its own, ``SseBatchQuantizeFloats4Bit``. It
+    clamps nothing; where 127/max overflows, below a range of 3.7e-37, every code becomes 0.
+    """
+    largest = np.max(np.abs(x), axis=1)
+    largest = np.where(largest == 0, f32(127), largest)
+    with np.errstate(over="ignore", invalid="ignore"):
+        exact = _round_half_away(x * (f32(127) / largest)[:, None])
+    return np.where(np.isfinite(exact), exact, 0).astype(np.int8), largest / f32(127)
 
 
 def asymmetric(x: np.ndarray, allow_nonfinite: bool = False) -> Quantized:

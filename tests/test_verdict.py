@@ -46,7 +46,9 @@ def test_the_kernel_is_the_one_that_ran(layers, data):
         assert any(t.dtype == np.int8 and t.shape == x.shape for t in scratch)
 
 
-@pytest.mark.parametrize("file", ["digits_float", "digits_drq", "digits_weight_only"])
+@pytest.mark.parametrize(
+    "file", ["digits_float", "digits_drq", "digits_weight_only", "digits_int4"]
+)
 def test_the_digits_net(file):
     path = MODELS / f"{file}.tflite"
     graph = drqsim.load(path)
@@ -64,12 +66,12 @@ def test_the_digits_net(file):
             alone = litert.run(graph.extract(op.name), fed, "optimized")
             assert any(t.dtype == np.int8 for t in alone.scratch)
     int8 = {v.operator for v in drqsim.explain(graph) if v.arithmetic == "int8"}
-    assert int8 == (
-        {"conv_2d_1", "conv_2d_2", "conv_2d_3", "conv_2d_4", "depthwise_conv_2d_1"}
-        | {"fully_connected_0"}
-        if file == "digits_drq"
-        else set()
-    )
+    both = {"conv_2d_1", "conv_2d_2", "conv_2d_3", "conv_2d_4", "fully_connected_0"}
+    expected = {
+        "digits_drq": both | {"depthwise_conv_2d_1"},
+        "digits_int4": both | {"conv_2d_0", "fully_connected_1"},
+    }
+    assert int8 == expected.get(file, set())
 
 
 def test_the_reasons_are_told():

@@ -22,6 +22,10 @@ from drqsim.ops import (
     unidirectional_sequence_lstm,
 )
 
+# the operators that run with int4 tensors; BATCH_MATMUL, DEPTHWISE_CONV_2D and TRANSPOSE_CONV are
+# refused by the runtime itself
+TAKE_INT4 = ("CONV_2D", "DEQUANTIZE", "EMBEDDING_LOOKUP", "FULLY_CONNECTED", "GATHER")
+
 # TFLite operator code -> function(Call) -> list of output arrays
 TABLE = (
     {

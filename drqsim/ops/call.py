@@ -32,7 +32,8 @@ class Call:
     kernels : str
         ``reference``, ``optimized`` or ``xnnpack``.
     record : callable
-        ``record(name, value, stored=None, reserved=None)`` keeps one intermediate tensor.
+        ``record(name, value, stored=None, reserved=None, bits=None)`` keeps one intermediate
+        tensor.
     allow_nonfinite : bool
         Whether a hybrid kernel may be given NaN and infinity.
     """
@@ -108,7 +109,7 @@ class Call:
             if tensor is not None and tensor.value is None:
                 self.record(next(activations), value)
             elif tensor is not None and (tensor.dtype.kind == "f" or tensor.quantization):
-                self.record(next(constants), value)
+                self.record(next(constants), value, bits=tensor.bits)
 
     def record_outputs(self, outputs: list[np.ndarray], stored: str | None = None) -> None:
         """Record every output."""

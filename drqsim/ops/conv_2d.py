@@ -1,4 +1,4 @@
-"""CONV_2D with int8 weights (hybrid) on the three kernel paths, and with float weights.
+"""CONV_2D with int8 or int4 weights (hybrid) on the three kernel paths, and with float weights.
 
 The hybrid kernel, for one output pixel and channel ``o``::
 
@@ -10,7 +10,8 @@ The hybrid kernel, for one output pixel and channel ``o``::
 
 The integers are the same whichever way the sum is arranged. The paths differ in three things only:
 how the input is quantized (``_quantize_input``), in which order the float multiplications are
-rounded (``_dequantize``), and what is written to memory on the way (``stored``).
+rounded (``_dequantize``), and what is written to memory on the way (``stored``). An int4 filter is
+unpacked to int8 in every run, and is never XNNPACK's.
 
 Sources, ai-edge-litert 2.3.0: ``tflite/kernels/conv.cc`` (``EvalHybrid``,
 ``EvalHybridPerChannel``), ``internal/optimized/optimized_ops.h`` and ``internal/reference/conv.h``
@@ -37,6 +38,7 @@ class Layer(NamedTuple):
     """The constants and the geometry of one convolution."""
 
     filter: np.ndarray  # int8 or float32 [out, kernel_h, kernel_w, in / groups]
+    bits: int | None  # 4 where the file has the filter as int4
     filter_scale: np.ndarray | None  # float32 [1] or [out]
     bias: np.ndarray  # float32 [out]
     groups: int
@@ -67,14 +69,14 @@ def run(call: Call) -> list[np.ndarray]:
     x = call.value(0, "input")
     layer = _layer(call, x)
     call.record("input", x)
-    call.record("filter", layer.filter, weights.place(call, 1))
+    call.record("filter", layer.filter, weights.place(call, 1), bits=layer.bits)
     if layer.filter_scale is not None:
         call.record("filter_scale", layer.filter_scale)
     call.record("bias", layer.bias)
     if layer.filter_scale is None:
         output = _float(call, layer, x)
     elif call.kernels == "xnnpack" and not xnnpack.why_builtin(
-        call.operator, layer.filter.shape, layer.filter_scale
+        call.operator, layer.filter.shape, layer.filter_scale, layer.bits
     ):
         output = _xnnpack(call, layer, x)
     else:
@@ -92,6 +94,8 @@ def _builtin(call: Call, layer: Layer, x: np.ndarray) -> np.ndarray:
     unfolds = not layer.is_pointwise and not (layer.per_channel and reference)
     slots = batch * height * width * layer.groups * 4
     accumulator_bytes = layer.out_channels * pixels * 4
+    if layer.bits:
+        call.record("filter_unpacked", layer.filter)
 
     quantize = qparams.asymmetric if layer.per_channel else qparams.symmetric
     codes, scale, zero_point = quantize(x.reshape(batch, -1), call.allow_nonfinite)
@@ -227,9 +231,10 @@ def _layer(call: Call, x: np.ndarray) -> Layer:
     rows, cols = window(call, x, kernel_h, kernel_w)
     activation = fused.check(call, options["fused_activation_function"])
     scale = weights.scales(call, filters, axis=0)
-    if scale is not None and scale.size == 1 and groups > 1 and call.kernels != "xnnpack":
+    builtin = call.kernels != "xnnpack" or filters.bits
+    if scale is not None and scale.size == 1 and groups > 1 and builtin:
         raise call.refuse(
             "a grouped convolution with one scale for the whole filter is refused by the builtin "
             "kernels; quantize it per channel."
         )
-    return Layer(filters.value, scale, bias, groups, rows, cols, activation)
+    return Layer(filters.value, filters.bits, scale, bias, groups, rows, cols, activation)
