@@ -92,14 +92,16 @@ def _run_operator(graph: Graph, op: Operator, at: int, values, kernels, keep, re
     indices = dict(zip(numbered("input"), activations, strict=False))
     indices |= dict(zip(numbered("output"), op.outputs, strict=False))
 
+    def keeps(name: str) -> bool:
+        return keep(f"{op.name}/{name}")
+
     def record(name: str, value: np.ndarray, stored: str | None = None, reserved=None) -> None:
         index = indices.get(name)
         born, dies = (at, at) if index is None else graph.lifetime(index)
         if (stored or usual_place(name)) in ("file", "persistent"):
             born, dies = 0, len(graph.operators)
         where = {"born": born, "dies": dies, "tensor_index": index}
-        kept = keep(f"{op.name}/{name}")
-        records.append(make_record(op.name, name, value, stored, reserved, kept, **where))
+        records.append(make_record(op.name, name, value, stored, reserved, keeps(name), **where))
 
     call = Call(
         replace(op, options=completed(op.code, op.options)),
@@ -108,6 +110,7 @@ def _run_operator(graph: Graph, op: Operator, at: int, values, kernels, keep, re
         tuple(graph.tensors[i] for i in op.outputs),
         kernels,
         record,
+        keeps,
     )
     try:
         # XNNPACK lets infinity pass, the builtin kernels clamp it: neither is an error yet

@@ -28,6 +28,7 @@ from typing import NamedTuple
 import numpy as np
 
 from drqsim.errors import InputError
+from drqsim.tiles import tiles
 
 f32 = np.float32
 INT32 = np.iinfo(np.int32)
@@ -95,19 +96,22 @@ def symmetric(x: np.ndarray) -> Quantized:
     ``NeonSymmetricQuantizeFloats``. The codes are multiplied by 127/max, a division of its own,
     not by 1/scale.
     """
-    largest = np.max(np.abs(x), axis=1)
+    largest = np.maximum(x.max(axis=1), -x.min(axis=1))
     _refuse_infinite(-largest, largest, largest)
     flat = largest == 0
     with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
         scale = np.where(flat, f32(1), largest / f32(127))
         inverse = np.where(flat, f32(0), f32(127) / largest)
-        v = x * inverse[:, None]
-    head, tail = _split(v)
     codes = np.empty(x.shape, np.int8)
-    codes[:, : head.shape[1]] = np.clip(_round_head(head, inverse), -127, 127)
-    # 127/max overflows below a range of 3.7e-37; the tail's conversion then gives the smallest code
-    exact = np.where(np.isfinite(tail), _round_half_away(tail), -127)
-    codes[:, head.shape[1] :] = np.clip(exact, -127, 127)
+    for rows, columns in tiles(*x.shape):
+        with np.errstate(over="ignore", invalid="ignore"):
+            v = x[rows, columns] * inverse[rows, None]
+        head, tail = _split(v)
+        coded, coded_exactly = _split(codes[rows, columns])
+        coded[:] = np.clip(_round_head(head, inverse[rows]), -127, 127)
+        # 127/max overflows below a range of 3.7e-37; the tail's conversion then gives the smallest
+        exact = np.where(np.isfinite(tail), _round_half_away(tail), -127)
+        coded_exactly[:] = np.clip(exact, -127, 127)
     return Quantized(codes, scale, np.zeros(len(x), np.int32))
 
 
@@ -146,16 +150,19 @@ def asymmetric(x: np.ndarray) -> Quantized:
     scale = scale.astype(f32)
     with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
         inverse = np.where(scale == 0, 0.0, 1.0 / scale.astype(np.float64)).astype(f32)
-        v = x * inverse[:, None]
-    head, tail = _split(v)
     codes = np.empty(x.shape, np.int8)
-    # the kernel adds the zero point in int32, where an overflowed code may wrap, as it does here;
-    # in the tail it adds in float32, and a NaN (zero times an overflowed 1/scale) gives code 0
-    whole = _round_head(head, inverse)
-    whole += zero_point[:, None]
-    codes[:, : head.shape[1]] = np.clip(whole, -128, 127, out=whole)
-    exact = np.nan_to_num(_round_half_away(tail) + zero_point[:, None], nan=0)
-    codes[:, head.shape[1] :] = np.clip(exact, -128, 127)
+    for rows, columns in tiles(*x.shape):
+        with np.errstate(over="ignore", invalid="ignore"):
+            v = x[rows, columns] * inverse[rows, None]
+        head, tail = _split(v)
+        coded, coded_exactly = _split(codes[rows, columns])
+        # the kernel adds the zero point in int32, where an overflowed code may wrap, as here; in
+        # the tail it adds in float32, and a NaN (zero times an overflowed 1/scale) gives code 0
+        whole = _round_head(head, inverse[rows])
+        whole += zero_point[rows, None]
+        coded[:] = np.clip(whole, -128, 127, out=whole)
+        exact = np.nan_to_num(_round_half_away(tail) + zero_point[rows, None], nan=0)
+        coded_exactly[:] = np.clip(exact, -128, 127)
     codes[flat] = 0
     return Quantized(codes, scale, zero_point)
 
@@ -179,8 +186,7 @@ def asymmetric_xnnpack(x: np.ndarray) -> Quantized:
     -----
     ``xnn_qd8_asymmetric_quantization_params`` and ``xnn_f32_qs8_vcvt``. Denormals count as zero.
     """
-    x = flush_denormals(x)
-    low, high = _range_with_zero(x)
+    low, high = (flush_denormals(end) for end in _range_with_zero(x))
     with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
         factor = np.where(low == high, f32(1), f32(255) / (high - low))
         low_scaled, high_scaled = low * factor, high * factor
@@ -188,10 +194,15 @@ def asymmetric_xnnpack(x: np.ndarray) -> Quantized:
         zero_point = np.where(low_is_nearer, f32(-128) - low_scaled, f32(127) - high_scaled)
         # fmax and fmin, as in the kernel, let a NaN (zero times infinity) fall to the bound
         zero_point = np.rint(np.fmin(np.fmax(zero_point, f32(-128)), f32(127))).astype(np.int32)
-        scaled = np.fmin(x * factor[:, None], f32(32767))
         scale = flush_denormals(f32(1) / factor)
-    codes = np.rint(np.fmax(scaled, f32(-32768))).astype(np.int32) + zero_point[:, None]
-    return Quantized(np.clip(codes, -128, 127).astype(np.int8), scale, zero_point)
+    codes = np.empty(x.shape, np.int8)
+    for rows, columns in tiles(*x.shape):
+        with np.errstate(over="ignore", invalid="ignore"):
+            v = flush_denormals(x[rows, columns]) * factor[rows, None]
+        v = np.fmax(np.fmin(v, f32(32767)), f32(-32768))
+        whole = np.rint(v).astype(np.int32) + zero_point[rows, None]
+        codes[rows, columns] = np.clip(whole, -128, 127)
+    return Quantized(codes, scale, zero_point)
 
 
 def by_flag(x: np.ndarray, asymmetric_inputs: bool) -> Quantized:
@@ -228,7 +239,7 @@ def fixed_xnnpack(x: np.ndarray, scale: np.ndarray) -> np.ndarray:
 
 def flush_denormals(x: np.ndarray) -> np.ndarray:
     """Denormal float32 values become zero with their sign: the mode that XNNPACK computes in."""
-    tiny = np.abs(x) < np.finfo(f32).tiny
+    tiny = (np.abs(x) < np.finfo(f32).tiny) & (x != 0)
     return np.where(tiny, np.copysign(f32(0), x), x) if tiny.any() else x
 
 
@@ -279,7 +290,7 @@ def _round_x86(v: np.ndarray) -> np.ndarray:
     ``trunc(v +- 0.5)`` in float32 is half away from zero but for 0.49999997, where the sum rounds
     up to 1.
     """
-    v += np.copysign(f32(0.5), v)
+    v += f32(0.5) - (v < 0)
     return v.astype(np.int32)  # the conversion cuts the fraction off
 
 

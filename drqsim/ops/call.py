@@ -33,6 +33,8 @@ class Call:
         ``reference``, ``optimized`` or ``xnnpack``.
     record : callable
         ``record(name, value, stored=None, reserved=None)`` keeps one intermediate tensor.
+    keeps : callable
+        ``keeps(name)``: whether the record of this name keeps its values.
     """
 
     operator: Operator
@@ -41,6 +43,7 @@ class Call:
     results: tuple[Tensor, ...]
     kernels: str
     record: Callable[..., None]
+    keeps: Callable[[str], bool]
 
     def tensor(self, position: int, what: str) -> Tensor:
         """The file's description of a mandatory input."""
