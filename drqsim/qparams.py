@@ -103,15 +103,14 @@ def symmetric(x: np.ndarray) -> Quantized:
         scale = np.where(flat, f32(1), largest / f32(127))
         inverse = np.where(flat, f32(0), f32(127) / largest)
     codes = np.empty(x.shape, np.int8)
-    for rows, columns in tiles(*x.shape):
-        with np.errstate(over="ignore", invalid="ignore"):
+    with np.errstate(over="ignore", invalid="ignore"):
+        for rows, columns in tiles(len(x), _whole_vectors(x)):
             v = x[rows, columns] * inverse[rows, None]
-        head, tail = _split(v)
-        coded, coded_exactly = _split(codes[rows, columns])
-        coded[:] = np.clip(_round_head(head, inverse[rows]), -127, 127)
-        # 127/max overflows below a range of 3.7e-37; the tail's conversion then gives the smallest
-        exact = np.where(np.isfinite(tail), _round_half_away(tail), -127)
-        coded_exactly[:] = np.clip(exact, -127, 127)
+            codes[rows, columns] = np.clip(_round_head(v, inverse[rows]), -127, 127)
+        tail = x[:, _whole_vectors(x) :] * inverse[:, None]
+    # 127/max overflows below a range of 3.7e-37; the tail's conversion then gives the smallest code
+    exact = np.where(np.isfinite(tail), _round_half_away(tail), -127)
+    codes[:, _whole_vectors(x) :] = np.clip(exact, -127, 127)
     return Quantized(codes, scale, np.zeros(len(x), np.int32))
 
 
@@ -151,18 +150,16 @@ def asymmetric(x: np.ndarray) -> Quantized:
     with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
         inverse = np.where(scale == 0, 0.0, 1.0 / scale.astype(np.float64)).astype(f32)
     codes = np.empty(x.shape, np.int8)
-    for rows, columns in tiles(*x.shape):
-        with np.errstate(over="ignore", invalid="ignore"):
+    # the kernel adds the zero point in int32, where an overflowed code may wrap, as it does here;
+    # in the tail it adds in float32, and a NaN (zero times an overflowed 1/scale) gives code 0
+    with np.errstate(over="ignore", invalid="ignore"):
+        for rows, columns in tiles(len(x), _whole_vectors(x)):
             v = x[rows, columns] * inverse[rows, None]
-        head, tail = _split(v)
-        coded, coded_exactly = _split(codes[rows, columns])
-        # the kernel adds the zero point in int32, where an overflowed code may wrap, as here; in
-        # the tail it adds in float32, and a NaN (zero times an overflowed 1/scale) gives code 0
-        whole = _round_head(head, inverse[rows])
-        whole += zero_point[rows, None]
-        coded[:] = np.clip(whole, -128, 127, out=whole)
-        exact = np.nan_to_num(_round_half_away(tail) + zero_point[rows, None], nan=0)
-        coded_exactly[:] = np.clip(exact, -128, 127)
+            whole = _round_head(v, inverse[rows]) + zero_point[rows, None]
+            codes[rows, columns] = np.clip(whole, -128, 127)
+        tail = x[:, _whole_vectors(x) :] * inverse[:, None]
+    exact = np.nan_to_num(_round_half_away(tail) + zero_point[:, None], nan=0)
+    codes[:, _whole_vectors(x) :] = np.clip(exact, -128, 127)
     codes[flat] = 0
     return Quantized(codes, scale, zero_point)
 
@@ -196,12 +193,12 @@ def asymmetric_xnnpack(x: np.ndarray) -> Quantized:
         zero_point = np.rint(np.fmin(np.fmax(zero_point, f32(-128)), f32(127))).astype(np.int32)
         scale = flush_denormals(f32(1) / factor)
     codes = np.empty(x.shape, np.int8)
-    for rows, columns in tiles(*x.shape):
-        with np.errstate(over="ignore", invalid="ignore"):
+    with np.errstate(over="ignore", invalid="ignore"):
+        for rows, columns in tiles(*x.shape):
             v = flush_denormals(x[rows, columns]) * factor[rows, None]
-        v = np.fmax(np.fmin(v, f32(32767)), f32(-32768))
-        whole = np.rint(v).astype(np.int32) + zero_point[rows, None]
-        codes[rows, columns] = np.clip(whole, -128, 127)
+            v = np.fmax(np.fmin(v, f32(32767)), f32(-32768))
+            whole = np.rint(v).astype(np.int32) + zero_point[rows, None]
+            codes[rows, columns] = np.clip(whole, -128, 127)
     return Quantized(codes, scale, zero_point)
 
 
@@ -225,7 +222,8 @@ def fixed_optimized(x: np.ndarray, scale: np.ndarray) -> np.ndarray:
     The last ``n % 8`` values are divided in float64 and rounded half away from zero;
     ``AffineQuantize`` in ``internal/optimized/optimized_ops.h``.
     """
-    head, tail = _split(x.reshape(1, -1))
+    values = x.reshape(1, -1)
+    head, tail = np.split(values, [_whole_vectors(values)], axis=1)
     wide = scale.reshape(()).astype(np.float64)
     steps = np.rint(head * f32(1.0 / wide)), _round_half_away(tail.astype(np.float64) / wide)
     return np.concatenate([_int32(v) for v in steps], axis=1).reshape(x.shape)
@@ -261,10 +259,9 @@ def _refuse_infinite(low: np.ndarray, high: np.ndarray, span: np.ndarray) -> Non
     )
 
 
-def _split(v: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The values the x86 kernels handle eight at a time, and the last ``n % 8`` of each row."""
-    tail = v.shape[1] - v.shape[1] % 8
-    return v[:, :tail], v[:, tail:]
+def _whole_vectors(x: np.ndarray) -> int:
+    """How many values of each row the x86 kernels handle eight at a time: all but ``n % 8``."""
+    return x.shape[1] - x.shape[1] % 8
 
 
 def _round_half_away(x: np.ndarray) -> np.ndarray:

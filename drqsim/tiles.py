@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-# elements of a tile: a handful of float32 arrays of this size fit into a cache of 1 MiB
-ELEMENTS = 2**15
+# elements of a tile: half a MiB of float32, so that a few fit into the second or third cache
+ELEMENTS = 2**17
 
 
 def tiles(rows: int, columns: int, each: int = 1) -> Iterator[tuple[slice, slice]]:

@@ -33,20 +33,27 @@ def by_bands(
     Returns
     -------
     dict of arrays
-        ``output``, and what is kept, in full. The others have a shape and a dtype, no memory.
+        ``output``, and what is kept; of the others perhaps no more than the shape and the dtype.
     """
+    bands = list(tiles(*shape[:2], each=math.prod(shape[2:])))
+    if len(bands) == 1:
+        return steps(*arrays)
     whole: dict[str, np.ndarray] = {}
-    for band in tiles(*shape[:2], each=math.prod(shape[2:])):
+    for band in bands:
         for name, part in steps(*(_cut(array, band) for array in arrays)).items():
             if name not in whole:
                 kept = name == "output" or call.keeps(name)
-                empty = np.empty(shape if kept else (), part.dtype)
-                whole[name] = empty if kept else np.broadcast_to(empty, shape)
+                whole[name] = np.empty(shape, part.dtype) if kept else _stand_in(shape, part.dtype)
             if whole[name].flags.writeable:
                 whole[name][band] = part
     return whole
 
 
+def _stand_in(shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
+    """Shape and dtype of an array that nobody will look into; one element of memory."""
+    return np.broadcast_to(np.empty((), dtype), shape)
+
+
 def _cut(array: np.ndarray, band: tuple[slice, slice]) -> np.ndarray:
-    every = slice(None)
-    return array[tuple(every if n == 1 else part for n, part in zip(array.shape, band))]
+    sizes = zip(array.shape[:2], band, strict=True)
+    return array[tuple(slice(None) if size == 1 else part for size, part in sizes)]

@@ -91,40 +91,41 @@ def run(call: Call) -> list[np.ndarray]:
 def _builtin(call: Call, layer: Layer, x: np.ndarray) -> np.ndarray:
     """The kernels of the runtime itself: ``reference`` and ``optimized``."""
     batch, height, width, channels = x.shape
+    per_channel = layer.per_channel
     pixels = batch * layer.rows.out * layer.cols.out
     # grouped convolutions run the reference kernel on either path
     reference = call.kernels == "reference" or layer.groups > 1
-    unfolds = not layer.is_pointwise and not (layer.per_channel and reference)
+    unfolds = not layer.is_pointwise and not (per_channel and reference)
     slots = batch * height * width * layer.groups * 4
     accumulator_bytes = layer.out_channels * pixels * 4
 
-    quantize = qparams.asymmetric if layer.per_channel else qparams.symmetric
+    quantize = qparams.asymmetric if per_channel else qparams.symmetric
     codes, scale, zero_point = quantize(x.reshape(batch, -1))
     codes = codes.reshape(x.shape)
     call.record("input_scale", scale, reserved=slots)
-    if layer.per_channel:
+    if per_channel:
         call.record("input_zero_point", zero_point, reserved=slots)
     call.record("input_quantized", codes)
 
     unfolded = _unfold(codes, layer, zero_point)
     if unfolds:
         call.record("im2col", unfolded)
-    corrects = layer.per_channel and not reference
+    corrects = per_channel and not reference
     row_sums = accumulate.row_sums(layer.filter)
     if corrects:
         row_sums = accumulate.row_sums_x86(layer.filter)
         call.record("filter_row_sums", row_sums)
     # with channels that do not fill its vectors, the per-tensor kernel takes the dense layer's dot
-    dense = not layer.per_channel and layer.out_channels % 4
+    dense = not per_channel and layer.out_channels % 4
     dot = accumulate.dot_x86 if dense else accumulate.exact_matmul
     filters = layer.filter.astype(f32)
 
     def steps(unfolded, s_in, zero_point):
         raw = _multiply(unfolded, filters, layer.groups, dot)
         # the symmetric per-tensor kernel has no zero point
-        accumulator = raw - zero_point * row_sums if layer.per_channel else raw
+        accumulator = raw - zero_point * row_sums if per_channel else raw
         acc = accumulator.astype(f32)
-        if layer.per_channel and reference:
+        if per_channel and reference:
             dequantized = acc * layer.filter_scale * s_in
         else:
             dequantized = acc * (layer.filter_scale * s_in)
@@ -140,12 +141,12 @@ def _builtin(call: Call, layer: Layer, x: np.ndarray) -> np.ndarray:
     made = by_bands(call, layer.out_shape(x), steps, unfolded, s_in, zero_point)
     if corrects:
         call.record("accumulator_raw", made["accumulator_raw"])
-    written = not layer.per_channel and not dense
+    written = not per_channel and not dense
     call.record(
         "accumulator",
         made["accumulator"],
         stored="arena" if written else "register",
-        reserved=accumulator_bytes if reference or not layer.per_channel else 0,
+        reserved=accumulator_bytes if reference or not per_channel else 0,
     )
     call.record("dequantized", made["dequantized"])
     call.record("pre_activation", made["pre_activation"])
