@@ -110,10 +110,10 @@ def _builtin(call: Call, layer: Layer, x: np.ndarray) -> np.ndarray:
     unfolded = _unfold(codes, layer, zero_point)
     if unfolds:
         call.record("im2col", unfolded)
+    # this kernel alone multiplies the codes as they are, and corrects for the zero point afterwards
     corrects = per_channel and not reference
-    row_sums = accumulate.row_sums(layer.filter)
+    row_sums = (accumulate.row_sums_x86 if corrects else accumulate.row_sums)(layer.filter)
     if corrects:
-        row_sums = accumulate.row_sums_x86(layer.filter)
         call.record("filter_row_sums", row_sums)
     # with channels that do not fill its vectors, the per-tensor kernel takes the dense layer's dot
     dense = not per_channel and layer.out_channels % 4

@@ -127,7 +127,9 @@ def _multiply(windows: np.ndarray, filters: np.ndarray) -> np.ndarray:
     batch, out_h, out_w, kernel_h, kernel_w, channels = windows.shape
     taps = filters.reshape(kernel_h, kernel_w, channels, -1)
     if filters.dtype == np.int32:
-        return np.einsum("bhwrsc,rscm->bhwcm", windows, taps).reshape(batch, out_h, out_w, -1)
+        total = np.einsum("bhwrsc,rscm->bhwcm", windows, taps, order="C")
+        return total.reshape(batch, out_h, out_w, -1)
+    # float sums depend on the order: tap after tap, as the reference kernel adds them up
     total = np.zeros((batch, out_h, out_w, channels, taps.shape[3]), windows.dtype)
     product = np.empty_like(total)
     for row in range(kernel_h):

@@ -26,14 +26,13 @@ def fma(a: np.ndarray, b: np.ndarray, c: np.ndarray) -> np.ndarray:
     the float64 sum lies halfway between two float32 values; there it is rounded to odd instead.
     """
     with np.errstate(invalid="ignore", over="ignore"):
-        product = np.multiply(a, b, dtype=f64)
-        total = np.asarray(product + c)
+        total = np.asarray(np.multiply(a, b, dtype=f64) + c)
         # float64 has 29 bits more; denormal results have fewer bits, and are always looked at
         halfway = (total.view(np.int64) & (2**29 - 1)) == 2**28
         halfway |= np.abs(total) < np.finfo(np.float32).tiny
         if halfway.any():
-            c = np.broadcast_to(c, total.shape)[halfway]
-            total[halfway] = _sum_to_odd(np.broadcast_to(product, total.shape)[halfway], c)
+            a, b, c = (np.broadcast_to(v, total.shape)[halfway] for v in (a, b, c))
+            total[halfway] = _sum_to_odd(np.multiply(a, b, dtype=f64), c)
         return total.astype(np.float32)
 
 

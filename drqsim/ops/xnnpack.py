@@ -65,5 +65,5 @@ def rescale(
     """
     acc = qparams.flush_denormals(accumulator.astype(f32) * scale)
     dequantized = qparams.flush_denormals(acc * filter_scale)
-    fused = fma(acc, filter_scale, qparams.flush_denormals(bias))
-    return dequantized, qparams.flush_denormals(fused)
+    with_bias = fma(acc, filter_scale, qparams.flush_denormals(bias))
+    return dequantized, qparams.flush_denormals(with_bias)
