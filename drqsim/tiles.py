@@ -8,6 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import numpy as np
+
+# The C library (glibc) takes fresh pages from the system for every larger block, and gives them
+# back when it is freed, until it has seen such a block freed. This one, which is never touched,
+# makes it keep up to twice its size for the next arrays: page faults cost more than arithmetic.
+np.empty(2**25 - 2**16, np.uint8)
+
 # elements of a tile: half a MiB of float32, so that a few fit into the second or third cache
 ELEMENTS = 2**17
 

@@ -127,7 +127,7 @@ def _multiply(windows: np.ndarray, filters: np.ndarray) -> np.ndarray:
     batch, out_h, out_w, kernel_h, kernel_w, channels = windows.shape
     taps = filters.reshape(kernel_h, kernel_w, channels, -1)
     if filters.dtype == np.int32:
-        total = np.einsum("bhwrsc,rscm->bhwcm", windows, taps, order="C")
+        total = np.einsum("bhwrsc,rscm->bhwcm", windows, taps)
         return total.reshape(batch, out_h, out_w, -1)
     # float sums depend on the order: tap after tap, as the reference kernel adds them up
     total = np.zeros((batch, out_h, out_w, channels, taps.shape[3]), windows.dtype)
