@@ -110,6 +110,9 @@ def _run_operator(
     indices = dict(zip(numbered("input"), activations, strict=False))
     indices |= dict(zip(numbered("output"), op.outputs, strict=False))
 
+    def keeps(name: str) -> bool:
+        return keep(f"{op.name}/{name}")
+
     seen: dict[str, np.ndarray] = {}
 
     def record(
@@ -124,9 +127,9 @@ def _run_operator(
         if (stored or usual_place(name)) in ("file", "persistent"):
             born, dies = 0, len(graph.operators)
         where = {"born": born, "dies": dies, "tensor_index": index}
-        kept = keep(f"{op.name}/{name}")
         if index is not None:
             bits = graph.tensors[index].bits
+        kept = keeps(name)
         records.append(make_record(op.name, name, value, stored, reserved, kept, bits, **where))
 
     call = Call(
@@ -136,6 +139,7 @@ def _run_operator(
         tuple(graph.tensors[i] for i in op.outputs),
         kernels,
         record,
+        keeps,
         allow_nonfinite,
     )
     try:

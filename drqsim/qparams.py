@@ -31,6 +31,7 @@ import numpy as np
 
 from drqsim import nan_range
 from drqsim.errors import InputError
+from drqsim.tiles import tiles
 
 f32 = np.float32
 INT32 = np.iinfo(np.int32)
@@ -111,7 +112,7 @@ def symmetric(x: np.ndarray, allow_nonfinite: bool = False) -> Quantized:
     code 0, infinity itself (times zero) NaN, whose code is -127. What a NaN does to the range
     depends on where it stands (``nan_range.py``).
     """
-    largest = np.max(np.abs(x), axis=1)
+    largest = np.maximum(x.max(axis=1), -x.min(axis=1))
     ordinary = _has_range(-largest, largest, largest, allow_nonfinite)
     for row in np.flatnonzero(np.isnan(largest)):
         largest[row] = nan_range.largest(x[row])
@@ -119,13 +120,15 @@ def symmetric(x: np.ndarray, allow_nonfinite: bool = False) -> Quantized:
     with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
         scale = np.where(flat, f32(1), largest / f32(127))
         inverse = np.where(flat, f32(0), f32(127) / largest)
-        v = x * inverse[:, None]
-    head, tail = _split(v)
     codes = np.empty(x.shape, np.int8)
     ordinary = ordinary and np.isfinite(inverse).all()
-    codes[:, : head.shape[1]] = np.clip(_round_head(head, ordinary), -127, 127)
+    with np.errstate(over="ignore", invalid="ignore"):
+        for rows, columns in tiles(len(x), _whole_vectors(x)):
+            v = x[rows, columns] * inverse[rows, None]
+            codes[rows, columns] = np.clip(_round_head(v, ordinary), -127, 127)
+        tail = x[:, _whole_vectors(x) :] * inverse[:, None]
     # 127/max overflows below a range of 3.7e-37; the tail's conversion then gives the smallest code
-    codes[:, head.shape[1] :] = np.clip(_int32(_round_half_away(tail)), -127, 127)
+    codes[:, _whole_vectors(x) :] = np.clip(_int32(_round_half_away(tail)), -127, 127)
     codes[flat] = 0
     return Quantized(codes, scale, np.zeros(len(x), np.int32))
 
@@ -189,17 +192,18 @@ def asymmetric(x: np.ndarray, allow_nonfinite: bool = False) -> Quantized:
     scale = scale.astype(f32)
     with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
         inverse = np.where(scale == 0, 0.0, 1.0 / scale.astype(np.float64)).astype(f32)
-        v = x * inverse[:, None]
-    head, tail = _split(v)
     codes = np.empty(x.shape, np.int8)
     # the kernel adds the zero point in int32, where an overflowed code may wrap, as it does here;
     # in the tail it adds in float32, and a NaN (zero times an overflowed 1/scale) gives code 0
     ordinary = ordinary and np.isfinite(inverse).all()
-    whole = _round_head(head, ordinary)
-    whole += zero_point[:, None]
-    codes[:, : head.shape[1]] = np.clip(whole, -128, 127, out=whole)
+    with np.errstate(over="ignore", invalid="ignore"):
+        for rows, columns in tiles(len(x), _whole_vectors(x)):
+            v = x[rows, columns] * inverse[rows, None]
+            whole = _round_head(v, ordinary) + zero_point[rows, None]
+            codes[rows, columns] = np.clip(whole, -128, 127)
+        tail = x[:, _whole_vectors(x) :] * inverse[:, None]
     exact = np.nan_to_num(_round_half_away(tail) + zero_point[:, None], nan=0)
-    codes[:, head.shape[1] :] = np.clip(exact, -128, 127)
+    codes[:, _whole_vectors(x) :] = np.clip(exact, -128, 127)
     codes[flat] = 0
     return Quantized(codes, scale, zero_point)
 
@@ -223,8 +227,7 @@ def asymmetric_xnnpack(x: np.ndarray) -> Quantized:
     -----
     ``xnn_qd8_asymmetric_quantization_params`` and ``xnn_f32_qs8_vcvt``. Denormals count as zero.
     """
-    x = flush_denormals(x)
-    low, high = _range_with_zero(x)
+    low, high = (flush_denormals(end) for end in _range_with_zero(x))
     with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
         _has_range(low, high, high - low, allow_nonfinite=False)
         factor = np.where(low == high, f32(1), f32(255) / (high - low))
@@ -233,10 +236,15 @@ def asymmetric_xnnpack(x: np.ndarray) -> Quantized:
         zero_point = np.where(low_is_nearer, f32(-128) - low_scaled, f32(127) - high_scaled)
         # fmax and fmin, as in the kernel, let a NaN (zero times infinity) fall to the bound
         zero_point = np.rint(np.fmin(np.fmax(zero_point, f32(-128)), f32(127))).astype(np.int32)
-        scaled = np.fmin(x * factor[:, None], f32(32767))
         scale = flush_denormals(f32(1) / factor)
-    codes = np.rint(np.fmax(scaled, f32(-32768))).astype(np.int32) + zero_point[:, None]
-    return Quantized(np.clip(codes, -128, 127).astype(np.int8), scale, zero_point)
+    codes = np.empty(x.shape, np.int8)
+    with np.errstate(over="ignore", invalid="ignore"):
+        for rows, columns in tiles(*x.shape):
+            v = flush_denormals(x[rows, columns]) * factor[rows, None]
+            v = np.fmax(np.fmin(v, f32(32767)), f32(-32768))
+            whole = np.rint(v).astype(np.int32) + zero_point[rows, None]
+            codes[rows, columns] = np.clip(whole, -128, 127)
+    return Quantized(codes, scale, zero_point)
 
 
 def by_flag(x: np.ndarray, asymmetric_inputs: bool, allow_nonfinite: bool = False) -> Quantized:
@@ -259,7 +267,8 @@ def fixed_optimized(x: np.ndarray, scale: np.ndarray) -> np.ndarray:
     The last ``n % 8`` values are divided in float64 and rounded half away from zero;
     ``AffineQuantize`` in ``internal/optimized/optimized_ops.h``.
     """
-    head, tail = _split(x.reshape(1, -1))
+    values = x.reshape(1, -1)
+    head, tail = np.split(values, [_whole_vectors(values)], axis=1)
     wide = scale.reshape(()).astype(np.float64)
     steps = np.rint(head * f32(1.0 / wide)), _round_half_away(tail.astype(np.float64) / wide)
     return np.concatenate([_int32(v) for v in steps], axis=1).reshape(x.shape)
@@ -273,7 +282,7 @@ def fixed_xnnpack(x: np.ndarray, scale: np.ndarray) -> np.ndarray:
 
 def flush_denormals(x: np.ndarray) -> np.ndarray:
     """Denormal float32 values become zero with their sign: the mode that XNNPACK computes in."""
-    tiny = np.abs(x) < np.finfo(f32).tiny
+    tiny = (np.abs(x) < np.finfo(f32).tiny) & (x != 0)
     return np.where(tiny, np.copysign(f32(0), x), x) if tiny.any() else x
 
 
@@ -296,10 +305,9 @@ def _has_range(low: np.ndarray, high: np.ndarray, span: np.ndarray, allow_nonfin
     )
 
 
-def _split(v: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The values the x86 kernels handle eight at a time, and the last ``n % 8`` of each row."""
-    tail = v.shape[1] - v.shape[1] % 8
-    return v[:, :tail], v[:, tail:]
+def _whole_vectors(x: np.ndarray) -> int:
+    """How many values of each row the x86 kernels handle eight at a time: all but ``n % 8``."""
+    return x.shape[1] - x.shape[1] % 8
 
 
 def _weights(weights: np.ndarray, axis: int | None) -> tuple[np.ndarray, tuple[int, ...] | None]:
@@ -336,7 +344,7 @@ def _round_x86(v: np.ndarray) -> np.ndarray:
     ``trunc(v +- 0.5)`` in float32 is half away from zero but for 0.49999997, where the sum rounds
     up to 1.
     """
-    v += np.copysign(f32(0.5), v)
+    v += f32(0.5) - (v < 0)
     return v.astype(np.int32)  # the conversion cuts the fraction off
 
 

@@ -34,6 +34,8 @@ class Call:
     record : callable
         ``record(name, value, stored=None, reserved=None, bits=None)`` keeps one intermediate
         tensor.
+    keeps : callable
+        ``keeps(name)``: whether the record of this name keeps its values.
     allow_nonfinite : bool
         Whether a hybrid kernel may be given NaN and infinity.
     """
@@ -44,6 +46,7 @@ class Call:
     results: tuple[Tensor, ...]
     kernels: str
     record: Callable[..., None]
+    keeps: Callable[[str], bool]
     allow_nonfinite: bool = False
 
     def tensor(self, position: int, what: str) -> Tensor:

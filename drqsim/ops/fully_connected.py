@@ -132,4 +132,6 @@ def _xnnpack(call: Call, rows, filters: Tensor, filter_scale, bias, shape) -> np
     call.record("filter_row_sums", row_sums, stored="delegate")
     accumulator = accumulate.exact_matmul(codes, matrix) - zero_point[:, None] * row_sums
     call.record("accumulator", accumulator, stored="register")
-    return xnnpack.rescale(call, accumulator, scale[:, None], filter_scale, bias)
+    dequantized, with_bias = xnnpack.rescale(accumulator, scale[:, None], filter_scale, bias)
+    call.record("dequantized", dequantized)
+    return with_bias

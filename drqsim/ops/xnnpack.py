@@ -82,17 +82,14 @@ def quantize_input(call: Call, rows: np.ndarray, shape: tuple[int, ...]) -> qpar
 
 
 def rescale(
-    call: Call,
-    accumulator: np.ndarray,
-    scale: np.ndarray,
-    filter_scale: np.ndarray,
-    bias: np.ndarray,
-) -> np.ndarray:
-    """``fma(float(acc) * s_in, s_w, bias)``, denormals flushed; records ``dequantized``.
+    accumulator: np.ndarray, scale: np.ndarray, filter_scale: np.ndarray, bias: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """``fma(float(acc) * s_in, s_w, bias)``, denormals flushed: ``dequantized`` and with the bias.
 
     One fused multiply-add: the product with the filter's scale is never rounded by itself.
     ``dequantized`` is what the same instruction gives when the bias is zero.
     """
     acc = qparams.flush_denormals(accumulator.astype(f32) * scale)
-    call.record("dequantized", qparams.flush_denormals(acc * filter_scale))
-    return qparams.flush_denormals(fma(acc, filter_scale, qparams.flush_denormals(bias)))
+    dequantized = qparams.flush_denormals(acc * filter_scale)
+    with_bias = fma(acc, filter_scale, qparams.flush_denormals(bias))
+    return dequantized, qparams.flush_denormals(with_bias)
