@@ -95,6 +95,8 @@ class TensorRecord:
         First and last operator (positions in execution order) during which the tensor exists.
     tensor_index : int or None
         The tensor's index in the model file, for those that are in it.
+    offset : int or None
+        Bytes from the beginning of its arena, once ``MemoryPlan.annotate`` filled it in.
     """
 
     op: str
@@ -110,6 +112,7 @@ class TensorRecord:
     born: int | None = None
     dies: int | None = None
     tensor_index: int | None = None
+    offset: int | None = None
 
     @property
     def key(self) -> str:

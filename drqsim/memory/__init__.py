@@ -1,0 +1,5 @@
+"""The runtime's memory plan: where every tensor lies, from when to when, and how much that takes."""
+
+from drqsim.memory.plan import Block, MemoryPlan, plan_memory
+
+__all__ = ["Block", "MemoryPlan", "plan_memory"]
