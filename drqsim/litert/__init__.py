@@ -1,6 +1,19 @@
 """The judge: the installed runtime, its own memory, and how it compares with a trace."""
 
 from drqsim.litert.comparison import Comparison, compare
+from drqsim.litert.memory import MemoryComparison, RuntimeMemory, compare_memory, read_memory
 from drqsim.litert.runtime import RuntimeRun, RuntimeTensor, delegated, run, version
 
-__all__ = ["Comparison", "RuntimeRun", "RuntimeTensor", "compare", "delegated", "run", "version"]
+__all__ = [
+    "Comparison",
+    "MemoryComparison",
+    "RuntimeMemory",
+    "RuntimeRun",
+    "RuntimeTensor",
+    "compare",
+    "compare_memory",
+    "delegated",
+    "read_memory",
+    "run",
+    "version",
+]

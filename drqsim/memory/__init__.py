@@ -1,4 +1,4 @@
-"""The runtime's memory plan: where every tensor lies, from when to when, and how much that takes."""
+"""The runtime's memory plan: where every tensor lies, from when to when, and what that takes."""
 
 from drqsim.memory.plan import Block, MemoryPlan, plan_memory
 
