@@ -8,7 +8,7 @@ from pathlib import Path
 
 from drqsim.errors import InputError, ModelFileError
 from drqsim.graph import Graph, shorten
-from drqsim.litert.runtime import RESOLVERS, interpreter, quiet, read_both
+from drqsim.litert.runtime import RESOLVERS, interpreter, quiet, read_both, run_on_zeros
 from drqsim.memory import MemoryPlan, plan_memory
 from drqsim.trace import html_table, text_table
 
@@ -24,13 +24,10 @@ class RuntimeMemory:
         hides (inside a delegate) or never allocated is not in it.
     nbytes : dict
         Tensor index -> bytes, for the same tensors.
-    base : int or None
-        Address of the first input, which is where the arena begins.
     """
 
     addresses: dict[int, int]
     nbytes: dict[int, int]
-    base: int | None
 
     def span(self, indices) -> tuple[int, int]:
         """Lowest address and bytes up to the highest end of some tensors."""
@@ -71,9 +68,7 @@ def read_memory(
                 if shape is not None:
                     runtime.resize_tensor_input(index, shape)
             runtime.allocate_tensors()
-        for index in graph.inputs:
-            runtime.tensor(index)()[...] = 0
-        runtime.invoke()  # shapes that are computed at run time are planned only now
+        run_on_zeros(runtime, graph)
     except (RuntimeError, ValueError) as error:
         raise ModelFileError(f"The runtime refuses this model on {kernels}: {error}") from error
     addresses, sizes = {}, {}
@@ -81,8 +76,7 @@ def read_memory(
         found = _view(runtime, index, in_file=index < len(graph.tensors))
         if found is not None:
             addresses[index], sizes[index] = found
-    first = min(graph.inputs, default=None)
-    return RuntimeMemory(addresses, sizes, addresses.get(first))
+    return RuntimeMemory(addresses, sizes)
 
 
 def _view(runtime, index: int, in_file: bool) -> tuple[int, int] | None:
@@ -179,13 +173,12 @@ def compare_memory(
     plan = plan_memory(graph, kernels, threads, preserve_all_tensors, input_shapes=input_shapes)
     real = read_memory(content, kernels, threads, preserve_all_tensors, input_shapes)
     rows, totals, taken = [], {}, []
-    for stored, planned in (("arena", plan.arena_bytes), ("persistent", plan.persistent_bytes)):
+    for stored in ("arena", "persistent"):
         blocks = [b for b in plan.of(stored) if b.nbytes]
         seen = [b.index for b in blocks if b.index in real.addresses]
         base, size = real.span(seen)
-        if stored == "arena" and seen and real.base is not None:
-            base, size = real.base, size + base - real.base
-        totals[stored] = planned, size
+        # the end of the last tensor; the arena may end behind it (see MemoryPlan.arena_bytes)
+        totals[stored] = max((b.offset + b.nbytes for b in blocks), default=0), size
         taken.append((base, base + size))
         for b in blocks:
             address = real.addresses.get(b.index)

@@ -187,4 +187,26 @@ def delegated(model: Graph | bytes | str | Path) -> set[str]:
         if details["op_name"] == "DELEGATE"
         for index in details["outputs"].tolist()
     }
-    return {op.name for op in graph.operators if set(op.outputs) <= taken}
+    read = {*graph.outputs, *(i for op in graph.operators for i in op.inputs)}
+    unread = [op for op in graph.operators if read.isdisjoint(op.outputs)]
+    if unread:
+        # no output of a delegate: inside of one such a result has no memory, outside it has
+        run_on_zeros(runtime, graph)
+        taken |= {i for op in unread for i in op.outputs if is_hidden(runtime, i)}
+    return {op.name for op in graph.operators if taken & set(op.outputs)}
+
+
+def run_on_zeros(runtime, graph: Graph) -> None:
+    """Invoke, so that tensors whose shape is computed at run time get their memory, too."""
+    for index in graph.inputs:
+        runtime.tensor(index)()[...] = 0
+    runtime.invoke()
+
+
+def is_hidden(runtime, index: int) -> bool:
+    """Inside a delegate, or never allocated."""
+    try:
+        runtime.tensor(index)()
+    except ValueError:
+        return True
+    return False

@@ -80,7 +80,8 @@ class MemoryPlan:
     partition : tuple of tuples of str
         The operators of each such part.
     arena_bytes, persistent_bytes : int
-        Sizes of the two arenas.
+        Sizes of the two arenas. The arena ends where its last block ends, but for a RESHAPE that
+        learns its output's shape at run time: the output leaves the place it had for the heap.
     kernels, threads, preserve_all_tensors
         What was planned for.
     """

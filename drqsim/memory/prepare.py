@@ -49,10 +49,11 @@ class Runtime:
     """
 
     def __init__(self, graph: Graph, shapes: dict[int, tuple], kernels: str, threads: int):
-        self._shapes, self._kernels, self._threads = shapes, kernels, threads
+        self._kernels, self._threads = kernels, threads
+        self._shapes = {i: t.shape for i, t in enumerate(graph.tensors)} | shapes
         self.tensors = held(graph)
         for index in graph.inputs:
-            self.tensors[index].shape = shapes.get(index, self.tensors[index].shape)
+            self._give_shape(index)
         self.scratch: dict[str, list[int]] = {}
         self._created: dict[str, list[int]] = {}
         for op in graph.operators:
@@ -106,7 +107,7 @@ class Runtime:
                 self.tensors[index].stored = "heap"
 
     def _give_shape(self, index: int) -> None:
-        self.tensors[index].shape = self._shapes.get(index, self.tensors[index].shape)
+        self.tensors[index].shape = self._shapes[index]
 
     def _name_outputs(self, op: Operator) -> None:
         for number, index in enumerate(op.outputs, 1):
