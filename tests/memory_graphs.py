@@ -197,6 +197,19 @@ def binary(net: Net, x: int) -> None:
     net.add(code, (x, other) if net.chance(0.5) else (other, x), shape)
 
 
+def residual(net: Net, x: int) -> None:
+    """A result that only the next operator reads, so that it may be written over."""
+    shape = net.shape(x)
+    branch = net.add("RELU", (x,), shape)
+    net.live.remove(branch)
+    first = net.choose(x, net.floats(*shape), net.floats(shape[-1]))
+    code = net.choose("ADD", "SUB", "MUL", "DIV")
+    last = net.add(code, (first, branch) if net.chance(0.7) else (branch, first), shape)
+    if net.chance(0.5):
+        net.live.remove(last)
+        net.add(net.choose("SOFTMAX", "LOGISTIC"), (last,), shape)
+
+
 def unary(net: Net, x: int) -> None:
     code = net.choose("RELU", "LOGISTIC", "TANH", "HARD_SWISH", "SOFTMAX", "SOFTMAX", "LEAKY_RELU")
     options = {"SOFTMAX": {"beta": 1.0}, "LEAKY_RELU": {"alpha": 0.1}}.get(code, {})
@@ -326,7 +339,7 @@ def at_run_time(net: Net, x: int) -> None:
 
 WINDOWS = (conv_2d, conv_2d, conv_2d, depthwise, transpose_conv, pool, resize)
 ALWAYS = (binary, binary, unary, unary, reshape, concatenation, reduce, pad, cut, gather, split)
-ALWAYS += (transpose, expand, squeeze, pack, dequantized)
+ALWAYS += (transpose, expand, squeeze, pack, dequantized, residual, residual)
 
 
 def random_graph(seed: int, length: int, share_of_int8=0.5, run_time=False) -> Graph:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -42,6 +43,7 @@ def read_memory(
     threads: int = 1,
     preserve_all_tensors: bool = False,
     input_shapes: dict[str, tuple[int, ...]] | None = None,
+    look: Callable[[RuntimeMemory], object] | None = None,
 ) -> RuntimeMemory:
     """Run a model on zeros and read where the runtime keeps its tensors.
 
@@ -51,6 +53,8 @@ def read_memory(
     kernels, threads, preserve_all_tensors, input_shapes
         As for ``drqsim.plan_memory``; the inputs are resized before the first
         ``allocate_tensors``.
+    look : callable, optional
+        Called with the result while the runtime is still alive and the addresses are still its.
 
     Raises
     ------
@@ -76,7 +80,10 @@ def read_memory(
         found = _view(runtime, index, in_file=index < len(graph.tensors))
         if found is not None:
             addresses[index], sizes[index] = found
-    return RuntimeMemory(addresses, sizes)
+    memory = RuntimeMemory(addresses, sizes)
+    if look is not None:
+        look(memory)
+    return memory
 
 
 def _view(runtime, index: int, in_file: bool) -> tuple[int, int] | None:

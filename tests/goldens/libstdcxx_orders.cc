@@ -28,6 +28,23 @@ void sorted(const char* what, const Numbers& sizes) {
   print(what, sizes, order);
 }
 
+// An input against which quicksort is slow, found by answering its comparisons as unhelpfully as
+// consistency allows (M. D. McIlroy, A killer adversary for quicksort).
+Numbers adversary(int count) {
+  const int gas = count;
+  int solid = 0, candidate = 0;
+  Numbers value(count, gas), order(count);
+  std::iota(order.begin(), order.end(), 0);
+  std::sort(order.begin(), order.end(), [&](int a, int b) {
+    if (value[a] == gas && value[b] == gas) value[a == candidate ? a : b] = solid++;
+    if (value[a] == gas) candidate = a;
+    else if (value[b] == gas) candidate = b;
+    return value[a] < value[b];
+  });
+  for (int& n : value) n = count - n;  // `sorted` puts the largest first
+  return value;
+}
+
 int main() {
   std::mt19937 random(0);
   auto draw = [&](int low, int high) {
@@ -51,14 +68,11 @@ int main() {
       sorted("sort", sizes);
     }
   }
-  for (int half : {32, 101}) {
-    Numbers killer(2 * half);
-    for (int i = 1; i <= half; ++i) {
-      if (i % 2) killer[i - 1] = -i, killer[i] = -(half + i);
-      killer[half + i - 1] = -2 * i;
-    }
-    for (int& n : killer) n /= 3;
+  for (int count : {64, 200}) {
+    Numbers killer = adversary(count);
     sorted("killer", killer);
+    for (int& n : killer) n /= 2;
+    sorted("sort", killer);
   }
   std::unordered_set<int> growing;
   Numbers buckets;
