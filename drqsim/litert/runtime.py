@@ -175,12 +175,21 @@ def read_both(model: Graph | bytes | str | Path) -> tuple[Graph, bytes]:
 
 
 def delegated(model: Graph | bytes | str | Path) -> set[str]:
-    """Names of the operators that XNNPACK takes on the default path, as the runtime tells."""
+    """Names of the operators that XNNPACK takes on the default path, as the runtime tells.
+
+    Raises
+    ------
+    ModelFileError
+        When the runtime refuses the model.
+    """
     graph, content = read_both(model)
-    with quiet():
-        # keeping every tensor makes a partition of each operator, so that they can be told apart
-        runtime = interpreter(content, "xnnpack")
-        runtime.allocate_tensors()
+    try:
+        with quiet():
+            # keeping every tensor makes a part of each operator, so that they can be told apart
+            runtime = interpreter(content, "xnnpack")
+            runtime.allocate_tensors()
+    except (RuntimeError, ValueError) as error:
+        raise ModelFileError(f"The runtime refuses this model on xnnpack: {error}") from error
     taken = {
         index
         for details in runtime._get_ops_details()

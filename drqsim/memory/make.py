@@ -66,12 +66,12 @@ def plan_memory(
     """
     _check(graph, kernels, threads, partition)
     shapes = {} if input_shapes is None else _infer(graph, input_shapes)
+    runtime = Runtime(graph, shapes, kernels, threads)
     if kernels == "xnnpack":
         taken = _taken(graph) if partition is None else set(partition)
         steps = schedule.delegated_steps(graph, taken, apart=preserve_all_tensors)
     else:
         steps = schedule.builtin_steps(graph)
-    runtime = Runtime(graph, shapes, kernels, threads)
     placed = planner.place(graph, steps, runtime, preserve_all_tensors)
     return MemoryPlan(
         _blocks(graph, steps, placed),
@@ -149,12 +149,14 @@ def _infer(graph: Graph, input_shapes: dict) -> dict[int, tuple[int, ...]]:
 
 def _blocks(graph: Graph, steps: list[schedule.Step], placed: planner.Placed) -> list[Block]:
     end = len(steps)
-    used: dict[int, list[int]] = {i: [0, end] for i in (*graph.inputs, *graph.outputs)}
+    used: dict[int, list[int]] = {i: [0] for i in graph.inputs}
     for at, step in enumerate(steps):
         for op in step.operators:
             for index in (*op.inputs, *op.outputs):
                 if index >= 0:
                     used.setdefault(index, []).append(at)
+    for index in (*graph.inputs, *graph.outputs):
+        used.setdefault(index, [0]).append(end)
     (first, last, root), blocks = placed.lives, []
     for tensor in placed.tensors:
         index = tensor.index
