@@ -9,7 +9,7 @@ from pathlib import Path
 
 from drqsim.errors import InputError, ModelFileError
 from drqsim.graph import Graph, shorten
-from drqsim.litert.runtime import RESOLVERS, interpreter, quiet, read_both, run_on_zeros
+from drqsim.litert.runtime import RESOLVERS, delegated, interpreter, quiet, read_both, run_on_zeros
 from drqsim.memory import MemoryPlan, plan_memory
 from drqsim.trace import html_table, text_table
 
@@ -177,7 +177,8 @@ def compare_memory(
         against the plan.
     """
     graph, content = read_both(model)
-    plan = plan_memory(graph, kernels, threads, preserve_all_tensors, input_shapes=input_shapes)
+    partition = delegated(content) if kernels == "xnnpack" else None
+    plan = plan_memory(graph, kernels, threads, preserve_all_tensors, partition, input_shapes)
     real = read_memory(content, kernels, threads, preserve_all_tensors, input_shapes)
     rows, totals, taken = [], {}, []
     for stored in ("arena", "persistent"):

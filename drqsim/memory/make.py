@@ -10,8 +10,9 @@ import numpy as np
 from drqsim.errors import InputError, ModelFileError, UnsupportedOperatorError
 from drqsim.graph import Graph
 from drqsim.interpreter import KERNELS, run
-from drqsim.memory import planner, schedule
+from drqsim.memory import schedule
 from drqsim.memory.plan import Block, MemoryPlan
+from drqsim.memory.planner import Planner
 from drqsim.memory.prepare import Runtime
 from drqsim.memory.tensors import Held, resized
 from drqsim.ops.call import LARGEST
@@ -72,13 +73,14 @@ def plan_memory(
         steps = schedule.delegated_steps(graph, taken, apart=preserve_all_tensors)
     else:
         steps = schedule.builtin_steps(graph)
-    placed = planner.place(graph, steps, runtime, preserve_all_tensors)
+    planner = Planner(graph, steps, runtime, preserve_all_tensors)
+    planner.plan()
     return MemoryPlan(
-        _blocks(graph, steps, placed),
+        _blocks(graph, steps, planner),
         [step.name for step in steps],
         [tuple(op.name for op in step.operators) for step in steps if step.is_delegated],
-        placed.arena.nbytes,
-        placed.persistent.nbytes,
+        planner.arena.nbytes,
+        planner.persistent.nbytes,
         kernels=kernels,
         threads=threads,
         preserve_all_tensors=preserve_all_tensors,
@@ -147,7 +149,7 @@ def _infer(graph: Graph, input_shapes: dict) -> dict[int, tuple[int, ...]]:
     return found
 
 
-def _blocks(graph: Graph, steps: list[schedule.Step], placed: planner.Placed) -> list[Block]:
+def _blocks(graph: Graph, steps: list[schedule.Step], planner: Planner) -> list[Block]:
     end = len(steps)
     used: dict[int, list[int]] = {i: [0] for i in graph.inputs}
     for at, step in enumerate(steps):
@@ -157,8 +159,8 @@ def _blocks(graph: Graph, steps: list[schedule.Step], placed: planner.Placed) ->
                     used.setdefault(index, []).append(at)
     for index in (*graph.inputs, *graph.outputs):
         used.setdefault(index, [0]).append(end)
-    (first, last, root), blocks = placed.lives, []
-    for tensor in placed.tensors:
+    (first, last, root), blocks = planner.lives, []
+    for tensor in planner.tensors:
         index = tensor.index
         if tensor.shape is None or tensor.stored == "none":
             continue
@@ -167,7 +169,7 @@ def _blocks(graph: Graph, steps: list[schedule.Step], placed: planner.Placed) ->
         shares = root.get(index) if tensor.stored == "arena" else None
         offset = None
         if tensor.stored in ("arena", "persistent"):
-            offset = placed.offsets.get(index if shares is None else shares, 0)
+            offset = planner.offsets.get(index if shares is None else shares, 0)
         if tensor.stored in ("file", "persistent"):
             alive = (0, end)
         elif index in first and shares is None:
@@ -182,6 +184,16 @@ def _blocks(graph: Graph, steps: list[schedule.Step], placed: planner.Placed) ->
 
 def _block(tensor: Held, alive: tuple[int, int], offset: int | None, shares) -> Block:
     return Block(
-        *(tensor.index, tensor.op, tensor.name, tensor.role, tensor.stored, tensor.dtype),
-        *(tensor.shape, tensor.nbytes, *alive, offset, shares),
+        index=tensor.index,
+        op=tensor.op,
+        name=tensor.name,
+        role=tensor.role,
+        stored=tensor.stored,
+        dtype=tensor.dtype,
+        shape=tensor.shape,
+        nbytes=tensor.nbytes,
+        first=alive[0],
+        last=alive[1],
+        offset=offset,
+        shares=shares,
     )

@@ -28,7 +28,6 @@ class Held:
     shape: tuple[int, ...] | None
     is_known: bool = False
     quantization: Quantization | None = None
-    value: np.ndarray | None = None
     is_open: bool = False  # some dimension is left to the caller
 
     @property
@@ -42,12 +41,10 @@ def held(graph: Graph) -> list[Held]:
     for index, t in enumerate(graph.tensors):
         constant = t.value is not None
         stored = "file" if constant else "persistent" if t.is_variable else "arena"
-        tensors.append(
-            Held(
-                *(index, "", t.name, "weight" if constant else "activation", stored),
-                *(t.dtype, t.shape, constant, t.quantization, t.value, bool(t.signature)),
-            )
-        )
+        role = "weight" if constant else "activation"
+        tensor = Held(index, "", t.name, role, stored, t.dtype, t.shape, constant)
+        tensor.quantization, tensor.is_open = t.quantization, bool(t.signature)
+        tensors.append(tensor)
     return tensors
 
 
