@@ -122,10 +122,19 @@ def test_the_plan_of_one_layer_is_the_runtimes(layer, floats, data, kernels, thr
     """Layers with int8 weights, and the same with float32 weights."""
     drawn = data.draw(LAYERS[layer](kernels))
     graph = drawn[0] if isinstance(drawn, tuple) else drawn
-    if floats:
+    if floats and not overflows(graph.operators[0], graph):
         graph = with_float_weights(graph)
     compared = litert.compare_memory(graph, kernels, threads, preserve)
     assert compared.exact, compared
+
+
+def overflows(op: Operator, graph: Graph) -> bool:
+    """The runtime's float LSTM writes the projection's bias into a buffer for its cells.
+
+    With more outputs than cells that is past the end: 2.3.0 damages its own heap and aborts.
+    """
+    projection = graph.tensor_of(op, 16) if op.code.endswith("LSTM") else None
+    return projection is not None and projection.shape[0] > projection.shape[1]
 
 
 def with_float_weights(graph: Graph) -> Graph:
