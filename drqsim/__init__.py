@@ -6,6 +6,7 @@ from drqsim.errors import DrqsimError, InputError, ModelFileError, UnsupportedOp
 from drqsim.graph import Graph, Operator, Quantization, Tensor
 from drqsim.interpreter import run
 from drqsim.lesson import conv_relu
+from drqsim.memory import MemoryPlan, plan_memory
 from drqsim.quantize import quantize
 from drqsim.tflite_file import load
 from drqsim.tflite_write import save
@@ -16,6 +17,7 @@ __all__ = [
     "DrqsimError",
     "Graph",
     "InputError",
+    "MemoryPlan",
     "ModelFileError",
     "Operator",
     "Quantization",
@@ -26,6 +28,7 @@ __all__ = [
     "conv_relu",
     "explain",
     "load",
+    "plan_memory",
     "quantize",
     "run",
     "save",

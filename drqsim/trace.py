@@ -102,6 +102,8 @@ class TensorRecord:
         The tensor's index in the model file, for those that are in it.
     bits : int or None
         4 where the values are stored as int4, two to a byte; ``value`` holds them as int8.
+    offset : int or None
+        Bytes from the beginning of its arena, once ``MemoryPlan.annotate`` filled it in.
     """
 
     op: str
@@ -118,6 +120,7 @@ class TensorRecord:
     dies: int | None = None
     tensor_index: int | None = None
     bits: int | None = None
+    offset: int | None = None
 
     @property
     def key(self) -> str:

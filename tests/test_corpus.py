@@ -184,7 +184,7 @@ def test_keeping_every_tensor_changes_no_bit(kernels):
     """The judge lets the runtime keep every tensor, which cuts XNNPACK's partitions to pieces."""
     from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
-    resolver = getattr(OpResolverType, litert.runtime._RESOLVERS[kernels])
+    resolver = getattr(OpResolverType, litert.runtime.RESOLVERS[kernels])
     for name in FILES:
         model = drqsim.load(content(name))
         x = random_input(model, 0)

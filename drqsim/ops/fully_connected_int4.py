@@ -38,6 +38,12 @@ def fits(matrix: Tensor, kernels: str) -> bool:
     return matrix.bits == 4 and large and kernels != "reference"
 
 
+def blocks(rows: int, depth: int, out: int) -> tuple[int, int, int]:
+    """The same numbers filled up to whole blocks: what the kernel sets aside."""
+    block = 4 if rows >= 4 else 2 if rows >= 2 else 1
+    return _filled(rows, block), _filled(depth, DEPTH), _filled(out, WIDTH)
+
+
 def run(call: Call, rows, matrix: Tensor, filter_scale, bias, shape) -> np.ndarray:
     """Multiply; records every tensor of the kernel."""
     if not np.isfinite(rows).all():
@@ -45,11 +51,7 @@ def run(call: Call, rows, matrix: Tensor, filter_scale, bias, shape) -> np.ndarr
             "its input holds NaN or infinity, which drqsim does not simulate in the int4 kernel; "
             'pass finite values, or run it with kernels="reference".'
         )
-    # rows and columns are filled up to whole blocks
-    block = 4 if len(rows) >= 4 else 2 if len(rows) >= 2 else 1
-    rows_held, depth_held = _filled(len(rows), block), _filled(rows.shape[1], DEPTH)
-    out_held = _filled(len(matrix.value), WIDTH)
-
+    rows_held, depth_held, out_held = blocks(*rows.shape, len(matrix.value))
     packed = _packed(matrix.value)
     # its own pages, with room to begin at a multiple of 64
     call.record("filter_packed", packed, reserved=out_held * depth_held // 2 + 63, bits=4)
