@@ -43,6 +43,7 @@ SETTINGS = {
     "ytick.color": MUTED,
     "grid.color": LINE,
     "axes.grid": True,
+    "hatch.linewidth": 0.6,
     "axes.axisbelow": True,
 }
 
