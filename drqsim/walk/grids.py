@@ -19,6 +19,13 @@ GRIDS = {
     "pre_activation": "output channel {channel}",
     "output": "output channel {channel}",
 }
+WHERE = {
+    "file": "in the model file",
+    "arena": "in the arena",
+    "persistent": "in the persistent arena",
+    "register": "in a register",
+    "delegate": "inside XNNPACK",
+}
 
 
 def grid(layer: Layer, stage: text.Stage, number: int, numbers: dict) -> str:
@@ -47,11 +54,16 @@ def grid(layer: Layer, stage: text.Stage, number: int, numbers: dict) -> str:
     label = f"{name}, {GRIDS[name]}: {height} by {width} values as colors"
     # what only passes through a register has a dashed frame, as in the flow diagram
     passing = " drq-passing" if record.stored == "register" else ""
+    kept = (
+        "in a register only" if passing else f"{byte_count(record.nbytes)} {WHERE[record.stored]}"
+    )
+    short = escape(str(record)).replace("[", "<wbr>[")  # where it may break
+    heading = name.replace("_", "_<wbr>")
     return (
         f'<div class="drq-walk-grid drq-{stage.kind}{passing}" data-stage="{number}" '
-        f'style="--cols:{wide}"><div class="drq-walk-name"><b>{number} {name.replace("_", "_<wbr>")}</b>'
-        f'<span class="drq-short">{escape(str(record))}</span>'
-        f"<span>{byte_count(record.nbytes)}</span><span>{text.place(record)}</span></div>"
+        f'style="--cols:{wide}"><div class="drq-walk-name"><b>{number} {heading}</b>'
+        f'<span class="drq-short">{short}</span>'
+        f"<span>{'in a register only' if passing else kept}</span></div>"
         f'<div class="drq-cells" role="{"grid" if name == "output" else "img"}" '
         f'data-cells="{name}" data-label="{escape(label)}" '
         f'aria-label="{escape(text.fill(label, numbers))}">{"".join(lines)}</div></div>'

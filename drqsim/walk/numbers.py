@@ -313,4 +313,3 @@ def _sums(q, w, rows: Axis, cols: Axis, zero_point: np.ndarray) -> np.ndarray:
         for g, filters in enumerate(np.split(w, groups))
     ]
     return np.concatenate(columns, axis=1).reshape(rows.out, cols.out, -1)
-

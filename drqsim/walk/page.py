@@ -37,12 +37,12 @@ def html(layer: Layer, start: Pixel, caption: str = "") -> str:
         f'<div class="drq-walk-head"><div class="drq-flow-title">{escape(name)}</div>'
         f"{_choices(layer, start, mark)}</div>"
         f'<div class="drq-walk-grids" style="--row:{columns}">{"".join(grids)}</div>'
+        f'<div class="drq-walk-title">{_slot(text.TITLE + ": {output}", numbers)}</div>'
         f"{_stepper()}"
-        f'<div class="drq-walk-title">{_slot(text.TITLE, numbers)}</div>'
         f'<ol class="drq-walk-steps">{"".join(_steps(layer, stages, numbers, start[3]))}</ol>'
         '<div class="drq-hidden" aria-live="polite" data-spoken="'
         f'{escape(text.spoken(layer))}"></div>{below}</figure></drq-walk>'
-        f"<script>{_source('walk.js')}</script>"
+        f'<script type="module">{_source("walk.js")}</script>'
     )
 
 
@@ -55,26 +55,29 @@ def _data(layer: Layer, start: Pixel) -> str:
     rows, cols = layer.rows, layer.cols
     parts = {
         "start": start,
-        "input": layer.x.shape,
-        "filter": layer.w.shape,
-        "output": layer.output.shape,
+        "input_shape": layer.x.shape,
+        "filter_shape": layer.w.shape,
+        "output_shape": layer.output.shape,
         "stride": (rows.stride, cols.stride),
         "dilation": (rows.dilation, cols.dilation),
         "before": (rows.before, cols.before),
-        "x": layer.x,
-        "q": layer.q,
-        "w": layer.w,
-        "scale": layer.scale,
-        "zero_point": layer.zero_point,
-        "filter_scale": layer.filter_scale,
-        "bias": layer.bias,
-        "row_sums": layer.row_sums,
-        "factor": layer.factor,
-        "accumulator": layer.accumulator,
-        "dequantized": layer.dequantized,
-        "pre_activation": layer.pre_activation,
-        "output_values": layer.output,
+        "input": layer.x,
+        "input_quantized": layer.q,
+        "filter": layer.w,
     }
+    parts["row_sum"] = layer.row_sums
+    for name in (
+        "scale",
+        "zero_point",
+        "filter_scale",
+        "bias",
+        "factor",
+        "accumulator",
+        "dequantized",
+        "pre_activation",
+        "output",
+    ):
+        parts[name] = getattr(layer, name)
     return "{" + ",".join(f'"{key}":{_array(value)}' for key, value in parts.items()) + "}"
 
 
@@ -97,13 +100,17 @@ def _choices(layer: Layer, start: Pixel, mark: str) -> str:
         ("channel", "output channel", range(len(layer.w)), start[2]),
         ("k", "input channel", range(first, first + layer.w.shape[3]), first + start[3]),
     )
-    return '<div class="drq-walk-live drq-walk-choices">' + "".join(
-        f'<label for="{mark}-{name}">{label} </label><select id="{mark}-{name}" '
-        f'data-choose="{name}" autocomplete="off">'
-        + "".join(f"<option{' selected' * (at == now)}>{at}</option>" for at in options)
-        + "</select>"
-        for name, label, options, now in chosen
-    ) + "</div>"
+    return (
+        '<div class="drq-walk-live drq-walk-choices">'
+        + "".join(
+            f'<div><label for="{mark}-{name}">{label}</label> <select id="{mark}-{name}" '
+            f'data-choose="{name}" autocomplete="off">'
+            + "".join(f"<option{' selected' * (at == now)}>{at}</option>" for at in options)
+            + "</select></div>"
+            for name, label, options, now in chosen
+        )
+        + "</div>"
+    )
 
 
 def _stepper() -> str:
@@ -111,7 +118,7 @@ def _stepper() -> str:
         '<div class="drq-walk-live drq-walk-stepper" role="group" aria-label="Stages">'
         '<button type="button" data-go="-1">Back</button>'
         '<button type="button" data-go="1">Next</button>'
-        '<p aria-live="polite" data-stage-text></p></div>'
+        '<p aria-live="polite" data-says><b></b> <span></span></p></div>'
     )
 
 
@@ -124,13 +131,16 @@ def _steps(layer: Layer, stages: list[text.Stage], numbers: dict, k: int) -> Ite
         elif stage.name == "accumulator":
             body = _parts(layer, numbers, k)
         line = _slot(stage.sum, numbers, "div") if stage.sum else ""
+        words = f": {escape(minus(stage.words))}" if stage.words else ""
+        if stage.name == "accumulator":  # its words stand below the sums that they are about
+            body, words = f'{body}<div class="drq-muted">{words[2:]}</div>', ""
         passing = " drq-passing" if stage.place == "register" else ""
+        name = stage.name.replace("_", "_<wbr>")  # where it may break
         yield (
             f'<li class="drq-step drq-{stage.kind}{passing}" data-stage="{at}">'
-            f'<div class="drq-step-head"><b>{at} {stage.name}</b> '
-            f'<span class="drq-badge">{stage.dtype}</span> '
-            f'<span class="drq-step-place">{escape(stage.place)}</span></div>'
-            f"{body}{line}<p>{escape(stage.says)}</p></li>"
+            f'<div class="drq-step-head"><b>{at} <span data-told>{name}</span></b> '
+            f'<span class="drq-muted"><span data-told>{stage.dtype}, {escape(stage.place)}</span>'
+            f"{words}</span></div>{body}{line}<p data-told>{escape(stage.says)}</p></li>"
         )
 
 
@@ -161,7 +171,7 @@ def _parts(layer: Layer, numbers: dict, k: int) -> str:
     raw = _slot("{raw}", numbers, "b")
     return (
         f"<div>The sums of products of the {len(numbers['parts'])} input channels:</div>"
-        f'<ul class="drq-parts">{items}</ul><div>Together: {raw}</div>'
+        f'<ul class="drq-parts">{items}</ul><div>All {layer.terms} products: {raw}</div>'
     )
 
 

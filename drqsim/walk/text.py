@@ -18,10 +18,20 @@ from drqsim.walk.numbers import Layer
 TITLE = "output row {row}, column {column}, channel {channel}"
 SLOT = re.compile(r"\{(\w+)(!?)\}")
 
+# in words and in numbers, for each way to multiply
 FACTOR = {
-    "scales together": "{accumulator} × ({filter_scale} × {scale}) = {accumulator} × {factor}",
-    "filter scale first": "({accumulator} × {filter_scale}) × {scale} = {factor} × {scale}",
-    "input scale first": "({accumulator} × {scale}) × {filter_scale} = {factor} × {filter_scale}",
+    "scales together": (
+        "accumulator × (filter scale × input scale)",
+        "{accumulator} × ({filter_scale} × {scale}) = {accumulator} × {factor}",
+    ),
+    "filter scale first": (
+        "(accumulator × filter scale) × input scale",
+        "({accumulator} × {filter_scale}) × {scale} = {factor} × {scale}",
+    ),
+    "input scale first": (
+        "(accumulator × input scale) × filter scale",
+        "({accumulator} × {scale}) × {filter_scale} = {factor} × {filter_scale}",
+    ),
 }
 CLAMP = {
     "NONE": ("no activation function", "{pre_activation}"),
@@ -34,9 +44,9 @@ CLAMP = {
 class Stage(NamedTuple):
     """One stage of the walk.
 
-    ``name`` and ``kind`` say what tensor it makes, ``record`` where that is stored (None for the
-    products, which are never a tensor), ``says`` what happens in one sentence or two, and ``sum``
-    is the line of the sum that belongs to it.
+    ``name`` and ``kind`` say what tensor it makes, ``place`` where that is kept (``products`` are
+    never a tensor), ``says`` what happens in a sentence or two, ``words`` and
+    ``sum`` are its line of the sum, in words and in numbers.
     """
 
     name: str
@@ -44,6 +54,7 @@ class Stage(NamedTuple):
     dtype: str
     place: str
     says: str
+    words: str
     sum: str
 
 
@@ -86,6 +97,7 @@ def stages(layer: Layer) -> list[Stage]:
         )
     else:
         quantize = f"round(x × 1/scale) + zero point; {every} one scale and one zero point"
+    words, factor = FACTOR[layer.order]
     clamp, result = CLAMP[layer.activation]
     bare = layer.activation == "NONE"
     stored = "No activation function is fused; the value is"
@@ -102,6 +114,7 @@ def stages(layer: Layer) -> list[Stage]:
             f"pixel sees: {tall} by {wide} pixels, {depth} channels deep, one of them shown. "
             "Hatched cells are padding and hold 0.",
             "",
+            "",
         ),
         Stage(
             "input_quantized",
@@ -110,6 +123,7 @@ def stages(layer: Layer) -> list[Stage]:
             place(scratch),
             f"The kernel makes an int8 copy of the input: {quantize}. The padding holds the zero "
             "point, which is the code of 0.",
+            "",
             "scale {scale}, zero point {zero_point}",
         ),
         Stage(
@@ -119,6 +133,7 @@ def stages(layer: Layer) -> list[Stage]:
             place(records["filter"]),
             "The int8 weights, as the file holds them: quantized once, when the file was made. "
             "They are not turned back into floats.",
+            "",
             "scale {filter_scale}",
         ),
         Stage(
@@ -128,6 +143,7 @@ def stages(layer: Layer) -> list[Stage]:
             "register",
             f"Code times weight, int8 × int8: whole numbers, exact. {layer.w[0, ..., 0].size} for "
             f"the input channel shown, {layer.terms} in all. No product is ever a tensor.",
+            "codes × weights",
             "their sum {part}",
         ),
         _accumulator(layer),
@@ -137,8 +153,10 @@ def stages(layer: Layer) -> list[Stage]:
             "float32",
             place(records["dequantized"]),
             "The finished sum becomes float32 and is multiplied by two scales, that of the filter "
-            "and that of the input. This is the first float since the codes were made.",
-            f"{FACTOR[layer.order]} = {{dequantized}}",
+            "and that of the input. This is the first float "
+            "since the codes were made; every result is rounded to float32.",
+            words,
+            f"{factor} = {{dequantized}}",
         ),
         Stage(
             "pre_activation",
@@ -149,6 +167,7 @@ def stages(layer: Layer) -> list[Stage]:
             + (", by XNNPACK in one instruction with the last product (fma)" if fma else "")
             + ". This is the convolution's output before the activation function: float32"
             + ("." if bare else ", and never a tensor."),
+            "product × filter scale + bias, rounded once" if fma else "dequantized + bias",
             "fma({factor}, {filter_scale}, {bias}) = {pre_activation}"
             if fma
             else "{dequantized} + {bias!} = {pre_activation}",
@@ -159,6 +178,7 @@ def stages(layer: Layer) -> list[Stage]:
             "float32",
             place(records["output"]),
             f"{stored} stored as float32, for the next operator to read.",
+            clamp,
             f"{result} = {{output}}",
         ),
     ]
@@ -170,24 +190,22 @@ def _accumulator(layer: Layer) -> Stage:
     says = f"All {layer.terms} products are added up in int32, so nothing is rounded"
     if layer.symmetric:
         says += ". The zero point is 0, so nothing is left to correct."
-        line = "{raw}"
+        words, line = "raw sum, zero point 0", "{raw} = {accumulator}"
     else:
+        words = "raw sum - zero point × sum of the weights"
         line = "{raw} - {zero_point!} × {row_sum!} = {raw} - {correction!} = {accumulator}"
         says += "; zero point × the sum of the weights is taken off, because a code counts from "
         says += "its zero point."
         if layer.kernels == "reference" or not kept:
-            says += (
-                " This kernel arranges the same sum in its own way: "
-                + (
-                    "it takes the zero point off each code first."
-                    if layer.order == "filter scale first"
-                    else "it starts from the correction."
-                )
+            says += " This kernel arranges the same sum in its own way: " + (
+                "it takes the zero point off each code first."
+                if layer.order == "filter scale first"
+                else "it starts from the correction."
             )
     where = place(layer.records["accumulator"])
     if kept:
-        where = f"raw sum: {place(kept)}; corrected: {where}"
-    return Stage("accumulator", "int32", "int32", where, says, line)
+        where = f"raw sum: {place(kept)}, corrected: {where}"
+    return Stage("accumulator", "int32", "int32", where, says, words, line)
 
 
 def place(record: TensorRecord) -> str:
