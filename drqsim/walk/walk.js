@@ -1,7 +1,6 @@
 // The tensor walk, alive. Python drew the first state (page.py) and recorded every float. This
-// looks numbers up, multiplies and adds integers (int32 is exact in a double), and writes the new
-// numbers where the old ones stand.
-// A module: it has its own names, and it runs when the whole page is there.
+// looks numbers up, multiplies and adds integers (int32 is exact in a double), and writes what is
+// new where the old stood. A module: its names are its own, and the page is there when it runs.
 
 const REAL = /^(x|scale|filter_scale|factor|dequantized|bias|pre_activation|output)$/;
 const OUTPUTS = ["accumulator", "pre_activation", "output"]; // grids that can be pointed at
@@ -41,6 +40,7 @@ class DrqWalk extends HTMLElement {
   prepare() {
     const data = (this.data = JSON.parse(this.dataset.walk));
     [, this.tall, this.wide, this.depth] = data.filter_shape;
+    this.taps = this.tall * this.wide;
     [this.height, this.width, this.channels] = data.output_shape;
     const [row, column, channel, k] = data.start;
     this.chosen = this.first = { row, column, channel, k }; // what stays when the pointer leaves
@@ -63,12 +63,13 @@ class DrqWalk extends HTMLElement {
     const reads = name.startsWith("input");
     const center = name === "input_quantized" ? data.zero_point[0] : 0;
     const largest = data[name].reduce((most, v) => Math.max(most, Math.abs(v - center)), 0);
-    const [height, width] =
-      name === "filter" ? [this.tall, this.wide] : reads ? data.input_shape : data.output_shape;
+    const shape = { filter: [this.tall, this.wide], [reads && name]: data.input_shape }[name];
+    const [height, width] = shape || data.output_shape;
     const [top, left] = reads ? data.before : [0, 0];
     const cols = Number(getComputedStyle(element).getPropertyValue("--cols"));
     const cells = [...element.querySelectorAll("i")];
-    return { name, element, reads, center, largest, height, width, top, left, cols, cells };
+    const lit = cells.filter((cell) => cell.classList.contains("drq-on"));
+    return { name, element, reads, center, largest, height, width, top, left, cols, cells, lit };
   }
 
   // the first input channel that an output channel reads: not 0 in later groups
@@ -80,11 +81,9 @@ class DrqWalk extends HTMLElement {
   // where in its tensor the value of a cell lies
   indexOf(grid, { channel, k }, row, column) {
     const pixel = row * grid.width + column;
-    if (grid.name === "filter") {
-      return (channel * this.tall * this.wide + pixel) * this.depth + k;
-    }
-    if (!grid.reads) return pixel * this.channels + channel;
-    return pixel * this.data.input_shape[2] + this.firstOf(channel) + k;
+    if (grid.name === "filter") return (channel * this.taps + pixel) * this.depth + k;
+    if (grid.reads) return pixel * this.data.input_shape[2] + this.firstOf(channel) + k;
+    return pixel * this.channels + channel;
   }
 
   paint(grid, state) {
@@ -112,18 +111,18 @@ class DrqWalk extends HTMLElement {
     const pixel = state.row * this.width + state.column;
     const at = pixel * channels + channel;
     const own = data.scale.length > 1 ? pixel : 0; // does every pixel have a scale?
-    const zero = data.zero_point[data.zero_point.length > 1 ? pixel : 0];
+    const zero = data.zero_point[own];
     const first = this.firstOf(channel);
     const taps = { x: [], q: [], w: [], products: [], places: [] };
     const parts = new Array(depth).fill(0);
-    for (let tap = 0; tap < this.tall * this.wide; tap++) {
+    for (let tap = 0; tap < this.taps; tap++) {
       const down = Math.floor(tap / this.wide) * data.dilation[0];
       const right = (tap % this.wide) * data.dilation[1];
       const row = state.row * data.stride[0] - data.before[0] + down;
       const column = state.column * data.stride[1] - data.before[1] + right;
       const inside = row >= 0 && column >= 0 && row < rows && column < columns;
       const from = (row * columns + column) * inputs + first;
-      const weights = (channel * this.tall * this.wide + tap) * depth;
+      const weights = (channel * this.taps + tap) * depth;
       const code = (c) => (inside ? data.input_quantized[from + c] : zero);
       for (let c = 0; c < depth; c++) parts[c] += code(c) * data.filter[weights + c];
       taps.places.push({ row, column, inside });
@@ -133,16 +132,16 @@ class DrqWalk extends HTMLElement {
       taps.products.push(code(k) * data.filter[weights + k]);
     }
     const numbers = { ...state, ...taps, parts, k: first + k, part: parts[k] };
-    for (const name of ["filter_scale", "bias", "row_sum"]) numbers[name] = data[name][channel];
-    for (const name of ["dequantized", "pre_activation", "output"]) {
-      numbers[name] = data[name][at];
-    }
+    const take = (names, from) => {
+      for (const name of names) numbers[name] = data[name][from];
+    };
+    take(["scale", "zero_point"], own);
+    take(["filter_scale", "bias", "row_sum"], channel);
+    take(["dequantized", "pre_activation", "output"], at);
+    take(["factor"], data.factor.length > channels ? at : channel);
     numbers.raw = parts.reduce((sum, part) => sum + part, 0);
-    numbers.zero_point = zero;
     numbers.correction = zero * numbers.row_sum;
     numbers.accumulator = numbers.raw - numbers.correction;
-    numbers.scale = data.scale[own];
-    numbers.factor = data.factor[data.factor.length > channels ? at : channel];
     return numbers;
   }
 
@@ -167,10 +166,11 @@ class DrqWalk extends HTMLElement {
       this.paint(grid, state);
       grid.element.setAttribute("aria-label", fill(grid.element.dataset.label, numbers));
       if (grid.name === "filter") continue; // the sum reads all of it
-      const lit = grid.element.querySelectorAll(".drq-on");
-      for (const cell of lit) cell.classList.remove("drq-on");
+      for (const cell of grid.lit) cell.classList.remove("drq-on");
+      grid.lit = [];
       for (const { row, column } of grid.reads ? numbers.places : [state]) {
         const at = (row + grid.top) * grid.cols + column + grid.left;
+        grid.lit.push(grid.cells[at]);
         grid.cells[at].classList.add("drq-on");
       }
     }
@@ -203,8 +203,8 @@ class DrqWalk extends HTMLElement {
     for (const element of this.all("[data-stage]")) {
       element.classList.toggle("drq-now", Number(element.dataset.stage) === this.stage + 1);
     }
-    const step = this.steps[this.stage];
-    const [name, ...kept] = [...step.querySelectorAll("[data-told]")].map((e) => e.textContent);
+    const told = this.steps[this.stage].querySelectorAll("[data-told]");
+    const [name, ...kept] = [...told].map((element) => element.textContent);
     this.one("[data-says] b").textContent = `${this.stage + 1} of ${last + 1}: ${name}`;
     this.one("[data-says] span").textContent = kept.join(". ");
     const [back, next] = this.all("[data-go]");
