@@ -61,6 +61,7 @@ def _data(layer: Layer, start: Pixel) -> str:
         "stride": (rows.stride, cols.stride),
         "dilation": (rows.dilation, cols.dilation),
         "before": (rows.before, cols.before),
+        "first": [layer.first_channel(channel) for channel in range(len(layer.w))],
         "input": layer.x,
         "input_quantized": layer.q,
         "filter": layer.w,

@@ -63,26 +63,18 @@ class DrqWalk extends HTMLElement {
     const reads = name.startsWith("input");
     const center = name === "input_quantized" ? data.zero_point[0] : 0;
     const largest = data[name].reduce((most, v) => Math.max(most, Math.abs(v - center)), 0);
-    const shape = { filter: [this.tall, this.wide], [reads && name]: data.input_shape }[name];
-    const [height, width] = shape || data.output_shape;
     const [top, left] = reads ? data.before : [0, 0];
     const cols = Number(getComputedStyle(element).getPropertyValue("--cols"));
     const cells = [...element.querySelectorAll("i")];
+    const inner = cells.filter((cell) => !cell.classList.contains("drq-pad"));
     const lit = cells.filter((cell) => cell.classList.contains("drq-on"));
-    return { name, element, reads, center, largest, height, width, top, left, cols, cells, lit };
+    return { name, element, reads, center, largest, top, left, cols, cells, inner, lit };
   }
 
-  // the first input channel that an output channel reads: not 0 in later groups
-  firstOf(channel) {
-    const groups = this.data.input_shape[2] / this.depth;
-    return Math.floor(channel / (this.channels / groups)) * this.depth;
-  }
-
-  // where in its tensor the value of a cell lies
-  indexOf(grid, { channel, k }, row, column) {
-    const pixel = row * grid.width + column;
+  // where in its tensor the value of a pixel, or of a tap, lies
+  indexOf(grid, { channel, k }, pixel) {
     if (grid.name === "filter") return (channel * this.taps + pixel) * this.depth + k;
-    if (grid.reads) return pixel * this.data.input_shape[2] + this.firstOf(channel) + k;
+    if (grid.reads) return pixel * this.data.input_shape[2] + this.data.first[channel] + k;
     return pixel * this.channels + channel;
   }
 
@@ -90,16 +82,14 @@ class DrqWalk extends HTMLElement {
     const shown = `${state.channel} ${state.k}`;
     if (grid.shown === shown) return;
     grid.shown = shown;
-    grid.cells.forEach((cell, at) => {
-      const row = Math.floor(at / grid.cols) - grid.top;
-      const column = (at % grid.cols) - grid.left;
-      if (row < 0 || column < 0 || row >= grid.height || column >= grid.width) return;
-      const value = this.data[grid.name][this.indexOf(grid, state, row, column)];
+    grid.inner.forEach((cell, at) => {
+      const value = this.data[grid.name][this.indexOf(grid, state, at)];
       const shade = grid.largest ? (Math.abs(value - grid.center) / grid.largest) * 100 : 0;
       cell.style.setProperty("--shade", `${Math.round(shade)}%`);
       cell.classList.toggle("drq-below", value < grid.center);
       if (grid !== this.output) return;
-      cell.setAttribute("aria-label", minus(`row ${row}, column ${column}: ${real(value)}`));
+      const place = `row ${Math.floor(at / this.width)}, column ${at % this.width}`;
+      cell.setAttribute("aria-label", minus(`${place}: ${real(value)}`));
     });
   }
 
@@ -112,7 +102,7 @@ class DrqWalk extends HTMLElement {
     const at = pixel * channels + channel;
     const own = data.scale.length > 1 ? pixel : 0; // does every pixel have a scale?
     const zero = data.zero_point[own];
-    const first = this.firstOf(channel);
+    const first = data.first[channel];
     const taps = { x: [], q: [], w: [], products: [], places: [] };
     const parts = new Array(depth).fill(0);
     for (let tap = 0; tap < this.taps; tap++) {
