@@ -2,6 +2,7 @@
 
 import json
 import re
+from functools import cache
 from html import unescape
 
 import numpy as np
@@ -21,11 +22,15 @@ f32 = np.float32
 START = (5, 3, 0, 3)
 
 
-def walk_of(kernels="optimized", name="digits_drq", **settings):
+@cache
+def traced(kernels, name):
     _, layer, x = digits(name)
-    _, trace = drqsim.run(layer, x, kernels=kernels)
+    return drqsim.run(layer, x, kernels=kernels)[1], layer.operator("conv_2d_1")
+
+
+def walk_of(kernels="optimized", name="digits_drq", **settings):
     settings = dict(pixel=(0, 5, 3), input_channel=3) | settings
-    return Walk(trace, layer.operator("conv_2d_1"), **settings)
+    return Walk(*traced(kernels, name), **settings)
 
 
 def data_of(walk):
@@ -264,7 +269,7 @@ def test_markup_in_names_and_captions_stays_text():
 
 
 def test_the_script_is_small_and_asks_nobody():
-    for file, most in (("walk.js", 12_000), ("walk.css", 8_000)):
+    for file, most in (("walk.js", 12 * 1024), ("walk.css", 8 * 1024)):
         source = numbers.__spec__.origin.replace("numbers.py", file)
         with open(source, encoding="utf-8") as lines:
             content = lines.read()

@@ -16,6 +16,10 @@ const fill = (pattern, numbers) =>
       return brackets && text[0] === "-" ? `(${text})` : text;
     }),
   );
+// the browser lays out again only what really changed
+const put = (element, text) => {
+  if (element.textContent !== text) element.textContent = text;
+};
 const clamp = (value, most) => Math.min(Math.max(value, 0), most);
 
 class DrqWalk extends HTMLElement {
@@ -78,10 +82,11 @@ class DrqWalk extends HTMLElement {
     return pixel * this.channels + channel;
   }
 
-  paint(grid, state) {
+  paint(grid, state, numbers) {
     const shown = `${state.channel} ${state.k}`;
     if (grid.shown === shown) return;
     grid.shown = shown;
+    grid.element.setAttribute("aria-label", fill(grid.element.dataset.label, numbers));
     grid.inner.forEach((cell, at) => {
       const value = this.data[grid.name][this.indexOf(grid, state, at)];
       const shade = grid.largest ? (Math.abs(value - grid.center) / grid.largest) * 100 : 0;
@@ -138,23 +143,22 @@ class DrqWalk extends HTMLElement {
   // ---- what is seen ----
   show(state) {
     const numbers = this.numbers(state);
-    for (const slot of this.slots) slot.textContent = fill(slot.dataset.text, numbers);
+    for (const slot of this.slots) put(slot, fill(slot.dataset.text, numbers));
     for (const table of this.windows) {
       const name = table.dataset.window;
       table.querySelectorAll("td").forEach((cell, tap) => {
-        cell.textContent = minus(write(name, numbers[name][tap]));
+        put(cell, minus(write(name, numbers[name][tap])));
         const padding = !numbers.places[tap].inside && (name === "x" || name === "q");
         cell.classList.toggle("drq-pad", padding);
       });
     }
     this.parts.forEach((part, at) => {
-      part.children[0].textContent = numbers.k - state.k + at;
-      part.children[1].textContent = minus(whole(numbers.parts[at]));
+      put(part.children[0], String(numbers.k - state.k + at));
+      put(part.children[1], minus(whole(numbers.parts[at])));
       part.classList.toggle("drq-on", at === state.k);
     });
     for (const grid of this.grids) {
-      this.paint(grid, state);
-      grid.element.setAttribute("aria-label", fill(grid.element.dataset.label, numbers));
+      this.paint(grid, state, numbers);
       if (grid.name === "filter") continue; // the sum reads all of it
       for (const cell of grid.lit) cell.classList.remove("drq-on");
       grid.lit = [];
