@@ -141,7 +141,7 @@ def _steps(layer: Layer, stages: list[text.Stage], numbers: dict, k: int) -> Ite
             f'<li class="drq-step drq-{stage.kind}{passing}" data-stage="{at}">'
             f'<div class="drq-step-head"><b>{at} <span data-told>{name}</span></b> '
             f'<span class="drq-muted"><span data-told>{stage.dtype}, {escape(stage.place)}</span>'
-            f"{words}</span></div>{body}{line}<p data-told>{escape(stage.says)}</p></li>"
+            f"{words}</span></div>{body}{line}<p data-told>{escape(minus(stage.says))}</p></li>"
         )
 
 

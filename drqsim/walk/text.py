@@ -33,11 +33,16 @@ FACTOR = {
         "({accumulator} × {scale}) × {filter_scale} = {factor} × {filter_scale}",
     ),
 }
+# name, formula, what happens
 CLAMP = {
-    "NONE": ("no activation function", "{pre_activation}"),
-    "RELU": ("ReLU", "max({pre_activation}, 0)"),
-    "RELU6": ("ReLU6", "min(max({pre_activation}, 0), 6)"),
-    "RELU_N1_TO_1": ("ReLU N1 to 1", "min(max({pre_activation}, -1), 1)"),
+    "NONE": ("no activation function", "{pre_activation}", "No activation function is fused"),
+    "RELU": ("ReLU", "max({pre_activation}, 0)", "ReLU turns negative values into 0"),
+    "RELU6": ("ReLU6", "min(max({pre_activation}, 0), 6)", "ReLU6 clamps the value to 0 … 6"),
+    "RELU_N1_TO_1": (
+        "ReLU N1 to 1",
+        "min(max({pre_activation}, -1), 1)",
+        "The activation clamps the value to -1 … 1",
+    ),
 }
 
 
@@ -98,11 +103,8 @@ def stages(layer: Layer) -> list[Stage]:
     else:
         quantize = f"round(x × 1/scale) + zero point; {every} one scale and one zero point"
     words, factor = FACTOR[layer.order]
-    clamp, result = CLAMP[layer.activation]
+    clamp, result, clamps = CLAMP[layer.activation]
     bare = layer.activation == "NONE"
-    stored = "No activation function is fused; the value is"
-    if not bare:
-        stored = f"{clamp} clamps the value, and the result is"
     fma = layer.order == "input scale first"
     return [
         Stage(
@@ -177,7 +179,7 @@ def stages(layer: Layer) -> list[Stage]:
             "float32",
             "float32",
             place(records["output"]),
-            f"{stored} stored as float32, for the next operator to read.",
+            f"{clamps}. The result is stored as float32, for the next operator to read.",
             clamp,
             f"{result} = {{output}}",
         ),
@@ -196,7 +198,7 @@ def _accumulator(layer: Layer) -> Stage:
         line = "{raw} - {zero_point!} × {row_sum!} = {raw} - {correction!} = {accumulator}"
         says += "; zero point × the sum of the weights is taken off, because a code counts from "
         says += "its zero point."
-        if layer.kernels == "reference" or not kept:
+        if not kept:
             says += " This kernel arranges the same sum in its own way: " + (
                 "it takes the zero point off each code first."
                 if layer.order == "filter scale first"
@@ -221,7 +223,7 @@ def spoken(layer: Layer) -> str:
     raw = "The sum of {terms} products of int8 codes and int8 weights is {raw}. "
     if not layer.symmetric:
         raw += "Minus zero point {zero_point} times weight sum {row_sum} makes {accumulator}. "
-    after, _ = CLAMP[layer.activation]
+    after, *_ = CLAMP[layer.activation]
     return (
         "Output row {row}, column {column}, channel {channel}. "
         + raw.replace("{terms}", str(layer.terms))
