@@ -28,7 +28,8 @@ def html(layer: Layer, start: Pixel, caption: str = "") -> str:
     grids = [
         grid(layer, stage, at, numbers) for at, stage in enumerate(stages, 1) if stage.name in GRIDS
     ]
-    columns = 2 * layer.padded[1] + layer.w.shape[2] + 3 * layer.output.shape[1]
+    # cells of a row, beyond those that fit below the filter's name
+    columns = 2 * layer.padded[1] + 3 * layer.output.shape[1] + max(layer.w.shape[2] - 6, 0)
     below = f"<figcaption>{escape(caption)}</figcaption>" if caption else ""
     return (
         f"{STYLE}<style>{_source('walk.css')}</style>"
