@@ -253,7 +253,7 @@ def _order(kernels: str, records: dict[str, TensorRecord], groups: int) -> str:
 
 def _check_size(name: str, values: dict[str, np.ndarray]) -> None:
     x, w, y = values["input"], values["filter"], values["output"]
-    total = 2 * x[0].size + w.size + 4 * y[0].size
+    total = 2 * x[0].size + w.size + 5 * y[0].size
     for what, size, most in (
         ("input pixels", x[0, ..., 0].size, MOST_PIXELS),
         ("output pixels", y[0, ..., 0].size, MOST_PIXELS),

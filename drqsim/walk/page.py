@@ -158,7 +158,7 @@ def _window(layer: Layer, numbers: dict, which: str) -> str:
     rows = "".join(f"<tr>{''.join(cells[i * wide : (i + 1) * wide])}</tr>" for i in range(tall))
     return (
         f'<div class="drq-window" role="group" aria-label="{which}, {tall} by {wide}">'
-        f'<table data-window="{which}"><tbody>{rows}</tbody></table></div>'
+        f'<table class="drq-taps" data-window="{which}"><tbody>{rows}</tbody></table></div>'
     )
 
 
