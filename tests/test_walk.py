@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 import drqsim
 from drqsim.interpreter import KERNELS
 from drqsim.ops.floats import fma
+from drqsim.qparams import flush_denormals
 from drqsim.trace import TensorRecord, Trace
 from drqsim.walk import Walk, numbers, text
 from tests.strategies import hybrid_convolutions
@@ -53,18 +54,28 @@ def check_sum(layer, pixel):
     assert sum(n["parts"]) == n["raw"] == layer.raw[pixel[:3]]
     assert n["raw"] - n["zero_point"] * n["row_sum"] == n["accumulator"]
     assert n["accumulator"] == layer.accumulator[pixel[:3]]
-    acc = f32(n["accumulator"])
-    with np.errstate(under="ignore", over="ignore"):
-        if layer.order == "scales together":
-            assert n["factor"] == n["filter_scale"] * n["scale"]
-            assert acc * n["factor"] == n["dequantized"]
-        elif layer.order == "filter scale first":
-            assert n["factor"] == acc * n["filter_scale"]
-            assert n["factor"] * n["scale"] == n["dequantized"]
-        else:
-            assert n["pre_activation"] == fma(n["factor"], n["filter_scale"], n["bias"])
-            return
-        assert n["dequantized"] + n["bias"] == n["pre_activation"]
+    for name in ("dequantized", "pre_activation", "output"):
+        assert n[name] == getattr(layer, name)[pixel[:3]]
+
+
+def check_floats(layer):
+    """The products that are shown lead to the recorded floats, in every pixel and channel."""
+    acc, factor = layer.accumulator.astype(f32), layer.factor
+    scale = layer.scale if layer.scale.size == 1 else layer.scale.reshape(*acc.shape[:2], 1)
+    if layer.order == "scales together":
+        assert np.array_equal(factor, layer.filter_scale * layer.scale)
+        dequantized = acc * factor
+    elif layer.order == "filter scale first":
+        assert np.array_equal(factor, acc * layer.filter_scale)
+        dequantized = factor * scale
+    else:  # XNNPACK: denormals count as zero
+        assert np.array_equal(factor, flush_denormals(acc * scale))
+        dequantized = flush_denormals(factor * layer.filter_scale)
+        added = fma(factor, layer.filter_scale, flush_denormals(layer.bias))
+        assert np.array_equal(flush_denormals(added), layer.pre_activation)
+    assert np.array_equal(dequantized, layer.dequantized)
+    if layer.order != "input scale first":
+        assert np.array_equal(dequantized + layer.bias, layer.pre_activation)
 
 
 def test_text_is_the_whole_sum():
@@ -90,6 +101,7 @@ def test_text_is_the_whole_sum():
 @pytest.mark.parametrize("name", ["digits_drq", "digits_drq_per_tensor"])
 def test_every_sum_of_the_digit_is_the_recorded_one(kernels, name):
     layer = walk_of(kernels, name).layer
+    check_floats(layer)
     for pixel in every_pixel(layer):
         check_sum(layer, pixel)
 
@@ -108,6 +120,7 @@ def test_every_sum_of_any_layer_is_the_recorded_one(data):
             Walk(trace, op, pixel=(image, 0, 0))
         return
     walk = Walk(trace, op, pixel=(image, 0, 0))
+    check_floats(walk.layer)
     places = list(every_pixel(walk.layer))
     for pixel in data.draw(st.lists(st.sampled_from(places), min_size=1, max_size=4)):
         check_sum(walk.layer, pixel)
