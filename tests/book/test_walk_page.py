@@ -231,9 +231,10 @@ def test_without_javascript_the_first_sum_is_there(show):
     assert "max(1.3941045, 0) = 1.3941045" in page.locator("drq-walk").inner_text()
 
 
+@pytest.mark.parametrize("script", [True, False])
 @pytest.mark.parametrize("width", [320, 390, 600, 820, 1200])
-def test_it_fits_the_page(show, width):
-    page = show(walk_of(), viewport=dict(width=width, height=900))
+def test_it_fits_the_page(show, width, script):
+    page = show(walk_of(), viewport=dict(width=width, height=900), java_script_enabled=script)
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     cut = page.evaluate(
         "[...document.querySelectorAll('.drq-window, .drq-step-head, .drq-walk-name *')]"
