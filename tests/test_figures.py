@@ -17,7 +17,7 @@ from drqsim.memory import plan_memory
 
 BOOK = Path(__file__).parent.parent / "book"
 MODELS = BOOK / "models"
-VOID = set("area base br col hr img input link meta path use".split())
+VOID = set("area base br col hr img input link meta path use wbr".split())
 EVIL = "<b onload=\"x('&')\">$x_1$"
 PAGES = {"light": ("#ffffff", "#222832"), "dark": ("#121212", "#ced6dd")}
 

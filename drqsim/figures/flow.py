@@ -170,11 +170,11 @@ def _activation(names: dict[str, TensorRecord], fused: str | None) -> str:
         return names["output"].op.rpartition("_")[0]
     before, after = names["pre_activation"].value, names["output"].value
     if fused is None and before is not None and after is not None:
-        fused = _seen(before, after)
+        fused = activation_seen(before, after)
     return ACTIVATIONS.get(fused, fused or "activation")
 
 
-def _seen(before: np.ndarray, after: np.ndarray) -> str | None:
+def activation_seen(before: np.ndarray, after: np.ndarray) -> str | None:
     """The activation whose limits the changed values were set to."""
     limits = set(np.unique(after[before != after]).tolist())
     if not limits:
