@@ -11,7 +11,7 @@ from drqsim import accumulate
 from drqsim.errors import InputError
 from drqsim.figures.flow import ACTIVATIONS, activation_seen
 from drqsim.graph import Operator
-from drqsim.ops.geometry import Axis, axis, patches
+from drqsim.ops.geometry import Axis, axis, pad, patches
 from drqsim.qparams import flush_denormals
 from drqsim.trace import TensorRecord, Trace
 
@@ -303,7 +303,7 @@ def _geometries(op, x: tuple[int, ...], w: tuple[int, ...], y: tuple[int, ...]):
 def _sums(q, w, rows: Axis, cols: Axis, zero_point: np.ndarray) -> np.ndarray:
     """Sum of code times weight over each window, int32 [out_h, out_w, out]."""
     depth = w.shape[3]
-    windows = patches(q[None], rows, cols, zero_point[:1])[0]
+    windows = patches(pad(q[None], rows, cols, zero_point[:1]), rows, cols)[0]
     groups = q.shape[2] // depth
     columns = [
         accumulate.exact_matmul(
