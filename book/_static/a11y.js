@@ -48,6 +48,7 @@
     });
     reachScrollBoxes();
     window.addEventListener("resize", reachScrollBoxes);
+    document.addEventListener("drq-turned", reachScrollBoxes); // a knob brought a new figure
   }
 
   if (document.readyState === "loading") document.addEventListener("DOMContentLoaded", mend);
