@@ -149,10 +149,19 @@ class Explorer:
     def _kept(self, state: object) -> list[str]:
         return repr(state).splitlines()[: self.lines]
 
-    def _said(self, state: object) -> str:
-        """What is read aloud: a figure's first line; anything else is a table, without a title."""
-        kept = self._kept(state)
-        return " ".join(" ".join(kept[:1] if hasattr(state, "alt") else kept).split())
+    @cached_property
+    def said(self) -> list[str]:
+        """What is read aloud of each state: of its kept text, the lines that not all states have.
+
+        Of a figure, only the first such line.
+        """
+        kept = [[" ".join(line.split()) for line in self._kept(state)] for state in self.states]
+        same = set(kept[0]).intersection(*kept)
+        said = []
+        for state, lines in zip(self.states, kept, strict=True):
+            own = [line for line in lines if line not in same] or lines[:1]
+            said.append(" ".join(own[:1] if hasattr(state, "alt") else own))
+        return said
 
     def __repr__(self) -> str:
         return "\n".join(
@@ -171,7 +180,7 @@ class Explorer:
             panel = (
                 f'<div class="drq-panel" id="{mark}-panel-{at}" role="group" '
                 f'aria-label="{escape(self.names[at])}" '
-                f'data-said="{escape(self._said(self.states[at]))}">{states[at]}</div>'
+                f'data-said="{escape(self.said[at])}">{states[at]}</div>'
             )
             # Where scripts run, what is inside <noscript> stays text until the script parses it.
             panels.append(

@@ -13,6 +13,16 @@ from drqsim.explorer import MOST_BUTTONS, SCRIPT, WIDGET, Explorer
 EVIL = "<i>&\"'</noscript></script>"
 
 
+class Shown:
+    """Something that is not a figure."""
+
+    def __init__(self, text):
+        self.text = text
+
+    def __repr__(self):
+        return self.text
+
+
 def powers(value):
     return figures.grid(np.array([[value, value**2]]), f"powers of {value}", "int32")
 
@@ -115,6 +125,16 @@ def test_every_pair_of_radios_shows_its_panel_without_a_script(table):
     for (a, b), panel in zip(pairs, page.panels, strict=True):
         assert f":has(#{a}:checked):has(#{b}:checked) #{panel['id']}" in html
     assert page.packed == [True] * 5 + [False]
+
+
+def test_what_is_said_is_what_changes():
+    shown = {"a": "head  er\n1  2\nlast", "b": "header\nhead er\n1 3\nlast", "c": "head er\nlast"}
+    table = Explorer(lambda key: Shown(shown[key]), list(shown), "key", lines=9)
+    assert table.said == ["1 2", "header 1 3", "head er"]
+    two = figures.grids(powers(2) for _ in range(2))
+    pair = Explorer(lambda n: figures.grids([powers(2), powers(n)]), [3, 5], "n", lines=9)
+    assert pair.said == ["powers of 3 int64[1,2] 3 … 9", "powers of 5 int64[1,2] 5 … 25"]
+    assert Explorer(lambda n: two, [3, 5], "n", lines=9).said[1].startswith("powers of 2 int64")
 
 
 def test_a_knob_with_many_numbers_becomes_a_slider():
