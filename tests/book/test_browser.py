@@ -310,6 +310,9 @@ def test_sample_shows_what_python_computed(visit, sample):
     assert disagreements(page, texts) == page.errors == []
     assert page.query_selector_all("i:not(.drq-ticks i)") == []
     assert violations(page) == []
+    page.evaluate("document.body.innerHTML += '<button></button><p style=color:#ccc>pale</p>'")
+    found = " ".join(violations(page))
+    assert "button-name" in found and "color-contrast" in found
     page.close()
 
 
