@@ -94,9 +94,10 @@ TURN_ALL = """async look => {
 @pytest.fixture(scope="module")
 def browser():
     found = next(filter(None, map(shutil.which, BROWSERS)), None)
+    if not found and os.environ.get("DRQSIM_BROWSER") == "required":
+        pytest.fail(NO_BROWSER, pytrace=False)
     if not found:
-        stop = pytest.fail if os.environ.get("DRQSIM_BROWSER") == "required" else pytest.skip
-        stop(NO_BROWSER)
+        pytest.skip(NO_BROWSER)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=found)
         yield browser
