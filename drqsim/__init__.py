@@ -41,4 +41,6 @@ _ON_DEMAND = ("figures", "litert")
 def __getattr__(name: str):
     if name in _ON_DEMAND:
         return import_module(f"drqsim.{name}")
+    if name == "Explorer":
+        return import_module("drqsim.explorer").Explorer
     raise AttributeError(f"module 'drqsim' has no attribute {name!r}")
