@@ -35,6 +35,9 @@ class Call:
         ``record(name, value, stored=None, reserved=None)`` keeps one intermediate tensor.
     allow_nonfinite : bool
         Whether a hybrid kernel may be given NaN and infinity.
+    float_type : type
+        Of the floats that an operator with weights multiplies: float32 in every kernel. With
+        float64, operators with float weights show their formula without float32's rounding.
     """
 
     operator: Operator
@@ -44,6 +47,7 @@ class Call:
     kernels: str
     record: Callable[..., None]
     allow_nonfinite: bool = False
+    float_type: type = np.float32
 
     def tensor(self, position: int, what: str) -> Tensor:
         """The file's description of a mandatory input."""
