@@ -301,7 +301,7 @@ def _same_constants(joined: Pair, f: Operator, d: Operator) -> bool:
 
 
 def _quantized_input(op: Operator, trace: Trace, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """``(codes - zero_point) * scale`` in float64, and where a code was cut by over half a step."""
+    """``(codes - zero_point) * scale`` in float64, and where a code was cut at an end of int8."""
     if f"{op.name}/input_scale" not in trace:  # nothing was quantized
         return x, np.zeros(x.shape, bool)
     codes, scale = (trace[f"{op.name}/{name}"].value for name in ("input_quantized", "input_scale"))
@@ -312,8 +312,9 @@ def _quantized_input(op: Operator, trace: Trace, x: np.ndarray) -> tuple[np.ndar
     rows = (x.swapaxes(-1, -2) if adjoint else x).reshape(scale.size, -1)  # one for each scale
     wide = scale.astype(f64).reshape(-1, 1)
     with np.errstate(divide="ignore", invalid="ignore"):
-        unrounded = rows / wide + zero_point
-    cut = (unrounded > 127.5) | (unrounded < -128.5)
+        steps = rows / wide
+    uncut = np.copysign(np.floor(np.abs(steps) + 0.5), steps) + zero_point
+    cut = (uncut > 127) | (uncut < -128)
     values = (codes.reshape(rows.shape).astype(f64) - zero_point) * wide
     values, cut = (v.reshape(codes.shape) for v in (values, cut))
     return (values.swapaxes(-1, -2), cut.swapaxes(-1, -2)) if adjoint else (values, cut)
