@@ -307,16 +307,19 @@ def _final_output(graph: Graph, output: int | str) -> int:
     names = [graph.tensors[i].name for i in graph.outputs]
     by_name = {op.name: op.outputs[0] for op in graph.operators if op.outputs}
     by_name |= dict(zip(names, graph.outputs, strict=True)) | dict(enumerate(graph.outputs))
-    if isinstance(output, bool) or output not in by_name:
+    known = isinstance(output, (int, str)) and not isinstance(output, bool)
+    if not known or output not in by_name:
         shown = ", ".join(map(shorten, names))
         raise InputError(
             f"output is {output!r}; expected a position or a name among {shown}, or an operator."
         )
     index = by_name[output]
     tensor = graph.tensors[index]
-    if tensor.dtype.kind != "f":
+    fixed = tensor.value is not None or any(index in op.outputs for op in graph.makers)
+    if fixed or tensor.dtype.kind != "f":
+        what = "is the same for every input" if fixed else f"is {tensor}, no float"
         raise InputError(
-            f"Output {shorten(tensor.name)!r} is {tensor}, no float, so its error has no parts; "
-            "choose another with output=, or pass end_to_end=False."
+            f"Output {shorten(tensor.name)!r} {what}, so its error has no parts; choose another "
+            "with output=, or pass end_to_end=False."
         )
     return index

@@ -531,6 +531,21 @@ def test_tables_and_their_order_of_attribution(images):
         found["conv_2d_99"]
 
 
+def test_what_is_made_of_constants_has_no_error(images):
+    """A model whose weights pass through an operator; it may even be an output."""
+    net = Net(10, (1, 4))
+    doubled = net.add("ADD", (net.normal(4, 4), net.normal(4, 4)), (4, 4))
+    options = {"keep_num_dims": False, "fused_activation_function": "NONE"}
+    y = net.add("FULLY_CONNECTED", (0, doubled, net.normal(4)), (1, 4), **options)
+    model = net.graph(y, doubled)
+    x = net.random.normal(size=(1, 4)).astype(f32)
+    found = drqsim.attribute_error(model, model, x)
+    assert [row.operator for row in found.rows] == ["fully_connected_0"]
+    for output in (1, "add_0"):
+        with pytest.raises(InputError, match="the same for every input"):
+            drqsim.attribute_error(model, model, x, output=output)
+
+
 def test_html_is_escaped():
     models = layer(np.ones((2, 2)), (1, 1, 1, 2))
     models = [
@@ -598,7 +613,7 @@ def test_inputs_that_do_not_fit(images):
             drqsim.attribute_error(*models, inputs)
     with pytest.raises(InputError, match="kernels is 'fast'"):
         drqsim.attribute_error(*models, images[0], "fast")
-    for output in (1, -1, True, "nobody", None):
+    for output in (1, -1, True, "nobody", None, [0]):
         with pytest.raises(InputError, match="output is"):
             drqsim.attribute_error(*models, images[0], output=output)
 
