@@ -1,7 +1,8 @@
 """One recorded 3x3 convolution, 56x56x64 -> 64, against the runtime's three kernel paths.
 
 Run it as ``python benchmarks/conv_2d.py``. Everything is timed in one process, on one thread, in
-interleaved rounds, so that the ratios hold on a busy machine; the milliseconds do not carry over.
+interleaved rounds and processor time, so that the ratios hold on a busy machine; the milliseconds
+do not carry over.
 Not measured: making the graph, the first call, more than one thread.
 """
 
@@ -55,9 +56,9 @@ def main() -> None:
     times = {side: [] for side in sides}
     for _ in range(ROUNDS):
         for side, call in sides.items():
-            start = time.perf_counter()
+            start = time.process_time()
             call()
-            times[side].append(time.perf_counter() - start)
+            times[side].append(time.process_time() - start)
     median = {side: statistics.median(t) * 1e3 for side, t in times.items()}
 
     print(f"ai-edge-litert {litert.version()}, NumPy {np.__version__}, {platform.machine()}")

@@ -8,6 +8,7 @@ from drqsim.errors import DrqsimError, InputError, ModelFileError, UnsupportedOp
 from drqsim.graph import Graph, Operator, Quantization, Tensor
 from drqsim.interpreter import run
 from drqsim.lesson import conv_relu
+from drqsim.memory import MemoryPlan, plan_memory
 from drqsim.quantize import quantize
 from drqsim.tflite_file import load
 from drqsim.tflite_write import save
@@ -19,6 +20,7 @@ __all__ = [
     "DrqsimError",
     "Graph",
     "InputError",
+    "MemoryPlan",
     "ModelFileError",
     "Operator",
     "Quantization",
@@ -30,6 +32,7 @@ __all__ = [
     "conv_relu",
     "explain",
     "load",
+    "plan_memory",
     "quantize",
     "run",
     "save",
@@ -42,4 +45,6 @@ _ON_DEMAND = ("figures", "litert")
 def __getattr__(name: str):
     if name in _ON_DEMAND:
         return import_module(f"drqsim.{name}")
+    if name == "Explorer":
+        return import_module("drqsim.explorer").Explorer
     raise AttributeError(f"module 'drqsim' has no attribute {name!r}")

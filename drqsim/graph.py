@@ -6,6 +6,7 @@ NumPy arrays (``conv_relu``), and both kinds take the same way through the inter
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -45,7 +46,8 @@ class Tensor:
 
     ``signature`` is the shape with -1 for every dimension that the caller chooses (a dynamic
     batch); None where every dimension is fixed. A variable tensor is the state of a recurrent
-    operator: zero when a run starts.
+    operator: zero when a run starts. ``bits`` is 4 for int4, which the file packs two to a byte;
+    NumPy has no such type, so ``value`` holds one int8 for each and ``dtype`` is int8.
     """
 
     name: str
@@ -55,6 +57,7 @@ class Tensor:
     quantization: Quantization | None = None
     is_variable: bool = False
     signature: tuple[int, ...] | None = None
+    bits: int | None = None
 
     @property
     def is_fed(self) -> bool:
@@ -64,7 +67,7 @@ class Tensor:
     @property
     def nbytes(self) -> int:
         """Bytes of the values, without the file's bookkeeping."""
-        return int(np.prod(self.shape, dtype=np.int64)) * self.dtype.itemsize
+        return byte_size(self.shape, self.dtype, self.bits)
 
     def accepts(self, shape: tuple[int, ...]) -> bool:
         """True when ``shape`` fits: equal, but for the dimensions that the caller chooses."""
@@ -74,7 +77,7 @@ class Tensor:
         )
 
     def __str__(self) -> str:
-        return short_form(self.dtype, self.shape)
+        return short_form(self.dtype, self.shape, self.bits)
 
     def __repr__(self) -> str:
         kind = "constant" if self.value is not None else "activation"
@@ -210,9 +213,16 @@ class Graph:
         return "\n".join(lines)
 
 
-def short_form(dtype: np.dtype, shape: tuple[int, ...]) -> str:
-    """``int8[1,8,8,3]``: how a tensor's type is written everywhere."""
-    return f"{np.dtype(dtype).name}[{','.join(map(str, shape))}]"
+def short_form(dtype: np.dtype, shape: tuple[int, ...], bits: int | None = None) -> str:
+    """``int8[1,8,8,3]``: how a tensor's type is written everywhere; with 4 ``bits``, ``int4``."""
+    name = np.dtype(dtype).name
+    name = name.replace("8", str(bits)) if bits else name
+    return f"{name}[{','.join(map(str, shape))}]"
+
+
+def byte_size(shape: tuple[int, ...], dtype: np.dtype, bits: int | None = None) -> int:
+    """Bytes of so many values, packed where they have fewer ``bits`` than NumPy's type."""
+    return (math.prod(shape) * (bits or 8 * dtype.itemsize) + 7) // 8
 
 
 def shorten(name: str, width: int = 40) -> str:

@@ -14,18 +14,18 @@ import numpy as np
 
 from drqsim import accumulate
 from drqsim.graph import Graph, Operator, Tensor
-from drqsim.ops import arrange, cut_and_pad
+from drqsim.ops import arrange, cut_and_pad, fully_connected_int4
 from drqsim.ops.fused import WITHOUT_RANGE
 
 
 class Case(NamedTuple):
-    """An operator with int8 weights that a builtin kernel runs; no defect here is XNNPACK's."""
+    """An operator whose quantized weights a builtin kernel runs; no defect here is XNNPACK's."""
 
     graph: Graph
     op: Operator
     weights: Tensor
     kernels: str
-    rule: str  # how it quantizes its input: symmetric or asymmetric
+    rule: str  # how it quantizes its input: symmetric or asymmetric; empty for a lookup
 
 
 def hazards(case: Case) -> list[str]:
@@ -62,7 +62,8 @@ def _equal_scales(case: Case) -> str:
         return ""
     return (
         f"its {scale.size} scales are equal, so the builtin kernels take it for per-tensor and "
-        "quantize the input symmetrically, where XNNPACK stays asymmetric."
+        "quantize the input symmetrically"
+        + ("." if case.weights.bits else ", where XNNPACK stays asymmetric.")
     )
 
 
@@ -96,6 +97,26 @@ def _lowest_weight(case: Case) -> str:
     )
 
 
+def _lowest_int4(case: Case) -> str:
+    if not fully_connected_int4.fits(case.weights, case.kernels):
+        return ""
+    if not (case.weights.value == -8).any():
+        return ""
+    return (
+        "an int4 weight is -8, which this kernel reads as +8, and another weight near it may turn "
+        "into +8 as well. Clip the weights to -7. XNNPACK and the reference kernels read it right."
+    )
+
+
+def _odd_int4_rows(case: Case) -> str:
+    if not case.weights.bits or case.weights.value[0].size % 2 == 0:
+        return ""
+    return (
+        f"its int4 rows have {case.weights.value[0].size} values, and the kernel begins every row "
+        "at a whole byte: every other row is read one value too early. Make the length even."
+    )
+
+
 def _batch_scales(case: Case) -> str:
     left = case.graph.tensors[case.op.inputs[0]].shape[:-2]
     real = [n for n in left if n > 1]
@@ -110,7 +131,8 @@ def _batch_scales(case: Case) -> str:
 _CHECKS = {
     "CONV_2D": (_ignored_activation, _equal_scales, _wrapping_row_sums, _lowest_weight),
     "DEPTHWISE_CONV_2D": (_one_scale_depthwise, _no_bias_depthwise, _ignored_activation),
-    "FULLY_CONNECTED": (_wrapping_row_sums, _lowest_weight),
+    "EMBEDDING_LOOKUP": (_odd_int4_rows,),
+    "FULLY_CONNECTED": (_wrapping_row_sums, _lowest_weight, _lowest_int4),
     "BATCH_MATMUL": (_wrapping_row_sums, _batch_scales),
     "TRANSPOSE_CONV": (_ignored_activation,),
 }

@@ -11,7 +11,7 @@ import numpy as np
 from drqsim.errors import InputError, ModelFileError, UnsupportedOperatorError
 from drqsim.graph import Graph, Operator, shorten
 from drqsim.hazards import hazards_of_input
-from drqsim.ops import TABLE
+from drqsim.ops import TABLE, TAKE_INT4
 from drqsim.ops.call import Call
 from drqsim.tflite_schema import completed
 from drqsim.trace import TensorRecord, Trace, make_record, numbered, usual_place
@@ -93,6 +93,13 @@ def _run_operator(
     """Run one operator; returns the values from which its hazards show."""
     if not op.outputs:
         raise ModelFileError(f"{op.name} has no output in the file.")
+    packed = [graph.tensors[i] for i in (*op.inputs, *op.outputs) if i >= 0]
+    packed = next((tensor for tensor in packed if tensor.bits), None)
+    if packed is not None and op.code not in TAKE_INT4:
+        raise UnsupportedOperatorError(
+            f"{op.name} has the tensor {shorten(packed.name)!r}, {packed}; of the operators with "
+            f"int4 drqsim runs {', '.join(TAKE_INT4)}."
+        )
     activations = [i for i in op.inputs if i >= 0 and graph.tensors[i].is_fed]
     unwritten = next((i for i in activations if i not in values), None)
     if unwritten is not None:
@@ -103,9 +110,14 @@ def _run_operator(
     indices = dict(zip(numbered("input"), activations, strict=False))
     indices |= dict(zip(numbered("output"), op.outputs, strict=False))
 
+    def keeps(name: str) -> bool:
+        return keep(f"{op.name}/{name}")
+
     seen: dict[str, np.ndarray] = {}
 
-    def record(name: str, value: np.ndarray, stored: str | None = None, reserved=None) -> None:
+    def record(
+        name: str, value: np.ndarray, stored: str | None = None, reserved=None, bits=None
+    ) -> None:
         if name.startswith(("input", "filter")):
             seen[name] = value
             if stored == "delegate":
@@ -115,8 +127,10 @@ def _run_operator(
         if (stored or usual_place(name)) in ("file", "persistent"):
             born, dies = 0, len(graph.operators)
         where = {"born": born, "dies": dies, "tensor_index": index}
-        kept = keep(f"{op.name}/{name}")
-        records.append(make_record(op.name, name, value, stored, reserved, kept, **where))
+        if index is not None:
+            bits = graph.tensors[index].bits
+        kept = keeps(name)
+        records.append(make_record(op.name, name, value, stored, reserved, kept, bits, **where))
 
     call = Call(
         replace(op, options=completed(op.code, op.options)),
@@ -125,6 +139,7 @@ def _run_operator(
         tuple(graph.tensors[i] for i in op.outputs),
         kernels,
         record,
+        keeps,
         allow_nonfinite,
     )
     try:
@@ -173,6 +188,11 @@ def _check_input(tensor, array: np.ndarray, allow_nonfinite: bool) -> None:
         raise InputError(
             f"Input {shorten(tensor.name)!r} got the shape {list(array.shape)}; this model reads "
             f"{list(tensor.signature or tensor.shape)}."
+        )
+    if tensor.bits and array.size and not -8 <= array.min() <= array.max() <= 7:
+        raise InputError(
+            f"Input {shorten(tensor.name)!r} is {tensor}; pass int8 values from -8 to 7, not "
+            f"{array.min()} to {array.max()}."
         )
     if not allow_nonfinite and not np.isfinite(array).all():
         at = tuple(int(i) for i in np.argwhere(~np.isfinite(array))[0])

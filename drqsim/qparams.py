@@ -1,13 +1,15 @@
 """Scales, zero points and codes: every rounding rule of dynamic-range quantization.
 
-``q = round(x / scale) + zero_point`` has four versions here, and they differ only in how the scale
+``q = round(x / scale) + zero_point`` has five versions here, and they differ only in how the scale
 is chosen and how the quotient is rounded:
 
 =====================  =============================  ====================  =====================
 function               used for                       range of the codes    rounding
 =====================  =============================  ====================  =====================
-quantize_weights       weights, offline               [-127, 127]           half away from zero
+quantize_weights       weights, TensorFlow            [-127, 127]           half away from zero
+quantize_weights_f32   weights, litert-quantizer      [-127, 127]           half to even
 symmetric              inputs, builtin kernels        [-127, 127]           half away from zero *
+symmetric_int4         inputs of int4 dense layers    [-127, 127]           half away from zero
 asymmetric             inputs, builtin kernels        [-128, 127]           half away from zero *
 asymmetric_xnnpack     inputs, XNNPACK                [-128, 127]           half to even
 =====================  =============================  ====================  =====================
@@ -29,11 +31,13 @@ import numpy as np
 
 from drqsim import nan_range
 from drqsim.errors import InputError
+from drqsim.tiles import tiles
 
 f32 = np.float32
 INT32 = np.iinfo(np.int32)
 # below this range the converter widens the weights' range, so that no scale is zero
 SMALLEST_WEIGHT_RANGE = 1e-6
+SMALLEST_LARGEST = f32(1e-9)  # and what litert-quantizer takes for the largest |w| at least
 
 
 class Quantized(NamedTuple):
@@ -63,18 +67,26 @@ def quantize_weights(weights: np.ndarray, axis: int | None) -> Quantized:
         int8 codes in the shape of ``weights``; float32 scale [channels] or [1]; int64 zero point,
         all zero. A range below 1e-6 (an all-zero channel, say) is widened to 1e-6.
     """
-    weights = np.asarray(weights)
-    if weights.dtype != f32 or weights.size == 0 or not np.isfinite(weights).all():
-        raise InputError(
-            f"Weights are {weights.dtype}{list(weights.shape)}; expected finite float32 values, "
-            "at least one."
-        )
-    other = tuple(d for d in range(weights.ndim) if d != axis) if axis is not None else None
+    weights, other = _weights(weights, axis)
     largest = np.max(np.abs(weights.astype(np.float64)), axis=other, keepdims=True)
     largest = np.where(2 * largest < SMALLEST_WEIGHT_RANGE, SMALLEST_WEIGHT_RANGE / 2, largest)
     scale = largest / 127.0
     codes = np.clip(_round_half_away(weights / scale), -127, 127).astype(np.int8)
     return Quantized(codes, scale.astype(f32).reshape(-1), np.zeros(scale.size, np.int64))
+
+
+def quantize_weights_f32(weights: np.ndarray, axis: int | None) -> Quantized:
+    """Quantize constant weights as litert-quantizer does: the same in float32.
+
+    ``scale = max|w| / 127``; ``q = round_half_even(w / scale)``, with the scale of the file.
+    Parameters and results are those of ``quantize_weights``, but that a largest ``|w|`` below 1e-9
+    counts as 1e-9 (litert-quantizer 0.11, ``uniform_quantize_tensor.py``).
+    """
+    weights, other = _weights(weights, axis)
+    largest = np.maximum(np.max(np.abs(weights), axis=other, keepdims=True), SMALLEST_LARGEST)
+    scale = largest / f32(127)
+    codes = np.clip(np.rint(weights / scale), -127, 127).astype(np.int8)
+    return Quantized(codes, scale.reshape(-1), np.zeros(scale.size, np.int64))
 
 
 def symmetric(x: np.ndarray, allow_nonfinite: bool = False) -> Quantized:
@@ -100,7 +112,7 @@ def symmetric(x: np.ndarray, allow_nonfinite: bool = False) -> Quantized:
     code 0, infinity itself (times zero) NaN, whose code is -127. What a NaN does to the range
     depends on where it stands (``nan_range.py``).
     """
-    largest = np.max(np.abs(x), axis=1)
+    largest = np.maximum(x.max(axis=1), -x.min(axis=1))
     ordinary = _has_range(-largest, largest, largest, allow_nonfinite)
     for row in np.flatnonzero(np.isnan(largest)):
         largest[row] = nan_range.largest(x[row])
@@ -108,15 +120,30 @@ def symmetric(x: np.ndarray, allow_nonfinite: bool = False) -> Quantized:
     with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
         scale = np.where(flat, f32(1), largest / f32(127))
         inverse = np.where(flat, f32(0), f32(127) / largest)
-        v = x * inverse[:, None]
-    head, tail = _split(v)
     codes = np.empty(x.shape, np.int8)
     ordinary = ordinary and np.isfinite(inverse).all()
-    codes[:, : head.shape[1]] = np.clip(_round_head(head, ordinary), -127, 127)
+    with np.errstate(over="ignore", invalid="ignore"):
+        for rows, columns in tiles(len(x), _whole_vectors(x)):
+            v = x[rows, columns] * inverse[rows, None]
+            codes[rows, columns] = np.clip(_round_head(v, ordinary), -127, 127)
+        tail = x[:, _whole_vectors(x) :] * inverse[:, None]
     # 127/max overflows below a range of 3.7e-37; the tail's conversion then gives the smallest code
-    codes[:, head.shape[1] :] = np.clip(_int32(_round_half_away(tail)), -127, 127)
+    codes[:, _whole_vectors(x) :] = np.clip(_int32(_round_half_away(tail)), -127, 127)
     codes[flat] = 0
     return Quantized(codes, scale, np.zeros(len(x), np.int32))
+
+
+def symmetric_int4(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Codes and scales as ``symmetric`` gives them, but every value rounded exactly.
+
+    The dense kernel for int4 weights has a quantizer of its own, ``SseBatchQuantizeFloats4Bit``. It
+    clamps nothing; where 127/max overflows, below a range of 3.7e-37, every code becomes 0.
+    """
+    largest = np.max(np.abs(x), axis=1)
+    largest = np.where(largest == 0, f32(127), largest)
+    with np.errstate(over="ignore", invalid="ignore"):
+        exact = _round_half_away(x * (f32(127) / largest)[:, None])
+    return np.where(np.isfinite(exact), exact, 0).astype(np.int8), largest / f32(127)
 
 
 def asymmetric(x: np.ndarray, allow_nonfinite: bool = False) -> Quantized:
@@ -165,17 +192,18 @@ def asymmetric(x: np.ndarray, allow_nonfinite: bool = False) -> Quantized:
     scale = scale.astype(f32)
     with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
         inverse = np.where(scale == 0, 0.0, 1.0 / scale.astype(np.float64)).astype(f32)
-        v = x * inverse[:, None]
-    head, tail = _split(v)
     codes = np.empty(x.shape, np.int8)
     # the kernel adds the zero point in int32, where an overflowed code may wrap, as it does here;
     # in the tail it adds in float32, and a NaN (zero times an overflowed 1/scale) gives code 0
     ordinary = ordinary and np.isfinite(inverse).all()
-    whole = _round_head(head, ordinary)
-    whole += zero_point[:, None]
-    codes[:, : head.shape[1]] = np.clip(whole, -128, 127, out=whole)
+    with np.errstate(over="ignore", invalid="ignore"):
+        for rows, columns in tiles(len(x), _whole_vectors(x)):
+            v = x[rows, columns] * inverse[rows, None]
+            whole = _round_head(v, ordinary) + zero_point[rows, None]
+            codes[rows, columns] = np.clip(whole, -128, 127)
+        tail = x[:, _whole_vectors(x) :] * inverse[:, None]
     exact = np.nan_to_num(_round_half_away(tail) + zero_point[:, None], nan=0)
-    codes[:, head.shape[1] :] = np.clip(exact, -128, 127)
+    codes[:, _whole_vectors(x) :] = np.clip(exact, -128, 127)
     codes[flat] = 0
     return Quantized(codes, scale, zero_point)
 
@@ -199,8 +227,7 @@ def asymmetric_xnnpack(x: np.ndarray) -> Quantized:
     -----
     ``xnn_qd8_asymmetric_quantization_params`` and ``xnn_f32_qs8_vcvt``. Denormals count as zero.
     """
-    x = flush_denormals(x)
-    low, high = _range_with_zero(x)
+    low, high = (flush_denormals(end) for end in _range_with_zero(x))
     with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
         _has_range(low, high, high - low, allow_nonfinite=False)
         factor = np.where(low == high, f32(1), f32(255) / (high - low))
@@ -209,10 +236,15 @@ def asymmetric_xnnpack(x: np.ndarray) -> Quantized:
         zero_point = np.where(low_is_nearer, f32(-128) - low_scaled, f32(127) - high_scaled)
         # fmax and fmin, as in the kernel, let a NaN (zero times infinity) fall to the bound
         zero_point = np.rint(np.fmin(np.fmax(zero_point, f32(-128)), f32(127))).astype(np.int32)
-        scaled = np.fmin(x * factor[:, None], f32(32767))
         scale = flush_denormals(f32(1) / factor)
-    codes = np.rint(np.fmax(scaled, f32(-32768))).astype(np.int32) + zero_point[:, None]
-    return Quantized(np.clip(codes, -128, 127).astype(np.int8), scale, zero_point)
+    codes = np.empty(x.shape, np.int8)
+    with np.errstate(over="ignore", invalid="ignore"):
+        for rows, columns in tiles(*x.shape):
+            v = flush_denormals(x[rows, columns]) * factor[rows, None]
+            v = np.fmax(np.fmin(v, f32(32767)), f32(-32768))
+            whole = np.rint(v).astype(np.int32) + zero_point[rows, None]
+            codes[rows, columns] = np.clip(whole, -128, 127)
+    return Quantized(codes, scale, zero_point)
 
 
 def by_flag(x: np.ndarray, asymmetric_inputs: bool, allow_nonfinite: bool = False) -> Quantized:
@@ -235,7 +267,8 @@ def fixed_optimized(x: np.ndarray, scale: np.ndarray) -> np.ndarray:
     The last ``n % 8`` values are divided in float64 and rounded half away from zero;
     ``AffineQuantize`` in ``internal/optimized/optimized_ops.h``.
     """
-    head, tail = _split(x.reshape(1, -1))
+    values = x.reshape(1, -1)
+    head, tail = np.split(values, [_whole_vectors(values)], axis=1)
     wide = scale.reshape(()).astype(np.float64)
     steps = np.rint(head * f32(1.0 / wide)), _round_half_away(tail.astype(np.float64) / wide)
     return np.concatenate([_int32(v) for v in steps], axis=1).reshape(x.shape)
@@ -249,7 +282,7 @@ def fixed_xnnpack(x: np.ndarray, scale: np.ndarray) -> np.ndarray:
 
 def flush_denormals(x: np.ndarray) -> np.ndarray:
     """Denormal float32 values become zero with their sign: the mode that XNNPACK computes in."""
-    tiny = np.abs(x) < np.finfo(f32).tiny
+    tiny = (np.abs(x) < np.finfo(f32).tiny) & (x != 0)
     return np.where(tiny, np.copysign(f32(0), x), x) if tiny.any() else x
 
 
@@ -272,10 +305,20 @@ def _has_range(low: np.ndarray, high: np.ndarray, span: np.ndarray, allow_nonfin
     )
 
 
-def _split(v: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The values the x86 kernels handle eight at a time, and the last ``n % 8`` of each row."""
-    tail = v.shape[1] - v.shape[1] % 8
-    return v[:, :tail], v[:, tail:]
+def _whole_vectors(x: np.ndarray) -> int:
+    """How many values of each row the x86 kernels handle eight at a time: all but ``n % 8``."""
+    return x.shape[1] - x.shape[1] % 8
+
+
+def _weights(weights: np.ndarray, axis: int | None) -> tuple[np.ndarray, tuple[int, ...] | None]:
+    """Weights, checked, and the dimensions that share a scale."""
+    weights = np.asarray(weights)
+    if weights.dtype != f32 or weights.size == 0 or not np.isfinite(weights).all():
+        raise InputError(
+            f"Weights are {weights.dtype}{list(weights.shape)}; expected finite float32 values, "
+            "at least one."
+        )
+    return weights, None if axis is None else tuple(d for d in range(weights.ndim) if d != axis)
 
 
 def _round_half_away(x: np.ndarray) -> np.ndarray:
@@ -301,7 +344,7 @@ def _round_x86(v: np.ndarray) -> np.ndarray:
     ``trunc(v +- 0.5)`` in float32 is half away from zero but for 0.49999997, where the sum rounds
     up to 1.
     """
-    v += np.copysign(f32(0.5), v)
+    v += f32(0.5) - (v < 0)
     return v.astype(np.int32)  # the conversion cuts the fraction off
 
 

@@ -7,6 +7,7 @@ every index is checked before it is used.
 
 from __future__ import annotations
 
+import math
 import struct
 from pathlib import Path
 from types import MappingProxyType
@@ -14,8 +15,26 @@ from types import MappingProxyType
 import numpy as np
 
 from drqsim.errors import ModelFileError, UnsupportedOperatorError
-from drqsim.graph import Graph, Operator, Quantization, Tensor, freeze, operator_names
-from drqsim.tflite_schema import DTYPES, OPTIONS, TYPES_NOT_READ, VECTOR, camel, unsaid
+from drqsim.graph import (
+    Graph,
+    Operator,
+    Quantization,
+    Tensor,
+    byte_size,
+    freeze,
+    operator_names,
+    short_form,
+)
+from drqsim.tflite_schema import (
+    DTYPES,
+    INT4,
+    OPTIONS,
+    QUANTIZATION_NOT_READ,
+    TYPES_NOT_READ,
+    VECTOR,
+    camel,
+    unsaid,
+)
 
 _IDENTIFIER = b"TFL3"
 MOST_DIMENSIONS = 8
@@ -40,7 +59,8 @@ def load(source: str | Path | bytes) -> Graph:
     ModelFileError
         When the file is missing, is no TFLite model, is cut short or contradicts itself.
     UnsupportedOperatorError
-        When a tensor is stored in a way that drqsim does not read (sparse, int4, strings).
+        When a tensor is stored in a way that drqsim does not read (sparse, blockwise
+        quantization, strings).
     """
     return parse(*read_bytes(source))
 
@@ -147,14 +167,15 @@ def _code(tflite, entry) -> str:
 def _tensor(model, entry, position: int, data: bytes, label: str) -> Tensor:
     name = (entry.Name() or b"").decode("utf-8", errors="replace")
     who = f"{label}: tensor {position} ({name[:60]!r})"
-    if entry.Type() not in DTYPES:
+    bits = 4 if entry.Type() == INT4 else None
+    if not bits and entry.Type() not in DTYPES:
         if entry.Type() in TYPES_NOT_READ:
             kind = TYPES_NOT_READ[entry.Type()]
             raise UnsupportedOperatorError(f"{who} is of type {kind}, which drqsim does not read.")
         raise ModelFileError(f"{who} is of type number {entry.Type()}, which no runtime knows.")
     if entry.Sparsity() is not None:
         raise UnsupportedOperatorError(f"{who} is stored sparsely; drqsim reads dense tensors.")
-    dtype = DTYPES[entry.Type()]
+    dtype = np.dtype(np.int8) if bits else DTYPES[entry.Type()]
     shape = (
         () if entry.ShapeIsNone() else tuple(int(n) for n in np.atleast_1d(entry.ShapeAsNumpy()))
     )
@@ -165,10 +186,10 @@ def _tensor(model, entry, position: int, data: bytes, label: str) -> Tensor:
         )
     if any(n < 0 for n in shape):
         raise ModelFileError(f"{who} has the shape {list(shape)}; no dimension may be negative.")
-    value = _constant(model, entry.Buffer(), shape, dtype, data, who)
+    value = _constant(model, entry.Buffer(), shape, dtype, bits, data, who)
     quantization = _quantization(entry.Quantization(), shape, who)
     signature = _signature(entry, shape, who)
-    return Tensor(name, shape, dtype, value, quantization, entry.IsVariable(), signature)
+    return Tensor(name, shape, dtype, value, quantization, entry.IsVariable(), signature, bits)
 
 
 def _signature(entry, shape: tuple[int, ...], who: str) -> tuple[int, ...] | None:
@@ -186,7 +207,9 @@ def _signature(entry, shape: tuple[int, ...], who: str) -> tuple[int, ...] | Non
     return signature if -1 in signature else None
 
 
-def _constant(model, buffer_index: int, shape, dtype, data: bytes, who: str) -> np.ndarray | None:
+def _constant(
+    model, buffer_index: int, shape, dtype, bits: int | None, data: bytes, who: str
+) -> np.ndarray | None:
     if buffer_index == 0:
         return None
     if buffer_index >= model.BuffersLength():
@@ -203,18 +226,30 @@ def _constant(model, buffer_index: int, shape, dtype, data: bytes, who: str) -> 
         return None
     else:
         raw = buffer.DataAsNumpy()
-    expected = dtype.itemsize
-    for n in shape:
-        expected *= n
+    expected = byte_size(shape, dtype, bits)
     if raw.nbytes != expected:
         raise ModelFileError(
-            f"{who} is {dtype.name}{list(shape)}, {expected} bytes, but its buffer has "
+            f"{who} is {short_form(dtype, shape, bits)}, {expected} bytes, but its buffer has "
             f"{raw.nbytes} bytes."
         )
+    if bits:
+        return freeze(unpacked(raw, math.prod(shape)).reshape(shape))
     return freeze(np.frombuffer(raw.tobytes(), dtype).reshape(shape))
 
 
+def unpacked(packed: np.ndarray, count: int) -> np.ndarray:
+    """int8 values of ``count`` int4 ones in bytes: the low half is the earlier; sign-extended."""
+    halves = np.stack([packed << 4, packed], axis=1).astype(np.uint8)  # each in the upper four bits
+    return halves.reshape(-1)[:count].view(np.int8) >> 4
+
+
 def _quantization(entry, shape: tuple[int, ...], who: str) -> Quantization | None:
+    if entry is not None and entry.DetailsType() in QUANTIZATION_NOT_READ:
+        kind = QUANTIZATION_NOT_READ[entry.DetailsType()]
+        raise UnsupportedOperatorError(
+            f"{who} has {kind} quantization, which drqsim does not read; it reads one scale for "
+            "the tensor, or one for each channel."
+        )
     if entry is None or entry.ScaleIsNone() or entry.ScaleLength() == 0:
         return None
     scale = freeze(np.array(entry.ScaleAsNumpy(), np.float32))

@@ -28,6 +28,8 @@ DTYPES = {
     9: np.dtype(np.int8),
     10: np.dtype(np.float64),
 }
+# stored two to a byte, the earlier in the low half; in NumPy, which has no such type, int8
+INT4 = 17
 TYPES_NOT_READ = {
     5: "STRING",
     8: "COMPLEX64",
@@ -37,9 +39,14 @@ TYPES_NOT_READ = {
     14: "VARIANT",
     15: "UINT32",
     16: "UINT16",
-    17: "INT4",
     18: "BFLOAT16",
+    19: "INT2",
+    20: "UINT4",
+    21: "FLOAT8_E4M3FN",
+    22: "FLOAT8_E5M2",
 }
+# what the ``tflite`` package does not know of QuantizationDetails
+QUANTIZATION_NOT_READ = {1: "custom", 2: "blockwise", 3: "multi-axis"}
 
 _POOL = {
     "padding": PADDING,
@@ -111,6 +118,7 @@ OPTIONS: dict[str, tuple[str, dict[str, object]]] = {
     "MEAN": ("ReducerOptions", {"keep_dims": NUMBER}),
     "SUM": ("ReducerOptions", {"keep_dims": NUMBER}),
     "REDUCE_MAX": ("ReducerOptions", {"keep_dims": NUMBER}),
+    "REDUCE_MIN": ("ReducerOptions", {"keep_dims": NUMBER}),
     "ARG_MAX": ("ArgMaxOptions", {"output_type": NUMBER}),
     "RESHAPE": ("ReshapeOptions", {"new_shape": VECTOR}),
     "SQUEEZE": ("SqueezeOptions", {"squeeze_dims": VECTOR}),

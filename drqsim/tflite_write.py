@@ -9,7 +9,7 @@ import numpy as np
 
 from drqsim.errors import InputError
 from drqsim.graph import Graph, Operator, Tensor
-from drqsim.tflite_schema import DTYPES, OPTIONS, VECTOR, camel, unsaid
+from drqsim.tflite_schema import DTYPES, INT4, OPTIONS, VECTOR, camel, unsaid
 
 _TYPE_NUMBERS = {dtype: number for number, dtype in DTYPES.items()}
 
@@ -31,7 +31,7 @@ def to_bytes(graph: Graph) -> bytes:
     import tflite
 
     builder = flatbuffers.Builder(1024)
-    data = [None] + [t.value for t in graph.tensors if t.value is not None]
+    data = [None] + [_stored(t) for t in graph.tensors if t.value is not None]
     filled = [_buffer(builder, tflite, value) for value in data]
     buffers = _offsets(builder, tflite.ModelStartBuffersVector, filled)
     place = iter(range(1, len(data)))
@@ -104,6 +104,15 @@ def _offsets(builder, start_vector, offsets: list[int]) -> int:
     return builder.EndVector()
 
 
+def _stored(tensor: Tensor) -> np.ndarray:
+    """The values as the file holds them: int4 packed, an odd last one with zeros beside it."""
+    if tensor.bits is None:
+        return tensor.value
+    codes = np.append(tensor.value.reshape(-1), np.zeros(tensor.value.size % 2, np.int8))
+    low, high = codes.view(np.uint8).reshape(-1, 2).T
+    return low & 15 | high << 4
+
+
 def _buffer(builder, tflite, value: np.ndarray | None) -> int:
     vector = None
     if value is not None:
@@ -135,7 +144,7 @@ def _tensor(builder, tflite, tensor: Tensor, buffer: int) -> int:
         quantization = tflite.QuantizationParametersEnd(builder)
     tflite.TensorStart(builder)
     tflite.TensorAddShape(builder, shape)
-    tflite.TensorAddType(builder, _TYPE_NUMBERS[tensor.dtype])
+    tflite.TensorAddType(builder, INT4 if tensor.bits else _TYPE_NUMBERS[tensor.dtype])
     tflite.TensorAddBuffer(builder, buffer)
     tflite.TensorAddName(builder, name)
     if quantization is not None:

@@ -10,7 +10,7 @@ from itertools import count
 import numpy as np
 
 from drqsim.errors import InputError
-from drqsim.graph import short_form
+from drqsim.graph import byte_size, short_form
 
 # what a tensor is: name -> (role, stage, where it is stored unless the kernel path says otherwise);
 # further tensors of a kind are numbered: `input`, `input_2`, `input_3`
@@ -22,6 +22,11 @@ KINDS = {
     "alpha": ("weight", "offline", "file"),
     "constant": ("weight", "offline", "file"),
     "filter_row_sums": ("scratch", "on-device", "persistent"),
+    # int4 weights: as int8, made again in every run; as w + 7, made once
+    "filter_unpacked": ("scratch", "on-device", "heap"),
+    "filter_packed": ("scratch", "on-device", "heap"),
+    "offset_correction": ("scratch", "on-device", "arena"),
+    "offset_dequantized": ("intermediate", "on-device", "register"),
     "input_scale": ("scratch", "on-device", "arena"),
     "input_zero_point": ("scratch", "on-device", "arena"),
     "input_quantized": ("scratch", "on-device", "arena"),
@@ -80,8 +85,8 @@ class TensorRecord:
     stage : str
         ``offline`` (made by the converter) or ``on-device`` (made at inference).
     stored : str
-        ``file``, ``arena``, ``persistent`` (arena), ``register`` or ``delegate``: where this kernel
-        path keeps the values.
+        ``file``, ``arena``, ``persistent`` (arena), ``heap`` (memory of the kernel's own, outside
+        the arenas), ``register`` or ``delegate``: where this kernel path keeps the values.
     value : array or None
         The values; None when the run was asked to keep shapes only.
     dtype, shape
@@ -95,6 +100,10 @@ class TensorRecord:
         First and last operator (positions in execution order) during which the tensor exists.
     tensor_index : int or None
         The tensor's index in the model file, for those that are in it.
+    bits : int or None
+        4 where the values are stored as int4, two to a byte; ``value`` holds them as int8.
+    offset : int or None
+        Bytes from the beginning of its arena, once ``MemoryPlan.annotate`` filled it in.
     """
 
     op: str
@@ -110,6 +119,8 @@ class TensorRecord:
     born: int | None = None
     dies: int | None = None
     tensor_index: int | None = None
+    bits: int | None = None
+    offset: int | None = None
 
     @property
     def key(self) -> str:
@@ -117,7 +128,7 @@ class TensorRecord:
         return f"{self.op}/{self.name}"
 
     def __str__(self) -> str:
-        return short_form(self.dtype, self.shape)
+        return short_form(self.dtype, self.shape, self.bits)
 
     def __repr__(self) -> str:
         return (
@@ -132,23 +143,24 @@ def make_record(
     stored: str | None = None,
     reserved: int | None = None,
     keep: bool = True,
+    bits: int | None = None,
     **where,
 ) -> TensorRecord:
     """A record of ``value`` with role, stage and place from the table of kinds.
 
-    ``keep`` says whether the values stay in it; ``where`` gives ``born``, ``dies`` and
-    ``tensor_index``.
+    ``keep`` says whether the values stay in it, ``bits`` is 4 for values stored as int4; ``where``
+    gives ``born``, ``dies`` and ``tensor_index``.
     """
     role, stage, _ = KINDS[kind_of(name)]
     stored = stored or usual_place(name)
     if role == "scratch" and stored == "register":
         role = "intermediate"  # scratch is memory
+    size = byte_size(value.shape, value.dtype, bits)
     if reserved is None:
-        reserved = 0 if stored in ("register", "delegate") else value.nbytes
-    values, size = (value if keep else None), value.nbytes
-    return TensorRecord(
-        op, name, role, stage, stored, values, value.dtype, value.shape, size, reserved, **where
-    )
+        reserved = 0 if stored in ("register", "delegate") else size
+    kept, dtype, shape = (value if keep else None), value.dtype, value.shape
+    where["bits"] = bits
+    return TensorRecord(op, name, role, stage, stored, kept, dtype, shape, size, reserved, **where)
 
 
 def usual_place(name: str) -> str:
@@ -249,8 +261,8 @@ HEADER = ("tensor", "type", "role", "stored in", "bytes", "stage")
 
 
 def kind_class(record: TensorRecord) -> str:
-    """The palette's class of a record: ``weight``, or its dtype."""
-    return "weight" if record.role == "weight" else record.dtype.name
+    """The palette's class of a record: ``weight``, or its dtype, signed or not."""
+    return "weight" if record.role == "weight" else record.dtype.name.removeprefix("u")
 
 
 def _place(record: TensorRecord) -> str:

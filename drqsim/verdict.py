@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -10,8 +10,11 @@ from drqsim.errors import InputError, ModelFileError
 from drqsim.graph import Graph, Operator, Tensor
 from drqsim.hazards import Case, hazards
 from drqsim.interpreter import KERNELS
+from drqsim.ops import TAKE_INT4, fully_connected_int4
 from drqsim.ops.xnnpack import why_builtin
+from drqsim.push_down import PASS_THROUGH
 from drqsim.quantize import MIN_ELEMENTS
+from drqsim.tflite_schema import completed
 from drqsim.trace import html_table, text_table
 
 f32 = np.float32
@@ -37,7 +40,8 @@ WEIGHTS = {
     "UNIDIRECTIONAL_SEQUENCE_LSTM": 2,
     "UNIDIRECTIONAL_SEQUENCE_RNN": 1,
 }
-INT8, FLOAT, LOOKUP, REFUSED = "int8", "float32", "int8 rows to float32", "refused"
+INT8, FLOAT, REFUSED = "int8", "float32", "refused"
+PASSED = "int8 codes passed on"
 NO_HYBRID_KERNEL = ("CONV_3D",)
 
 
@@ -50,8 +54,10 @@ class Verdict:
     operator : str
         Its name, ``conv_2d_0``.
     arithmetic : str
-        ``int8`` (products of int8 codes; sums in int32, but for the builtin TRANSPOSE_CONV, which
-        sums in float32), ``float32``, ``int8 rows to float32`` (a lookup), or ``refused``.
+        ``int8`` (products of int8 codes with int8 or int4 weights; sums in int32, but for the
+        builtin TRANSPOSE_CONV, which sums in float32), ``float32``, ``int8 rows to float32`` or
+        ``int4 rows to float32`` (a lookup), ``int8 codes passed on`` (between a quantized table and
+        its DEQUANTIZE), or ``refused``.
     kernel : str
         ``reference``, ``optimized`` or ``XNNPACK``; empty for a float32 operator, whose arithmetic
         is the same wherever it runs.
@@ -125,8 +131,12 @@ def explain(graph: Graph, kernels: str = "xnnpack") -> Explanation:
 
 
 def _verdict(graph: Graph, op: Operator, kernels: str) -> Verdict:
+    op = replace(op, options=completed(op.code, op.options))
     if op.code == "DEQUANTIZE":
         return Verdict(op.name, FLOAT, "", _dequantize(graph, op))
+    first = graph.tensor_of(op, 0)
+    if op.code in PASS_THROUGH and first is not None and first.dtype == np.int8:
+        return Verdict(op.name, PASSED, "", f"it reads {first} and writes int8 with the same scale")
     position = WEIGHTS.get(op.code)
     weights = None if position is None else graph.tensor_of(op, position)
     if weights is None:
@@ -138,16 +148,24 @@ def _verdict(graph: Graph, op: Operator, kernels: str) -> Verdict:
         return Verdict(op.name, FLOAT, "", _why_float(graph, op, weights))
     if op.code in NO_HYBRID_KERNEL:
         return Verdict(op.name, REFUSED, "", "the runtime has no hybrid kernel for it")
+    if weights.bits and op.code not in TAKE_INT4:
+        return Verdict(op.name, REFUSED, "", "the runtime has no kernel for it with int4 weights")
     builtin = "reference" if kernels == "reference" else "optimized"
+    kind = "int4" if weights.bits else "int8"
     if op.code == "EMBEDDING_LOOKUP":
         why = "only the rows that are looked up are multiplied with their scale"
-        return Verdict(op.name, LOOKUP, builtin, why)
-    refusal = why_builtin(op, weights.shape, weights.quantization.scale)
+        beware = tuple(hazards(Case(graph, op, weights, kernels, "")))
+        return Verdict(op.name, f"{kind} rows to float32", builtin, why, beware)
+    refusal = why_builtin(op, weights.shape, weights.quantization.scale, weights.bits)
     if kernels == "xnnpack" and not refusal:
-        why = "float32 input and int8 weights: quantized on the fly, always asymmetric"
+        why = f"float32 input and {kind} weights: quantized on the fly, always asymmetric"
         return Verdict(op.name, INT8, "XNNPACK", why)
-    rule = input_rule(graph, op, weights)
-    why = f"float32 input and int8 weights: hybrid kernel, {rule} input"
+    rule = input_rule(graph, op, weights, kernels)
+    kernel = "hybrid kernel"
+    if weights.bits:
+        own = op.code == "FULLY_CONNECTED" and fully_connected_int4.fits(weights, kernels)
+        kernel = "a kernel of its own" if own else "unpacked to int8 in every run, hybrid kernel"
+    why = f"float32 input and {kind} weights: {kernel}, {rule} input"
     if kernels == "xnnpack":
         why = f"{why}; {refusal}"
     beware = tuple(hazards(Case(graph, op, weights, kernels, rule)))
@@ -163,11 +181,13 @@ def _check_ranks(graph: Graph, op: Operator, weights: Tensor) -> None:
             f"{op.name} reads {read} with weights {weights}; expected {rank} dimensions or more."
         )
     if weights.dtype == np.int8 and weights.quantization is None:
-        raise ModelFileError(f"{op.name} has int8 weights {weights} without a scale.")
+        raise ModelFileError(f"{op.name} has the weights {weights} without a scale.")
 
 
-def input_rule(graph: Graph, op: Operator, weights: Tensor) -> str:
+def input_rule(graph: Graph, op: Operator, weights: Tensor, kernels: str = "reference") -> str:
     """How a builtin kernel quantizes the input."""
+    if op.code == "FULLY_CONNECTED" and fully_connected_int4.fits(weights, kernels):
+        return "symmetric"
     if op.code == "CONV_2D":
         scale = weights.quantization.scale
         channels = graph.tensors[op.inputs[0]].shape[3]
@@ -184,7 +204,9 @@ def _why_float(graph: Graph, op: Operator, weights: Tensor) -> str:
             o for o in graph.operators if any(graph.tensors[i] is weights for i in o.outputs)
         ]
         if made_by and made_by[0].code == "DEQUANTIZE":
-            return "its weights pass through DEQUANTIZE: int8 in the file, float32 in memory"
+            stored = graph.tensor_of(made_by[0], 0)
+            kind = "int4" if stored is not None and stored.bits else "int8"
+            return f"its weights pass through DEQUANTIZE: {kind} in the file, float32 in memory"
         return "its second operand is an activation, which is float32"
     count = weights.value.size
     if count < MIN_ELEMENTS:

@@ -76,10 +76,50 @@ def positive(draw, wanted) -> np.ndarray:
 
 
 def unary(draw, code):
-    x = values(draw, shape(draw))
-    if code in ("SQRT", "RSQRT"):
+    x = values(draw, shape(draw), MODERATE if code in ("SIN", "COS") else ALL)
+    if code in ("SQRT", "RSQRT", "LOG"):
         x = np.abs(x)
     return Case(code, fed(np.clip(x, -80, 80) if code == "EXP" else x))
+
+
+def few(draw, dtype, wanted) -> np.ndarray:
+    """Values of which many are equal."""
+    random = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    dtype = np.dtype(dtype)
+    if dtype == np.float32:
+        return random.choice(f32([-1.5, -1e-40, -0.0, 0, 1e-40, 2, 2.0000002]), wanted)
+    return random.integers(*((0, 2) if dtype == np.bool_ else (-2, 3)), wanted).astype(dtype)
+
+
+def compared(draw, code):
+    kinds = [] if code.startswith("LOGICAL") else [np.float32, np.int32, np.int64]
+    kinds += [np.bool_] if code.startswith(("LOGICAL", "EQUAL", "NOT")) else []
+    dtype = draw(st.sampled_from(kinds))
+    whole = shape(draw)
+    part = tuple(1 if draw(st.booleans()) else n for n in whole)[draw(st.integers(0, len(whole))) :]
+    a = few(draw, dtype, whole)
+    if code == "LOGICAL_NOT":
+        return Case(code, fed(a), {}, (np.bool_,))
+    b = few(draw, dtype, draw(st.sampled_from((whole, part))))
+    operands = [Operand(a), Operand(b, draw(st.booleans()))]
+    return Case(code, operands[:: draw(st.sampled_from((1, -1)))], {}, (np.bool_,))
+
+
+def selected(draw, code):
+    whole = shape(draw)
+    conditions = [(), whole, whole[:1]]
+    x, y = anything(draw, whole), None
+    if code == "SELECT_V2":
+        part = tuple(1 if draw(st.booleans()) else n for n in whole)
+        conditions[2] = part
+        parts = (whole, part, part[draw(st.integers(0, len(whole))) :])
+        y = np.resize(np.roll(x, 1), draw(st.sampled_from(parts)))
+    y = np.roll(x, 1) if y is None else y
+    condition = few(draw, np.bool_, draw(st.sampled_from(conditions)))
+    pair = [Operand(x), Operand(y, draw(st.booleans()))]
+    if code == "SELECT_V2":
+        pair = pair[:: draw(st.sampled_from((1, -1)))]
+    return Case(code, [*fed(condition), *pair], {}, (x.dtype,))
 
 
 def normalized(draw, code):
@@ -381,6 +421,9 @@ def batch_matmul(draw, code):
     return Case(code, [Operand(x), Operand(y, draw(st.booleans()))], options)
 
 
+# one kernel each, the same around it: drawn together
+COMPARED = ("EQUAL", "NOT_EQUAL", "GREATER", "GREATER_EQUAL", "LESS", "LESS_EQUAL")
+COMPARED += ("LOGICAL_AND", "LOGICAL_OR", "LOGICAL_NOT")
 LAYERS = {
     "DEPTHWISE_CONV_2D": depthwise,
     "FULLY_CONNECTED": dense,
@@ -390,10 +433,13 @@ LAYERS = {
 GENERATORS = {
     **dict.fromkeys(("ADD", "SUB", "MUL", "DIV", "MAXIMUM", "MINIMUM"), binary),
     **dict.fromkeys(("SQUARED_DIFFERENCE", "POW"), binary),
-    **dict.fromkeys(("ABS", "NEG", "EXP", "SQRT", "RSQRT"), unary),
+    **dict.fromkeys(("ABS", "NEG", "EXP", "SQRT", "RSQRT", "SQUARE", "LOG"), unary),
+    **dict.fromkeys(("SIN", "COS", "FLOOR"), unary),
+    **dict.fromkeys(COMPARED, compared),
+    **dict.fromkeys(("SELECT", "SELECT_V2"), selected),
     **dict.fromkeys(("L2_NORMALIZATION", "LOG_SOFTMAX"), normalized),
     **dict.fromkeys(("AVERAGE_POOL_2D", "MAX_POOL_2D"), pool),
-    **dict.fromkeys(("MEAN", "SUM", "REDUCE_MAX"), reduction),
+    **dict.fromkeys(("MEAN", "SUM", "REDUCE_MAX", "REDUCE_MIN"), reduction),
     **dict.fromkeys(("RESIZE_BILINEAR", "RESIZE_NEAREST_NEIGHBOR"), resized),
     **dict.fromkeys(("PAD", "PADV2", "MIRROR_PAD"), padded),
     **dict.fromkeys(("DEPTH_TO_SPACE", "SPACE_TO_DEPTH"), blocked),
@@ -420,5 +466,6 @@ GENERATORS = {
 
 @st.composite
 def cases(draw, code):
-    """A random case of one operator."""
+    """A random case of one operator; of operators that are joined by a slash, of one of them."""
+    code = draw(st.sampled_from(code.split("/")))
     return GENERATORS[code](draw, code)

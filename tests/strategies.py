@@ -1,5 +1,6 @@
 """Random layers and inputs: shapes, strides, padding, groups, and awkward values."""
 
+from dataclasses import replace
 from types import MappingProxyType
 
 import numpy as np
@@ -188,6 +189,30 @@ def hybrid_dense(draw, kernels):
         asymmetric_quantize_inputs=draw(st.booleans()),
     )
     return graph, draw(inputs((*leading, depth)))
+
+
+def int4_tensor(random, shape, axis):
+    """An int4 constant with a scale for each index along ``axis``, or one; -8 included."""
+    values = random.integers(-8, 8, shape, dtype=np.int8)
+    scale = random.uniform(1e-3, 1e-1, 1 if axis is None else shape[axis]).astype(f32)
+    quantization = Quantization(scale, np.zeros(scale.shape, np.int64), axis or 0)
+    return Tensor("filter", shape, values.dtype, values, quantization, bits=4)
+
+
+def int4(layers, kernels):
+    """The same layers with int4 weights, -8 included."""
+    # XNNPACK takes no int4 convolution, so what the builtin kernels refuse stays out
+    path = "optimized" if layers is hybrid_convolutions else kernels
+    return layers(path).map(lambda case: (_with_int4(case[0]), case[1]))
+
+
+def _with_int4(graph: Graph) -> Graph:
+    """The upper half of every int8 weight."""
+    tensors = (
+        replace(t, value=t.value >> 4, bits=4) if t.value is not None and t.quantization else t
+        for t in graph.tensors
+    )
+    return replace(graph, tensors=tuple(tensors))
 
 
 @st.composite

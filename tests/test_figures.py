@@ -13,10 +13,11 @@ from drqsim.figures.histograms import bin_edges
 from drqsim.figures.style import DARK, LIGHT
 from drqsim.figures.tables import STRONGEST
 from drqsim.interpreter import KERNELS
+from drqsim.memory import plan_memory
 
 BOOK = Path(__file__).parent.parent / "book"
 MODELS = BOOK / "models"
-VOID = set("area base br col hr img input link meta path use".split())
+VOID = set("area base br col hr img input link meta path use wbr".split())
 EVIL = "<b onload=\"x('&')\">$x_1$"
 PAGES = {"light": ("#ffffff", "#222832"), "dark": ("#121212", "#ced6dd")}
 
@@ -107,6 +108,8 @@ def every_figure(trace):
         ),
         "bars": figures.bars([(r.name, r.nbytes, "float32") for r in trace], "bytes", "bytes"),
         "lifetimes": figures.lifetimes(model),
+        "memory_map": figures.memory_map(plan_memory(model, kernels="reference")),
+        "memory_bars": figures.memory_bars({"float": plan_memory(digits("digits_float")[0])}),
         "lines": figures.lines([2, 4, 8], {"error": [0.5, 0.1, 0.01]}, "error", log=True),
     }
 

@@ -47,3 +47,24 @@ def test_differs_from_rounding_to_float64_first():
     assert np.float32(np.float64(a) * np.float64(b) + np.float64(c)) == 1
     assert fma(a, b, c) == np.float32(1 + 2.0**-23)
     assert fma(a, b, -c) == 1
+
+
+def test_differs_from_rounding_to_float64_first_among_denormals():
+    # 411849 * 20857 = 2^33 + 1: half a step of the denormals, and a little that float64 loses
+    a, b = np.float32(411849 * 2.0**-100), np.float32(20857 * 2.0**-83)
+    c = np.float32(2.0**-127)
+    assert np.float32(np.float64(a) * np.float64(b) + np.float64(c)) == c
+    assert fma(a, b, c) == np.float32(2.0**-127 + 2.0**-149)
+
+
+def test_an_array_of_ties_and_others():
+    a, b = np.float32([[24929, 3], [24929, -24929]]), np.float32(673 / 2**24)
+    c = np.float32([2.0**-60, 0.5])
+    expected = [
+        [
+            nearest(Fraction(float(p)) * Fraction(float(b)) + Fraction(float(q)))
+            for p, q in zip(row, c, strict=True)
+        ]
+        for row in a
+    ]
+    assert np.array_equal(fma(a, b, c), expected)

@@ -59,6 +59,13 @@ def use(content: bytes) -> str:
         assert len(str(error)) < 600
         return "refused"
     reached = "loaded"
+    try:
+        for kernels in ("reference", "optimized"):
+            repr(drqsim.plan_memory(graph, kernels))
+        taken = [op.name for op in graph.operators[::2]]
+        repr(drqsim.plan_memory(graph, "xnnpack", partition=taken))
+    except drqsim.DrqsimError as error:
+        assert len(str(error)) < 600
     for op in graph.operators:
         try:
             alone = graph.extract(op.name)

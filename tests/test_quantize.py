@@ -1,5 +1,6 @@
 """The offline half against TensorFlow's own converter, bit for bit."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -93,3 +94,27 @@ def test_a_minimum_that_is_no_count_is_refused(bad):
     model = drqsim.load(MODELS / "digits_float.tflite")
     with pytest.raises(drqsim.InputError, match="min_elements"):
         drqsim.quantize(model, min_elements=bad)
+
+
+def test_unknown_rules_are_refused():
+    model = drqsim.load(MODELS / "digits_float.tflite")
+    with pytest.raises(drqsim.InputError, match="'tensorflow 2'; expected one of tensorflow, lite"):
+        drqsim.quantize(model, rules="tensorflow 2")
+
+
+def test_weights_without_a_channel_dimension_are_refused():
+    model = drqsim.conv_relu(np.ones((1, 1, 1024, 1), f32), input_shape=(1, 2, 1024, 1))
+    flat = replace(model.tensors[1], shape=(1024,), value=model.tensors[1].value.reshape(-1))
+    op = replace(model.operators[0], code="DEPTHWISE_CONV_2D", name="depthwise_conv_2d_0")
+    tensors = tuple(flat if i == 1 else tensor for i, tensor in enumerate(model.tensors))
+    with pytest.raises(drqsim.InputError, match="float32.1024., too few dimensions"):
+        drqsim.quantize(replace(model, tensors=tensors, operators=(op,)))
+
+
+def test_int8_weights_keep_their_operator_as_it_is():
+    """A file of litert-quantizer: its dense layers quantize their inputs symmetrically."""
+    model = drqsim.load(MODELS / "digits_float.tflite")
+    symmetric = drqsim.quantize(model, rules="litert-quantizer")
+    again = drqsim.quantize(symmetric)
+    dense = [op for op in again.operators if op.code == "FULLY_CONNECTED"]
+    assert len(dense) == 2 and not any(op.options["asymmetric_quantize_inputs"] for op in dense)

@@ -76,7 +76,7 @@ def test_accuracy_on_the_held_out_digits():
     from ai_edge_litert.interpreter import Interpreter
 
     data = np.load(MODELS / "digits_inputs.npz")
-    for name in ("digits_float", "digits_drq"):
+    for name in ("digits_float", "digits_drq", "digits_int4", "digits_drq_all_layers"):
         runtime = Interpreter(str(MODELS / f"{name}.tflite"))
         runtime.allocate_tensors()
         index = runtime.get_input_details()[0]["index"]
@@ -113,7 +113,7 @@ def test_a_sparse_tensor_is_named(monkeypatch):
 @pytest.mark.parametrize(
     ("number", "error", "says"),
     [
-        (17, drqsim.UnsupportedOperatorError, "of type INT4, which drqsim does not read"),
+        (18, drqsim.UnsupportedOperatorError, "of type BFLOAT16, which drqsim does not read"),
         (77, drqsim.ModelFileError, "type number 77, which no runtime knows"),
     ],
 )

@@ -1,5 +1,6 @@
 """Verdicts held against the runtime: what XNNPACK took, which kernels have int8 scratch."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,7 @@ from hypothesis import strategies as st
 
 import drqsim
 from drqsim import litert
+from drqsim.graph import Graph, Operator, Tensor
 from tests.strategies import (
     KERNELS,
     float_constant,
@@ -44,7 +46,9 @@ def test_the_kernel_is_the_one_that_ran(layers, data):
         assert any(t.dtype == np.int8 and t.shape == x.shape for t in scratch)
 
 
-@pytest.mark.parametrize("file", ["digits_float", "digits_drq", "digits_weight_only"])
+@pytest.mark.parametrize(
+    "file", ["digits_float", "digits_drq", "digits_weight_only", "digits_int4"]
+)
 def test_the_digits_net(file):
     path = MODELS / f"{file}.tflite"
     graph = drqsim.load(path)
@@ -62,12 +66,12 @@ def test_the_digits_net(file):
             alone = litert.run(graph.extract(op.name), fed, "optimized")
             assert any(t.dtype == np.int8 for t in alone.scratch)
     int8 = {v.operator for v in drqsim.explain(graph) if v.arithmetic == "int8"}
-    assert int8 == (
-        {"conv_2d_1", "conv_2d_2", "conv_2d_3", "conv_2d_4", "depthwise_conv_2d_1"}
-        | {"fully_connected_0"}
-        if file == "digits_drq"
-        else set()
-    )
+    both = {"conv_2d_1", "conv_2d_2", "conv_2d_3", "conv_2d_4", "fully_connected_0"}
+    expected = {
+        "digits_drq": both | {"depthwise_conv_2d_1"},
+        "digits_int4": both | {"conv_2d_0", "fully_connected_1"},
+    }
+    assert int8 == expected.get(file, set())
 
 
 def test_the_reasons_are_told():
@@ -215,3 +219,30 @@ def test_it_prints_as_a_table():
         explanation
     )
     assert "<table" in explanation._repr_html_() and "past the end" in explanation._repr_html_()
+
+
+@pytest.mark.parametrize("code", ["CONV_2D", "DEPTHWISE_CONV_2D", "TRANSPOSE_CONV", "BATCH_MATMUL"])
+def test_options_that_nobody_gave_have_their_defaults(code):
+    weights = int8_weights(np.random.default_rng(0), (4, 3, 3, 4), 3, "per-tensor")
+    position = 2 if code == "TRANSPOSE_CONV" else 0
+    reads = [float_constant("bias", np.zeros(4)), weights, float_constant("bias", np.zeros(4))]
+    del reads[position]
+    bare = one_operator(code, (1, 5, 5, 4), reads, (1, 5, 5, 4))
+    if position:  # the activation comes third
+        op = bare.operators[0]
+        bare = replace(bare, operators=(replace(op, inputs=(1, 2, 0)),))
+    assert drqsim.explain(bare, "optimized")[f"{code.lower()}_0"].arithmetic == "int8"
+
+
+def test_int8_codes_that_an_operator_passes_on():
+    rows, ids = (3, 16), np.dtype(np.int32)
+    tensors = (
+        Tensor("ids", (3,), ids),
+        float_constant("table", np.random.default_rng(0).normal(size=(100, 16))),
+        Tensor("rows", rows, np.dtype(f32)),
+    )
+    gather = Operator("GATHER", "gather_0", (1, 0), (2,), {"axis": 0, "batch_dims": 0})
+    drq = drqsim.quantize(Graph(tensors, (gather,), (0,), (2,)))
+    moved, back = drqsim.explain(drq)
+    assert moved.arithmetic == "int8 codes passed on" and "int8[100,16]" in moved.why
+    assert back.arithmetic == "float32" and "int8[3,16] into float32 each time" in back.why

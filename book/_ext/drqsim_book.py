@@ -5,6 +5,8 @@
 * The site needs nothing from another host: MathJax is copied from the installed package
   `django-static-mathjax` (Apache-2.0), and the scripts of Thebe, which every Jupyter Book
   carries and which point to a CDN, are left out.
+* A chapter can be started in Colab or Binder only from a public repository: while `_config.yml`
+  names none, there are no buttons for that.
 """
 
 import os
@@ -38,6 +40,13 @@ def read_in_parallel(app):
         app.extensions[name].parallel_read_safe = True
 
 
+def launch_from_repository(app, config):
+    """Take the launch buttons away if there is no address that they could lead to."""
+    if not config.html_theme_options.get("repository_url"):
+        config.html_theme_options.pop("repository_url", None)
+        config.html_theme_options.pop("launch_buttons", None)
+
+
 def copy_mathjax(app, exception):
     """Copy MathJax, its fonts and its licence to `_static/mathjax`."""
     if exception or app.builder.format != "html":
@@ -67,6 +76,7 @@ def setup(app):
     kernel_environment()
     app.add_css_file("drqsim.css", priority=900)
     app.add_js_file("a11y.js", loading_method="defer")
+    app.connect("config-inited", launch_from_repository)
     app.connect("builder-inited", read_in_parallel)
     app.connect("html-page-context", drop_thebe, priority=900)
     app.connect("build-finished", copy_mathjax)

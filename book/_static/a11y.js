@@ -9,9 +9,9 @@
   }
 
   // A box that scrolls sideways must be reachable by keyboard, and say what it is.
-  function reachScrollBoxes() {
+  function reachScrollBoxes(part) {
     const boxes = ".drq, .pst-scrollable-table-container, div.cell_output .output, div.highlight pre";
-    for (const box of document.querySelectorAll(boxes)) {
+    for (const box of part.querySelectorAll(boxes)) {
       if (box.scrollWidth <= box.clientWidth || box.hasAttribute("tabindex")) continue;
       box.tabIndex = 0;
       if (box.tagName === "PRE") continue;
@@ -46,8 +46,10 @@
     document.querySelectorAll("[role^='doc-biblio'], .citation-list, .citation").forEach((e) => {
       e.removeAttribute("role");
     });
-    reachScrollBoxes();
-    window.addEventListener("resize", reachScrollBoxes);
+    reachScrollBoxes(document);
+    window.addEventListener("resize", () => reachScrollBoxes(document));
+    // a knob brought a new figure
+    document.addEventListener("drq-turned", (event) => reachScrollBoxes(event.target));
   }
 
   if (document.readyState === "loading") document.addEventListener("DOMContentLoaded", mend);

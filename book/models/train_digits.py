@@ -1,9 +1,10 @@
 """Train the digits network of the book and write its TensorFlow Lite files.
 
-Run it as ``python book/models/train_digits.py``. It needs ``tensorflow-cpu==2.21.0``,
-``scikit-learn`` and ``litert-quantizer==0.11.0`` (which brings ``ai-edge-litert``). Building
-the book and running the tests need neither TensorFlow nor litert-quantizer: the files made
-here are kept in the repository.
+Run it as ``python book/models/train_digits.py``; with ``--without-training`` it makes, out of the
+``digits_float.tflite`` that is there, only what litert-quantizer makes of it. It needs
+``tensorflow-cpu==2.21.0``, ``scikit-learn`` and ``litert-quantizer==0.11.0`` (which brings
+``ai-edge-litert``). Building the book and running the tests need neither TensorFlow nor
+litert-quantizer: the files made here are kept in the repository.
 
 The network is small, but shows every way in which dynamic-range quantization treats a
 constant (the converter quantizes constants of 1,024 elements or more):
@@ -36,6 +37,12 @@ Written next to this script:
 ``digits_weight_only.tflite``
     int8 weights, each followed by a DEQUANTIZE operator, computing in float32
     (litert-quantizer's recipe ``weight_only_wi8_afp32``).
+``digits_int4.tflite``
+    int4 weights, two to a byte, in every convolution and dense layer; depthwise layers stay float32
+    (litert-quantizer's recipe ``dynamic_wi4_afp32``).
+``digits_drq_all_layers.tflite``
+    int8 weights in every layer, however small, and no request for asymmetric inputs in the dense
+    layers (litert-quantizer's recipe ``dynamic_wi8_afp32``).
 ``digits_inputs.npz``
     ``images`` float32 [8, 8, 8, 1] and ``labels`` int64 [8]: eight held-out digits.
     ``test_images`` uint8 [450, 8, 8] (raw pixels, 0 to 16) and ``test_labels`` uint8 [450]:
@@ -43,6 +50,7 @@ Written next to this script:
 """
 
 import os
+import sys
 from pathlib import Path
 
 os.environ["TF_CPP_MIN_LOG_LEVEL"] = "2"  # read when TensorFlow is imported
@@ -66,10 +74,17 @@ BATCH = 32
 # The first one is the example of the book, a clear "2".
 CHOSEN = (16, 1, 11, 63, 4, 69, 22, 44)  # the digits 2, 0, 1, 3, 4, 5, 6, 7
 
+# what litert-quantizer makes of the float file, and by which of its recipes
+QUANTIZED = {
+    "digits_weight_only.tflite": "weight_only_wi8_afp32",
+    "digits_int4.tflite": "dynamic_wi4_afp32",
+    "digits_drq_all_layers.tflite": "dynamic_wi8_afp32",
+}
+
 FILES = (
     "digits_float.tflite",
     "digits_drq.tflite",
-    "digits_weight_only.tflite",
+    *QUANTIZED,
     "digits_drq_per_tensor.tflite",  # last: its answers are undefined, see above
 )
 
@@ -203,20 +218,22 @@ def convert(model, quantize=False, per_channel=True):
     return converter.convert()
 
 
-def weight_only(path):
-    """Store the weights of a float file as int8, each with a DEQUANTIZE operator.
+def quantize(path, recipe):
+    """Quantize a float file with litert-quantizer.
 
     Parameters
     ----------
     path : Path
         The float file.
+    recipe : str
+        A recipe of litert-quantizer, by name.
 
     Returns
     -------
     bytes
         The TensorFlow Lite file.
     """
-    quantizer = Quantizer(path.read_bytes(), litert_quantizer.recipe.weight_only_wi8_afp32())
+    quantizer = Quantizer(path.read_bytes(), getattr(litert_quantizer.recipe, recipe)())
     result = quantizer.quantize(enable_progress_bar=False, enable_progress_report=False)
     return bytes(result.quantized_model)
 
@@ -296,7 +313,19 @@ def count_correct(path, images, labels):
 
 
 def main():
-    """Train, write all files, and print what they hold and how well they classify."""
+    """Make the files, and print what they hold and how well they classify."""
+    if sys.argv[1:] not in ([], ["--without-training"]):
+        raise SystemExit(f"Unknown arguments: {sys.argv[1:]}; --without-training is the only one.")
+    _, test_pixels, _, test_labels = load_data()
+    if not sys.argv[1:]:
+        train_and_convert()
+    for name, recipe in QUANTIZED.items():
+        (HERE / name).write_bytes(quantize(HERE / "digits_float.tflite", recipe))
+    report(to_input(test_pixels), test_labels)
+
+
+def train_and_convert():
+    """Train the network, and write what TensorFlow's converter makes of it, and the images."""
     tf.keras.utils.set_random_seed(SEED)
     tf.config.experimental.enable_op_determinism()
 
@@ -318,7 +347,6 @@ def main():
     (HERE / "digits_drq_per_tensor.tflite").write_bytes(
         convert(model, quantize=True, per_channel=False)
     )
-    (HERE / "digits_weight_only.tflite").write_bytes(weight_only(HERE / "digits_float.tflite"))
     np.savez_compressed(
         HERE / "digits_inputs.npz",
         images=test_images[chosen],
@@ -327,6 +355,15 @@ def main():
         test_labels=test_labels,
     )
 
+
+def report(test_images, test_labels):
+    """Print what every file holds and how well it classifies.
+
+    Parameters
+    ----------
+    test_images : ndarray of float32, [N, 8, 8, 1]
+    test_labels : ndarray of uint8
+    """
     for name in FILES:
         rows = operators(HERE / name)
         for operator, activation, _, _ in rows:

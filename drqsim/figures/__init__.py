@@ -9,6 +9,7 @@ from drqsim.figures.curves import lines
 from drqsim.figures.figure import Figure
 from drqsim.figures.flow import layer
 from drqsim.figures.histograms import histogram, two_histograms
+from drqsim.figures.memory_map import memory_bars, memory_map
 from drqsim.figures.ruler import number_line
 from drqsim.figures.tables import grid, grids
 
@@ -21,6 +22,8 @@ __all__ = [
     "layer",
     "lifetimes",
     "lines",
+    "memory_bars",
+    "memory_map",
     "number_line",
     "two_histograms",
 ]

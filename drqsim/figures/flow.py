@@ -14,6 +14,8 @@ from drqsim.trace import TensorRecord, Trace, kind_class
 # constants enter at the first of these records that the kernel path has
 ENTERS_AT = {
     "filter": ("accumulator_raw", "accumulator", "pre_activation"),
+    "filter_unpacked": ("accumulator_raw", "accumulator"),
+    "filter_packed": ("accumulator_raw",),
     "filter_row_sums": ("accumulator",),
     "filter_scale": ("dequantized",),
     "bias": ("pre_activation",),
@@ -30,6 +32,10 @@ MEANINGS = {
     "filter": "the weights",
     "filter_scale": "size of one weight step",
     "bias": "added to every sum",
+    "filter_unpacked": "the weights as int8, made in every run",
+    "filter_packed": "the weights plus 7, made once",
+    "offset_correction": "takes the 7 off the sums",
+    "offset_dequantized": "the same as a real number",
     "filter_row_sums": "sum of each output's weights",
     "input_scale": "size of one code step",
     "input_zero_point": "the code of 0.0",
@@ -46,6 +52,7 @@ PLACES = {
     "file": "model file (offline)",
     "arena": "arena",
     "persistent": "persistent arena",
+    "heap": "outside the arenas",
     "register": "register",
     "delegate": "inside XNNPACK",
 }
@@ -131,6 +138,12 @@ def _operation(name: str, names: dict[str, TensorRecord], fused: str | None) -> 
         return "round(x × 1/scale) + zero point" if shifted else "round(x × 127/largest magnitude)"
     if name == "im2col":
         return "copy every window into a row"
+    if name == "offset_correction":
+        return "−7 × sum of a row's codes"
+    if name == "offset_dequantized":
+        return "× input scale × filter scale"
+    if name == "accumulator_raw" and "filter_packed" in names:
+        return "sum of code × (weight + 7) → int32"
     if name == "accumulator_raw":
         return "sum of products, int8 × int8 → int32"
     if name == "accumulator" and "accumulator_raw" in names:
@@ -142,6 +155,8 @@ def _operation(name: str, names: dict[str, TensorRecord], fused: str | None) -> 
         return f"sum of {factors} → int32"
     if name == "dequantized":
         return "× input scale × filter scale"
+    if name == "pre_activation" and "offset_dequantized" in names:
+        return "offset_dequantized + bias + dequantized"
     if name == "pre_activation":
         return "+ bias" if "dequantized" in names else "sum of products + bias"
     if name == "output":
@@ -155,11 +170,11 @@ def _activation(names: dict[str, TensorRecord], fused: str | None) -> str:
         return names["output"].op.rpartition("_")[0]
     before, after = names["pre_activation"].value, names["output"].value
     if fused is None and before is not None and after is not None:
-        fused = _seen(before, after)
+        fused = activation_seen(before, after)
     return ACTIVATIONS.get(fused, fused or "activation")
 
 
-def _seen(before: np.ndarray, after: np.ndarray) -> str | None:
+def activation_seen(before: np.ndarray, after: np.ndarray) -> str | None:
     """The activation whose limits the changed values were set to."""
     limits = set(np.unique(after[before != after]).tolist())
     if not limits:
@@ -174,7 +189,7 @@ def _place(record: TensorRecord) -> str:
     if record.stored == "register" and record.reserved:
         return f"{place} ({byte_count(record.reserved)} set aside, never written)"
     if record.reserved > record.nbytes:
-        slots = record.reserved // record.dtype.itemsize
+        slots = record.reserved * 8 // (record.bits or 8 * record.dtype.itemsize)
         return f"{place} (room for {slots:,} {SLOTS.get(record.name, 'values')})"
     return place
 

@@ -26,6 +26,8 @@ SETTINGS = {
     "svg.fonttype": "none",
     "svg.hashsalt": "drqsim",
     "text.parse_math": False,
+    "figure.facecolor": "none",
+    "axes.facecolor": "none",
     "font.size": 10,
     "axes.titlesize": 11,
     "axes.labelsize": 10,
@@ -43,6 +45,7 @@ SETTINGS = {
     "ytick.color": MUTED,
     "grid.color": LINE,
     "axes.grid": True,
+    "hatch.linewidth": 0.6,
     "axes.axisbelow": True,
 }
 
@@ -76,10 +79,10 @@ def draw(paint: Callable, height: float, panels: int = 1) -> str:
     with matplotlib.rc_context(SETTINGS), warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Glyph .* missing")  # the page's font draws it
         figure = Figure(figsize=(WIDTH, height), layout="constrained")
-        FigureCanvasSVG(figure)
+        canvas = FigureCanvasSVG(figure)
         paint(*figure.subplots(panels, sharex=True, squeeze=False)[:, 0])
         buffer = StringIO()
-        figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None})
+        canvas.print_svg(buffer, metadata={"Date": None})  # savefig would draw everything twice
     return _for_the_page(buffer.getvalue())
 
 

@@ -101,10 +101,7 @@ def compare(
         if op.code not in ops.TABLE:
             notes.append(f"{op.name}: not compared, drqsim does not simulate {op.code}.")
             continue
-        alone, fed = _fed(graph, op.name, whole)
-        if isinstance(x, dict):
-            names = {tensor.name for tensor in alone.tensors if tensor.is_variable}
-            fed |= {name: x[name] for name in names & set(x)}
+        alone, fed = fed_alone(graph, op.name, whole, x)
         if any(value is None for value in fed.values()):
             notes.append(f"{op.name}: not compared, the runtime hides its input.")
             continue
@@ -137,8 +134,13 @@ def compare(
     return Comparison(rows, notes, kernels)
 
 
-def _fed(graph: Graph, name: str, whole: RuntimeRun) -> tuple[Graph, dict[str, np.ndarray]]:
-    """The operator alone, and what the runtime gave it; a dynamic shape becomes the one it had."""
+def fed_alone(
+    graph: Graph, name: str, whole: RuntimeRun, x: np.ndarray | dict[str, np.ndarray]
+) -> tuple[Graph, dict[str, np.ndarray]]:
+    """The operator alone, and what the runtime gave it; a dynamic shape becomes the one it had.
+
+    A state that the caller passed in ``x`` stays as it was passed.
+    """
     alone = graph.extract(name)
     tensors, fed = list(alone.tensors), {}
     for inner in alone.inputs:
@@ -146,20 +148,36 @@ def _fed(graph: Graph, name: str, whole: RuntimeRun) -> tuple[Graph, dict[str, n
         real = whole.tensors[outer]
         tensors[inner] = replace(tensors[inner], shape=real.shape, signature=None)
         fed[tensors[inner].name] = real.value
+    if isinstance(x, dict):
+        fed |= {t.name: x[t.name] for t in tensors if t.is_variable and t.name in x}
     return replace(alone, tensors=tuple(tensors)), fed
 
 
 def _row(operator: str, tensor: str, ours: np.ndarray, theirs: np.ndarray) -> Row:
+    check_kind(f"{operator}/{tensor}", ours, theirs)
+    equal = int(same_bits(ours, theirs).sum())
+    return Row(operator, tensor, ours.size, equal, difference(ours, theirs))
+
+
+def check_kind(who: str, ours: np.ndarray, theirs: np.ndarray) -> None:
+    """Refuse to compare tensors of different shape or type."""
     if ours.shape != theirs.shape or ours.dtype != theirs.dtype:
         raise DrqsimError(
-            f"{operator}/{tensor} is {ours.dtype}{list(ours.shape)} here and "
+            f"{who} is {ours.dtype}{list(ours.shape)} here and "
             f"{theirs.dtype}{list(theirs.shape)} in the runtime {version()}; drqsim is proven "
             "against the version pinned in requirements.txt."
         )
+
+
+def same_bits(ours: np.ndarray, theirs: np.ndarray) -> np.ndarray:
+    """Which elements have the same bits; any NaN equals any other, as their payloads differ."""
     bits = np.dtype(f"u{ours.dtype.itemsize}")
     equal = np.ascontiguousarray(ours).view(bits) == np.ascontiguousarray(theirs).view(bits)
-    equal |= (ours != ours) & (theirs != theirs)  # NaN
+    return equal | (ours != ours) & (theirs != theirs)  # NaN
+
+
+def difference(ours: np.ndarray, theirs: np.ndarray) -> float:
+    """The largest difference of two elements; none where their bits are the same."""
     with np.errstate(invalid="ignore"):  # infinity minus infinity, in a model that overflows
-        difference = np.abs(ours.astype(np.float64) - theirs.astype(np.float64))
-    difference = np.where(equal, 0, difference)
-    return Row(operator, tensor, ours.size, int(equal.sum()), float(difference.max(initial=0)))
+        apart = np.abs(ours.astype(np.float64) - theirs.astype(np.float64))
+    return float(np.where(same_bits(ours, theirs), 0, apart).max(initial=0))

@@ -11,12 +11,13 @@ from pathlib import Path
 
 import numpy as np
 
-from drqsim import interpreter, tflite_file, tflite_write
+from drqsim import tflite_file, tflite_write
 from drqsim.errors import InputError, ModelFileError
 from drqsim.graph import Graph, short_form, shorten
+from drqsim.interpreter import inputs_by_index
 from drqsim.trace import text_table
 
-_RESOLVERS = {
+RESOLVERS = {
     "reference": "BUILTIN_REF",
     "optimized": "BUILTIN_WITHOUT_DEFAULT_DELEGATES",
     "xnnpack": "AUTO",
@@ -111,12 +112,12 @@ def run_both(
     allow_nonfinite: bool = False,
 ) -> RuntimeRun:
     """The same with a model that is a graph and its bytes already."""
-    if kernels not in _RESOLVERS:
-        raise InputError(f"kernels is {kernels!r}; expected one of {', '.join(_RESOLVERS)}.")
-    inputs = interpreter.inputs_by_index(graph, x, allow_nonfinite)
+    if kernels not in RESOLVERS:
+        raise InputError(f"kernels is {kernels!r}; expected one of {', '.join(RESOLVERS)}.")
+    inputs = inputs_by_index(graph, x, allow_nonfinite)
     try:
-        with _quiet():
-            runtime = _interpreter(content, kernels)
+        with quiet():
+            runtime = interpreter(content, kernels)
             for index, array in inputs.items():
                 if array.shape != graph.tensors[index].shape:
                     runtime.resize_tensor_input(index, array.shape)
@@ -132,21 +133,22 @@ def run_both(
     return RuntimeRun(kernels, tensors, outputs)
 
 
-def _interpreter(content: bytes, kernels: str):
-    """An interpreter that keeps every tensor, without its warning that this takes memory."""
+def interpreter(content: bytes, kernels: str, preserve: bool = True, threads: int = 1):
+    """An interpreter; without its warning that keeping every tensor takes memory."""
     from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=".*experimental_preserve_all_tensors")
         return Interpreter(
             model_content=content,
-            experimental_op_resolver_type=getattr(OpResolverType, _RESOLVERS[kernels]),
-            experimental_preserve_all_tensors=True,
+            experimental_op_resolver_type=getattr(OpResolverType, RESOLVERS[kernels]),
+            experimental_preserve_all_tensors=preserve,
+            num_threads=threads,
         )
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
     """Hide what the runtime's C++ side writes to stderr: it announces XNNPACK once per process."""
     kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, 2)
@@ -180,16 +182,47 @@ def read_both(model: Graph | bytes | str | Path) -> tuple[Graph, bytes]:
 
 
 def delegated(model: Graph | bytes | str | Path) -> set[str]:
-    """Names of the operators that XNNPACK takes on the default path, as the runtime tells."""
+    """Names of the operators that XNNPACK takes on the default path, as the runtime tells.
+
+    Raises
+    ------
+    ModelFileError
+        When the runtime refuses the model.
+    """
     graph, content = read_both(model)
-    with _quiet():
-        # keeping every tensor makes a partition of each operator, so that they can be told apart
-        runtime = _interpreter(content, "xnnpack")
-        runtime.allocate_tensors()
+    try:
+        with quiet():
+            # keeping every tensor makes a part of each operator, so that they can be told apart
+            runtime = interpreter(content, "xnnpack")
+            runtime.allocate_tensors()
+    except (RuntimeError, ValueError) as error:
+        raise ModelFileError(f"The runtime refuses this model on xnnpack: {error}") from error
     taken = {
         index
         for details in runtime._get_ops_details()
         if details["op_name"] == "DELEGATE"
         for index in details["outputs"].tolist()
     }
-    return {op.name for op in graph.operators if set(op.outputs) <= taken}
+    read = {*graph.outputs, *(i for op in graph.operators for i in op.inputs)}
+    unread = [op for op in graph.operators if read.isdisjoint(op.outputs)]
+    if unread:
+        # no output of a delegate: inside of one such a result has no memory, outside it has
+        run_on_zeros(runtime, graph)
+        taken |= {i for op in unread for i in op.outputs if is_hidden(runtime, i)}
+    return {op.name for op in graph.operators if taken & set(op.outputs)}
+
+
+def run_on_zeros(runtime, graph: Graph) -> None:
+    """Invoke, so that tensors whose shape is computed at run time get their memory, too."""
+    for index in graph.inputs:
+        runtime.tensor(index)()[...] = 0
+    runtime.invoke()
+
+
+def is_hidden(runtime, index: int) -> bool:
+    """Inside a delegate, or never allocated."""
+    try:
+        runtime.tensor(index)()
+    except ValueError:
+        return True
+    return False

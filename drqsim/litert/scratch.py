@@ -72,8 +72,26 @@ def _depthwise_conv_2d(ours: dict, written: set, scratch: list):
 
 def _fully_connected(ours: dict, written: set, scratch: list):
     """``Prepare`` in ``tflite/kernels/fully_connected.cc``; its accumulator is never written."""
+    if "offset_correction" in ours:
+        yield from _fully_connected_int4(ours, *scratch)
+        return
     codes, scales, _, zero_points, row_sums = scratch
     yield from _rows(ours, codes, scales, zero_points, row_sums)
+
+
+def _fully_connected_int4(ours: dict, codes, scales, accumulator, corrections):
+    """``PrepareImpl4Bit``: blocks, [channels or columns, rows, row in block, ... in block]."""
+    rows, out = ours["accumulator_raw"].shape
+    block = min(4, 1 << (rows.bit_length() - 1))
+    blocks = codes.shape[0] // block
+    codes = codes.reshape(blocks, -1, block, 32).swapaxes(1, 2).reshape(codes.shape)
+    depth = ours["input_quantized"].size // rows
+    yield "input_quantized", ours["input_quantized"].reshape(rows, depth), codes[:rows, :depth]
+    yield "input_scale", ours["input_scale"], scales[:rows]
+    yield "offset_correction", ours["offset_correction"], corrections[:rows]
+    accumulator = accumulator.reshape(-1, accumulator.shape[0], 4).swapaxes(0, 1)
+    accumulator = accumulator.reshape(accumulator.shape[0], -1)
+    yield "accumulator_raw", ours["accumulator_raw"], accumulator[:rows, :out]
 
 
 def _batch_matmul(ours: dict, written: set, scratch: list):

@@ -11,6 +11,7 @@ from drqsim.ops import (
     elementwise,
     embedding_lookup,
     fully_connected,
+    logic,
     normalize,
     pooling,
     reduce,
@@ -20,6 +21,10 @@ from drqsim.ops import (
     transpose_conv,
     unidirectional_sequence_lstm,
 )
+
+# the operators that run with int4 tensors; BATCH_MATMUL, DEPTHWISE_CONV_2D and TRANSPOSE_CONV are
+# refused by the runtime itself
+TAKE_INT4 = ("CONV_2D", "DEQUANTIZE", "EMBEDDING_LOOKUP", "FULLY_CONNECTED", "GATHER")
 
 # TFLite operator code -> function(Call) -> list of output arrays
 TABLE = (
@@ -40,6 +45,7 @@ TABLE = (
     | convert.FUNCTIONS
     | cut_and_pad.FUNCTIONS
     | elementwise.FUNCTIONS
+    | logic.FUNCTIONS
     | normalize.FUNCTIONS
     | pooling.FUNCTIONS
     | reduce.FUNCTIONS

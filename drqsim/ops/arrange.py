@@ -146,6 +146,11 @@ def gather(call: Call) -> list[np.ndarray]:
             f"an index outside 0 to {x.shape[axis] - 1}: they run from {places.min()} to "
             f"{places.max()}."
         )
+    if call.tensors[0].bits and math.prod(x.shape[axis + 1 :]) % 2:
+        raise call.refuse(
+            f"it gathers from {call.tensors[0]} along {axis}, an odd number of values at a time: "
+            "the runtime copies whole bytes and loses every last one; make that number even."
+        )
     shape = (*x.shape[:axis], *places.shape[batch:], *x.shape[axis + 1 :])
     call.sized(shape)
     items = math.prod(x.shape[:batch])

@@ -32,7 +32,10 @@ class Call:
     kernels : str
         ``reference``, ``optimized`` or ``xnnpack``.
     record : callable
-        ``record(name, value, stored=None, reserved=None)`` keeps one intermediate tensor.
+        ``record(name, value, stored=None, reserved=None, bits=None)`` keeps one intermediate
+        tensor.
+    keeps : callable
+        ``keeps(name)``: whether the record of this name keeps its values.
     allow_nonfinite : bool
         Whether a hybrid kernel may be given NaN and infinity.
     float_type : type
@@ -46,6 +49,7 @@ class Call:
     results: tuple[Tensor, ...]
     kernels: str
     record: Callable[..., None]
+    keeps: Callable[[str], bool]
     allow_nonfinite: bool = False
     float_type: type = np.float32
 
@@ -112,7 +116,7 @@ class Call:
             if tensor is not None and tensor.value is None:
                 self.record(next(activations), value)
             elif tensor is not None and (tensor.dtype.kind == "f" or tensor.quantization):
-                self.record(next(constants), value)
+                self.record(next(constants), value, bits=tensor.bits)
 
     def record_outputs(self, outputs: list[np.ndarray], stored: str | None = None) -> None:
         """Record every output."""

@@ -64,7 +64,8 @@ def dequantize(call: Call) -> list[np.ndarray]:
             output = _by_eights(x, scale, zero_point, output)
     stored = None
     if source.value is not None:
-        stored = "delegate" if call.kernels == "xnnpack" else "persistent"
+        delegated = call.kernels == "xnnpack" and not source.bits
+        stored = "delegate" if delegated else "persistent"
     call.record("output", output, stored)
     return [output]
 
@@ -83,7 +84,7 @@ def _by_eights(x, scale, zero_point, output: np.ndarray) -> np.ndarray:
 
 def _delegated(call: Call, tensor: Tensor) -> bool:
     """True where XNNPACK converts: 8 bits and one scale for the whole tensor, or a constant."""
-    if call.kernels != "xnnpack" or tensor.dtype == np.int16:
+    if call.kernels != "xnnpack" or tensor.dtype == np.int16 or tensor.bits:
         return False
     if tensor.value is not None and tensor.dtype == np.int8:
         return True

@@ -21,8 +21,9 @@ import numpy as np
 from drqsim import qparams
 from drqsim.errors import InputError
 from drqsim.ops import fused, weights
+from drqsim.ops.bands import by_bands
 from drqsim.ops.call import Call
-from drqsim.ops.geometry import patches, window
+from drqsim.ops.geometry import pad, patches, window
 
 f32 = np.float32
 
@@ -59,35 +60,53 @@ def run(call: Call) -> list[np.ndarray]:
         call.record("filter_scale", filter_scale)
     if bias is not None:
         call.record("bias", bias)
-    if filter_scale is None:
-        pre_activation = _with_bias(_multiply(x, filters.value, rows, cols, np.zeros(len(x))), bias)
-    else:
-        pre_activation = _hybrid(call, x, filters.value, filter_scale, bias, rows, cols)
-    call.record("pre_activation", pre_activation)
     activation = fused.check(call, call.operator.options["fused_activation_function"])
-    unbounded = call.kernels == "xnnpack" and filter_scale is None
-    output = fused.apply(pre_activation, activation, unbounded=unbounded)
-    if filter_scale is not None and call.kernels != "reference" and call.allow_nonfinite:
-        fused.lower_nan(output[..., : out - out % 4], activation)  # the groups of four channels
-    call.record("output", output)
-    return [output]
+    shape = len(x), rows.out, cols.out, out
+    if filter_scale is None:
+
+        def steps(windows):
+            pre_activation = _with_bias(_multiply(windows, filters.value), bias)
+            output = fused.apply(pre_activation, activation, unbounded=call.kernels == "xnnpack")
+            return {"pre_activation": pre_activation, "output": output}
+
+        windows = patches(pad(x, rows, cols, np.zeros(len(x))), rows, cols)
+        made = by_bands(call, shape, steps, windows)
+    else:
+        made = _hybrid(call, x, filters.value, filter_scale, bias, activation, rows, cols)
+        call.record("accumulator", made["accumulator"], stored="register")
+        call.record("dequantized", made["dequantized"])
+        if call.kernels != "reference" and call.allow_nonfinite:
+            groups_of_four = made["output"][..., : out - out % 4]
+            fused.lower_nan(groups_of_four, activation)
+    call.record("pre_activation", made["pre_activation"])
+    call.record("output", made["output"])
+    return [made["output"]]
 
 
-def _hybrid(call, x, filters, filter_scale, bias, rows, cols) -> np.ndarray:
+def _hybrid(call, x, filters, filter_scale, bias, activation, rows, cols) -> dict[str, np.ndarray]:
     codes, scale, zero_point = qparams.asymmetric(x.reshape(len(x), -1), call.allow_nonfinite)
     codes = codes.reshape(x.shape)
     call.record("input_scale", scale)
     call.record("input_zero_point", zero_point)
     call.record("input_quantized", codes)
+    s_in, zero_point = scale.reshape(-1, 1, 1, 1), zero_point.reshape(-1, 1, 1, 1)
+    weights = filters.astype(np.int32)
+
+    def steps(windows, s_in):
+        accumulator = _multiply(windows, weights)
+        dequantized = _dequantize(call, accumulator.astype(f32), s_in, filter_scale)
+        pre_activation = _with_bias(dequantized, bias)
+        return {
+            "accumulator": accumulator,
+            "dequantized": dequantized,
+            "pre_activation": pre_activation,
+            "output": fused.apply(pre_activation, activation),
+        }
+
     # taps outside the image are skipped, which is what a tap that holds the zero point comes to
-    centred = codes.astype(np.int32) - zero_point.reshape(-1, 1, 1, 1)
-    accumulator = _multiply(centred, filters.astype(np.int32), rows, cols, np.zeros(len(x)))
-    call.record("accumulator", accumulator, stored="register")
-    dequantized = _dequantize(
-        call, accumulator.astype(f32), scale.reshape(-1, 1, 1, 1), filter_scale
-    )
-    call.record("dequantized", dequantized)
-    return _with_bias(dequantized, bias)
+    centred = pad(codes, rows, cols, zero_point).astype(np.int32) - zero_point
+    shape = len(x), rows.out, cols.out, filters.shape[3]
+    return by_bands(call, shape, steps, patches(centred, rows, cols), s_in)
 
 
 def _dequantize(call: Call, acc: np.ndarray, s_in: np.ndarray, s_w: np.ndarray) -> np.ndarray:
@@ -106,12 +125,15 @@ def _dequantize(call: Call, acc: np.ndarray, s_in: np.ndarray, s_w: np.ndarray) 
     return dequantized
 
 
-def _multiply(x: np.ndarray, filters: np.ndarray, rows, cols, fill: np.ndarray) -> np.ndarray:
+def _multiply(windows: np.ndarray, filters: np.ndarray) -> np.ndarray:
     """Sum over the taps of input * filter: [batch, out_h, out_w, channels * multiplier]."""
-    windows = patches(x, rows, cols, fill)
     batch, out_h, out_w, kernel_h, kernel_w, channels = windows.shape
     taps = filters.reshape(kernel_h, kernel_w, channels, -1)
-    total = np.zeros((batch, out_h, out_w, channels, taps.shape[3]), x.dtype)
+    if filters.dtype == np.int32:
+        total = np.einsum("bhwrsc,rscm->bhwcm", windows, taps)
+        return total.reshape(batch, out_h, out_w, -1)
+    # float sums depend on the order: tap after tap, as the reference kernel adds them up
+    total = np.zeros((batch, out_h, out_w, channels, taps.shape[3]), windows.dtype)
     product = np.empty_like(total)
     for row in range(kernel_h):
         for col in range(kernel_w):

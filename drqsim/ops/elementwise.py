@@ -2,12 +2,14 @@
 
 One operand or two; two are broadcast against each other. Plain arithmetic is one float32 rounding
 in every kernel, so it is equal bit for bit. XNNPACK computes with denormals taken for zero. EXP,
-POW and XNNPACK's RSQRT are approximated by each kernel path in its own way; computed here is the
-true value, rounded.
+LOG, SIN, COS, POW and XNNPACK's RSQRT are approximated by each kernel path in its own way; computed
+here is the true value, rounded. XNNPACK's SIN and COS lose digits with the size of the angle: at a
+million they are 2e-6 off, at 1e20 NaN.
 
 Sources, ai-edge-litert 2.3.0: ``tflite/kernels/add.cc``, ``sub.cc``, ``mul.cc``, ``div.cc``,
 ``maximum_minimum.cc``, ``squared_difference.cc``, ``pow.cc``, ``elementwise.cc``, ``exp.cc``,
-``neg.cc``; XNNPACK ``src/f32-vbinary``, ``src/f32-vabs``, ``src/f32-vneg``, ``src/f32-vsqrt``.
+``neg.cc``, ``floor.cc``; XNNPACK ``src/f32-vbinary``, ``src/f32-vabs``, ``src/f32-vneg``,
+``src/f32-vsqr``, ``src/f32-vsqrt``, ``src/f32-vlog``, ``src/f32-vsin``.
 """
 
 from __future__ import annotations
@@ -20,6 +22,7 @@ from drqsim.qparams import flush_denormals
 
 f32 = np.float32
 f64 = np.float64
+SQRT_2 = f32(1.414213419)  # as in the kernel: its product with 0.70710688829 is 1
 
 
 def add(a: np.ndarray, b: np.ndarray) -> np.ndarray:
@@ -88,6 +91,36 @@ def sqrt(x: np.ndarray) -> np.ndarray:
     return np.sqrt(x)
 
 
+def square(x: np.ndarray) -> np.ndarray:
+    """x * x"""
+    return x * x
+
+
+def log(x: np.ndarray) -> np.ndarray:
+    """The natural logarithm"""
+    return np.log(x, dtype=f64).astype(f32)
+
+
+def log_xnnpack(x: np.ndarray) -> np.ndarray:
+    """The natural logarithm; infinity where the kernel's first product, x * sqrt(2), overflows"""
+    return np.where(x * SQRT_2 == np.inf, f32(np.inf), log(x))
+
+
+def sin(x: np.ndarray) -> np.ndarray:
+    """sin(x), x in radians"""
+    return np.sin(x, dtype=f64).astype(f32)
+
+
+def cos(x: np.ndarray) -> np.ndarray:
+    """cos(x), x in radians"""
+    return np.cos(x, dtype=f64).astype(f32)
+
+
+def floor(x: np.ndarray) -> np.ndarray:
+    """The largest whole number that is not above x"""
+    return np.floor(x)
+
+
 def rsqrt(x: np.ndarray) -> np.ndarray:
     """1 / sqrt(x), the root rounded before it divides"""
     return f32(1) / np.sqrt(x)
@@ -108,8 +141,19 @@ BINARY = {
     "SQUARED_DIFFERENCE": squared_difference,
     "POW": power,
 }
-UNARY = {"ABS": absolute, "NEG": negative, "EXP": exp, "SQRT": sqrt, "RSQRT": rsqrt}
-DELEGATED = UNARY | {"NEG": negative_xnnpack, "RSQRT": rsqrt_xnnpack}
+UNARY = {
+    "ABS": absolute,
+    "NEG": negative,
+    "EXP": exp,
+    "LOG": log,
+    "SIN": sin,
+    "COS": cos,
+    "SQUARE": square,
+    "SQRT": sqrt,
+    "RSQRT": rsqrt,
+    "FLOOR": floor,
+}
+DELEGATED = UNARY | {"NEG": negative_xnnpack, "LOG": log_xnnpack, "RSQRT": rsqrt_xnnpack}
 # these also work on the integers that shapes and indices are made of
 INTEGER = ("ADD", "SUB", "MUL", "MAXIMUM", "MINIMUM", "SQUARED_DIFFERENCE", "NEG")
 FUSED = ("ADD", "SUB", "MUL", "DIV")

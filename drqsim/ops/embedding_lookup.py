@@ -1,7 +1,8 @@
-"""EMBEDDING_LOOKUP of an int8 table (hybrid): here weights really are dequantized, row by row.
+"""EMBEDDING_LOOKUP of an int8 or int4 table (hybrid): weights really are dequantized, row by row.
 
 ``output[i] = table[index[i]] * scale``: no input is quantized, nothing is summed, only the rows
-that are looked up are turned into float32.
+that are looked up are turned into float32. In an int4 table a row begins at a whole byte, or so the
+kernel thinks: with rows of an odd length, it reads every other one from one value too early.
 
 Source, ai-edge-litert 2.3.0: ``tflite/kernels/embedding_lookup.cc`` (``EvalHybrid``). XNNPACK does
 not take this operator.
@@ -31,13 +32,23 @@ def run(call: Call) -> list[np.ndarray]:
             "rows."
         )
     scale = weights.scales(call, table, axis=0, what="table")
-    call.record("filter", table.value)
-    rows = table.value[index]
+    call.record("filter", table.value, bits=table.bits)
+    rows = _int4_rows(table.value, index) if table.bits else table.value[index]
     if scale is None:
         output = rows
     else:
         call.record("filter_scale", scale)
         per_row = np.broadcast_to(scale, table.shape[:1])[index]
-        output = rows.astype(f32) * per_row.reshape(-1, *[1] * (rows.ndim - 1))
+        per_row = per_row.reshape(-1, *[1] * (rows.ndim - 1))
+        if table.bits:  # the kernel leaves the code in the upper half of a byte
+            output = (rows.astype(f32) * f32(16)) * (per_row / f32(16))
+        else:
+            output = rows.astype(f32) * per_row
     call.record("output", output)
     return [output]
+
+
+def _int4_rows(table: np.ndarray, index: np.ndarray) -> np.ndarray:
+    length = table[0].size
+    start = index.astype(np.int64) * length // 2 * 2
+    return table.reshape(-1)[start[:, None] + np.arange(length)].reshape(-1, *table.shape[1:])

@@ -22,19 +22,33 @@ def fma(a: np.ndarray, b: np.ndarray, c: np.ndarray) -> np.ndarray:
     Notes
     -----
     The product of two float32 values is exact in float64. Its sum with ``c`` may not be; rounding
-    that to float64 and then to float32 would round twice. So the float64 sum is rounded to odd: if
-    anything was lost, the last bit is set. That keeps the second rounding on the right side of a
-    tie (Boldo and Melquiond 2008). The loss is the error term of Knuth's two-sum.
+    that to float64 and then to float32 rounds twice. The two differ from one rounding only where
+    the float64 sum lies halfway between two float32 values; there it is rounded to odd instead.
     """
-    product = np.multiply(a, b, dtype=f64)
     with np.errstate(invalid="ignore", over="ignore"):
-        total = product + c
-        of_c = total - product
-        lost = (product - (total - of_c)) + (c - of_c)
-        bits = np.atleast_1d(total).view(np.int64)
-        towards = np.where((lost > 0) == (total > 0), 1, -1)
-        odd = bits + np.where((lost != 0) & np.isfinite(total) & (bits & 1 == 0), towards, 0)
-        return odd.view(f64).astype(np.float32).reshape(np.shape(total))
+        total = np.asarray(np.multiply(a, b, dtype=f64) + c)
+        # float64 has 29 bits more; denormal results have fewer bits, and are always looked at
+        halfway = (total.view(np.int64) & (2**29 - 1)) == 2**28
+        halfway |= np.abs(total) < np.finfo(np.float32).tiny
+        if halfway.any():
+            a, b, c = (np.broadcast_to(v, total.shape)[halfway] for v in (a, b, c))
+            total[halfway] = _sum_to_odd(np.multiply(a, b, dtype=f64), c)
+        return total.astype(np.float32)
+
+
+def _sum_to_odd(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """``a + b`` in float64, rounded to odd: if anything was lost, the last bit is set.
+
+    That keeps a second rounding, to fewer bits, on the right side of a tie (Boldo and Melquiond
+    2008). The loss is the error term of Knuth's two-sum.
+    """
+    total = a + b
+    of_b = total - a
+    lost = (a - (total - of_b)) + (b - of_b)
+    bits = total.view(np.int64)
+    towards = np.where((lost > 0) == (total > 0), 1, -1)
+    odd = bits + np.where((lost != 0) & np.isfinite(total) & (bits & 1 == 0), towards, 0)
+    return odd.view(f64)
 
 
 def running_sum(x: np.ndarray) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""FULLY_CONNECTED with int8 weights (hybrid): one matrix product, one scale for every row.
+"""FULLY_CONNECTED with int8 or int4 weights (hybrid): a matrix product, one scale for every row.
 
 The hybrid kernel, for one row of the input and output channel ``o``::
 
@@ -7,7 +7,9 @@ The hybrid kernel, for one row of the input and output channel ``o``::
     acc  = sum q * w[o] - zp * row_sum[o]          int32
     y    = bias[o] + acc * (s_in * s_w[o])         float32; the output starts as the bias
 
-Both builtin paths run the same code. XNNPACK ignores the flag: it is always asymmetric.
+Both builtin paths run the same code. XNNPACK ignores the flag: it is always asymmetric. int4
+weights are unpacked to int8 in every run, but for the layers that have a kernel of their own on the
+optimized path: ``fully_connected_int4``.
 
 Sources, ai-edge-litert 2.3.0: ``tflite/kernels/fully_connected.cc`` (``EvalHybridDense``),
 ``internal/optimized/sse_tensor_utils.cc``; XNNPACK ``src/qs8-gemm`` (the QD8 variants).
@@ -19,7 +21,8 @@ import numpy as np
 
 from drqsim import accumulate, qparams
 from drqsim.errors import InputError
-from drqsim.ops import eigen, fused, weights, xnnpack
+from drqsim.graph import Tensor
+from drqsim.ops import eigen, fully_connected_int4, fused, weights, xnnpack
 from drqsim.ops.call import Call
 
 f32 = np.float32
@@ -42,20 +45,17 @@ def run(call: Call) -> list[np.ndarray]:
     bias = weights.bias(call, 2, out)
     scale = weights.scales(call, matrix, axis=0)
     call.record("input", x)
-    call.record("filter", matrix.value, weights.place(call, 1))
+    call.record("filter", matrix.value, weights.place(call, 1), bits=matrix.bits)
     if scale is not None:
         call.record("filter_scale", scale)
     if bias is not None:
         call.record("bias", bias)
-    else:
-        bias = np.zeros(out, f32)
     rows = x.reshape(-1, depth)
-    if scale is None:
-        pre_activation = rows @ matrix.value.T + bias
-    elif call.kernels == "xnnpack" and not xnnpack.why_builtin(call.operator, matrix.shape, scale):
-        pre_activation = _xnnpack(call, rows, matrix.value, scale, bias, x.shape)
+    kernel = _kernel(call, matrix, scale)
+    if kernel is None:
+        pre_activation = rows @ matrix.value.T + (f32(0) if bias is None else bias)
     else:
-        pre_activation = _builtin(call, rows, matrix.value, scale, bias, x.shape)
+        pre_activation = kernel(call, rows, matrix, scale, bias, x.shape)
     keep = call.operator.options["keep_num_dims"]
     shape = (*x.shape[:-1], out) if keep else (len(rows), out)
     pre_activation = pre_activation.reshape(shape)
@@ -63,6 +63,16 @@ def run(call: Call) -> list[np.ndarray]:
     output = _activate(call, pre_activation)
     call.record("output", output)
     return [output]
+
+
+def _kernel(call: Call, matrix: Tensor, scale: np.ndarray | None):
+    """Which code multiplies; None for float weights."""
+    if scale is None:
+        return None
+    if call.kernels == "xnnpack":
+        if not xnnpack.why_builtin(call.operator, matrix.shape, scale, matrix.bits):
+            return _xnnpack
+    return fully_connected_int4.run if fully_connected_int4.fits(matrix, call.kernels) else _builtin
 
 
 def _activate(call: Call, x: np.ndarray) -> np.ndarray:
@@ -75,15 +85,19 @@ def _activate(call: Call, x: np.ndarray) -> np.ndarray:
             raise InputError("its fused SIGN_BIT reads the sign of a NaN, which has no meaning.")
         return np.signbit(x).astype(f32)
     output = fused.apply(x, fused.check(call, activation), unbounded=True)
-    if call.allow_nonfinite and activation != "NONE":
+    if activation != "NONE" and np.isnan(x).any():  # two infinities of the int4 kernel's sums, too
         fused.lower_nan(output, activation)
     return output
 
 
-def _builtin(call: Call, rows, matrix, filter_scale, bias, shape) -> np.ndarray:
+def _builtin(call: Call, rows, filters: Tensor, filter_scale, bias, shape) -> np.ndarray:
+    matrix = filters.value
+    bias = np.zeros(len(matrix), f32) if bias is None else bias
     if _is_zero(rows):
         # an input that is all zero takes a short cut: the output is the bias, no scratch is touched
         return np.broadcast_to(bias, (len(rows), len(bias))).copy()
+    if filters.bits:
+        call.record("filter_unpacked", matrix)
     asymmetric = call.operator.options["asymmetric_quantize_inputs"]
     codes, scale, zero_point = qparams.by_flag(rows, asymmetric, call.allow_nonfinite)
     call.record("input_scale", scale)
@@ -109,11 +123,15 @@ def _is_zero(rows: np.ndarray) -> bool:
     return not flat[whole:].any() and not (np.abs(flat[:whole]) > 0).any()
 
 
-def _xnnpack(call: Call, rows, matrix, filter_scale, bias, shape) -> np.ndarray:
+def _xnnpack(call: Call, rows, filters: Tensor, filter_scale, bias, shape) -> np.ndarray:
+    matrix = filters.value
+    bias = np.zeros(len(matrix), f32) if bias is None else bias
     codes, scale, zero_point = xnnpack.quantize_input(call, rows, shape)
     codes = codes.reshape(rows.shape)
     row_sums = accumulate.row_sums(matrix)
     call.record("filter_row_sums", row_sums, stored="delegate")
     accumulator = accumulate.exact_matmul(codes, matrix) - zero_point[:, None] * row_sums
     call.record("accumulator", accumulator, stored="register")
-    return xnnpack.rescale(call, accumulator, scale[:, None], filter_scale, bias)
+    dequantized, with_bias = xnnpack.rescale(accumulator, scale[:, None], filter_scale, bias)
+    call.record("dequantized", dequantized)
+    return with_bias

@@ -61,36 +61,33 @@ def window(call: Call, x: np.ndarray, kernel_h: int, kernel_w: int) -> tuple[Axi
     return rows, cols
 
 
-def patches(x: np.ndarray, rows: Axis, cols: Axis, fill: np.ndarray) -> np.ndarray:
+def pad(x: np.ndarray, rows: Axis, cols: Axis, fill: np.ndarray) -> np.ndarray:
+    """``x`` [batch, height, width, channels] with the window's padding, filled per batch item."""
+    if not (rows.before or rows.after or cols.before or cols.after):
+        return x
+    batch, height, width, channels = x.shape
+    height_padded = rows.before + height + rows.after
+    width_padded = cols.before + width + cols.after
+    padded = np.empty((batch, height_padded, width_padded, channels), x.dtype)
+    padded[:] = fill.astype(x.dtype).reshape(-1, 1, 1, 1)
+    padded[:, rows.before : rows.before + height, cols.before : cols.before + width] = x
+    return padded
+
+
+def patches(x: np.ndarray, rows: Axis, cols: Axis) -> np.ndarray:
     """Every window of ``x`` as a view [batch, out_h, out_w, kernel_h, kernel_w, channels].
 
     Parameters
     ----------
     x : array [batch, height, width, channels]
-        What the window slides over.
+        What the window slides over, padded.
     rows, cols : Axis
         The window.
-    fill : array [batch]
-        What the padding holds, one value per batch item.
     """
-    batch, height, width, channels = x.shape
-    if rows.before or rows.after or cols.before or cols.after:
-        padded = np.empty(
-            (
-                batch,
-                height + rows.before + rows.after,
-                width + cols.before + cols.after,
-                channels,
-            ),
-            x.dtype,
-        )
-        padded[:] = fill.astype(x.dtype).reshape(-1, 1, 1, 1)
-        padded[:, rows.before : rows.before + height, cols.before : cols.before + width] = x
-        x = padded
     b, h, w, c = x.strides
     return np.lib.stride_tricks.as_strided(
         x,
-        (batch, rows.out, cols.out, rows.kernel, cols.kernel, channels),
+        (len(x), rows.out, cols.out, rows.kernel, cols.kernel, x.shape[3]),
         (b, h * rows.stride, w * cols.stride, h * rows.dilation, w * cols.dilation, c),
         writeable=False,
     )

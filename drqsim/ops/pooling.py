@@ -20,7 +20,7 @@ import numpy as np
 from drqsim.errors import InputError
 from drqsim.ops import fused
 from drqsim.ops.call import Call
-from drqsim.ops.geometry import Axis, axis, patches
+from drqsim.ops.geometry import Axis, axis, pad, patches
 from drqsim.qparams import flush_denormals
 
 f32 = np.float32
@@ -99,7 +99,7 @@ def _xnnpack(code: str, x: np.ndarray, rows: Axis, cols: Axis, activation: str) 
 
 def _taps(x: np.ndarray, rows: Axis, cols: Axis, fill, by_column: bool = False):
     """What each tap of the window sees, for all windows at once."""
-    windows = patches(x, rows, cols, np.full(len(x), fill, x.dtype))
+    windows = patches(pad(x, rows, cols, np.full(len(x), fill, x.dtype)), rows, cols)
     places = product(range(rows.kernel), range(cols.kernel))
     if by_column:
         places = ((row, col) for col, row in product(range(cols.kernel), range(rows.kernel)))
@@ -115,7 +115,7 @@ def _nines(taps):
 def _count(x: np.ndarray, rows: Axis, cols: Axis) -> np.ndarray:
     """How many real elements each window holds."""
     ones = np.ones((1, *x.shape[1:3], 1), f32)
-    return patches(ones, rows, cols, np.zeros(1, f32)).sum(axis=(3, 4))
+    return patches(pad(ones, rows, cols, np.zeros(1, f32)), rows, cols).sum(axis=(3, 4))
 
 
 def _tree(join: Callable, taps: tuple[np.ndarray, ...], missing: np.ndarray) -> np.ndarray:

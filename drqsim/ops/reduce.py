@@ -1,6 +1,6 @@
-"""Operators that reduce dimensions: MEAN, SUM, REDUCE_MAX, ARG_MAX, TOPK_V2.
+"""Operators that reduce dimensions: MEAN, SUM, REDUCE_MAX, REDUCE_MIN, ARG_MAX, TOPK_V2.
 
-REDUCE_MAX, ARG_MAX and TOPK_V2 are exact. The order in which a sum is added up differs between the
+All but MEAN and SUM are exact. The order in which a sum is added up differs between the
 kernels (and from NumPy's), so MEAN and SUM may differ in the last bits.
 
 Sources, ai-edge-litert 2.3.0: ``tflite/kernels/reduce.cc``, ``arg_min_max.cc``, ``topk_v2.cc``;
@@ -37,8 +37,17 @@ def total(rows: np.ndarray, reference: bool, whole: bool) -> np.ndarray:
 
 
 def largest(rows: np.ndarray, reference: bool, whole: bool) -> np.ndarray:
-    """The largest value; of 0 and -0 the first in the reference kernel, else the last"""
-    best = rows.max(axis=0)
+    """The largest value"""
+    return _signed(rows, rows.max(axis=0), reference)
+
+
+def smallest(rows: np.ndarray, reference: bool, whole: bool) -> np.ndarray:
+    """The smallest value"""
+    return _signed(rows, rows.min(axis=0), reference)
+
+
+def _signed(rows: np.ndarray, best: np.ndarray, reference: bool) -> np.ndarray:
+    """Of 0 and -0, which are equal, the first in the reference kernel, else the last."""
     if rows.dtype == f32 and (best == 0).any():
         order = rows if reference else rows[::-1]
         first = (order == best).argmax(axis=0)
@@ -46,11 +55,11 @@ def largest(rows: np.ndarray, reference: bool, whole: bool) -> np.ndarray:
     return best
 
 
-REDUCERS = {"MEAN": mean, "SUM": total, "REDUCE_MAX": largest}
+REDUCERS = {"MEAN": mean, "SUM": total, "REDUCE_MAX": largest, "REDUCE_MIN": smallest}
 
 
 def reduce(call: Call) -> list[np.ndarray]:
-    """Run MEAN, SUM or REDUCE_MAX."""
+    """Run MEAN, SUM, REDUCE_MAX or REDUCE_MIN."""
     code = call.operator.code
     x = call.value(0, "input")
     integer = code != "MEAN" and x.dtype in (np.int32, np.int64)

@@ -97,7 +97,9 @@ def _xnnpack(call: Call, layer: Layer, x: np.ndarray) -> np.ndarray:
     call.record("accumulator", accumulator, stored="register")
     bias = f32(0) if layer.bias is None else layer.bias
     s_in = scale.reshape(-1, 1, 1, 1)
-    return xnnpack.rescale(call, accumulator, s_in, layer.filter_scale, bias)
+    dequantized, with_bias = xnnpack.rescale(accumulator, s_in, layer.filter_scale, bias)
+    call.record("dequantized", dequantized)
+    return with_bias
 
 
 def _float(layer: Layer, x: np.ndarray) -> np.ndarray:

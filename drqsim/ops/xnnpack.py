@@ -2,7 +2,8 @@
 
 Source, ai-edge-litert 2.3.0: ``tflite/delegates/xnnpack/xnnpack_delegate.cc`` (``VisitConv2DNode``
 and its neighbors). A float32 input and int8 weights are enough for the four below; a
-DEPTHWISE_CONV_2D wants equal types, so under dynamic-range quantization it is never taken.
+DEPTHWISE_CONV_2D wants equal types, so under dynamic-range quantization it is never taken. With
+int4 weights it takes only FULLY_CONNECTED, which then computes what it computes of int8 ones.
 """
 
 from __future__ import annotations
@@ -21,7 +22,9 @@ f32 = np.float32
 TAKEN = ("BATCH_MATMUL", "CONV_2D", "FULLY_CONNECTED", "TRANSPOSE_CONV")
 
 
-def why_builtin(op: Operator, shape: tuple[int, ...], scale: np.ndarray) -> str:
+def why_builtin(
+    op: Operator, shape: tuple[int, ...], scale: np.ndarray, bits: int | None = None
+) -> str:
     """Why an operator with int8 weights stays with the builtin kernel; empty if XNNPACK takes it.
 
     Parameters
@@ -31,7 +34,13 @@ def why_builtin(op: Operator, shape: tuple[int, ...], scale: np.ndarray) -> str:
         Of its weights.
     scale : float32 array
         Of its weights.
+    bits : int or None
+        4 where its weights are int4.
     """
+    if bits and op.code != "FULLY_CONNECTED":
+        return "XNNPACK does not take it with int4 weights and a float32 input"
+    if bits and shape[-1] % 2:
+        return "XNNPACK refuses int4 weights in rows of an odd length"
     if op.code not in TAKEN:
         return "XNNPACK does not take it with int8 weights and a float32 input"
     activation = op.options.get("fused_activation_function", "NONE")
@@ -73,17 +82,14 @@ def quantize_input(call: Call, rows: np.ndarray, shape: tuple[int, ...]) -> qpar
 
 
 def rescale(
-    call: Call,
-    accumulator: np.ndarray,
-    scale: np.ndarray,
-    filter_scale: np.ndarray,
-    bias: np.ndarray,
-) -> np.ndarray:
-    """``fma(float(acc) * s_in, s_w, bias)``, denormals flushed; records ``dequantized``.
+    accumulator: np.ndarray, scale: np.ndarray, filter_scale: np.ndarray, bias: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """``fma(float(acc) * s_in, s_w, bias)``, denormals flushed: ``dequantized`` and with the bias.
 
     One fused multiply-add: the product with the filter's scale is never rounded by itself.
     ``dequantized`` is what the same instruction gives when the bias is zero.
     """
     acc = qparams.flush_denormals(accumulator.astype(f32) * scale)
-    call.record("dequantized", qparams.flush_denormals(acc * filter_scale))
-    return qparams.flush_denormals(fma(acc, filter_scale, qparams.flush_denormals(bias)))
+    dequantized = qparams.flush_denormals(acc * filter_scale)
+    with_bias = fma(acc, filter_scale, qparams.flush_denormals(bias))
+    return dequantized, qparams.flush_denormals(with_bias)

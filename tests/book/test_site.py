@@ -1,11 +1,14 @@
 """The built site, page by page: whole, readable by everybody, and at home on any machine."""
 
+import importlib.util
 import re
+import types
 from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 import pytest
+import yaml
 
 ROOT = Path(__file__).resolve().parents[2]
 BUILD = ROOT / "_build"
@@ -177,6 +180,39 @@ def test_no_page_names_a_path_of_the_machine(content):
     named = [f"{page.name}: {found}" for page in content for found in PATH.findall(page.text)]
     named += [f"{page.name}: {ROOT}" for page in content if f"{ROOT}/" in page.html]
     assert named == []
+
+
+def test_pages_are_light(content):
+    """What a page needs apart from what the theme and MathJax bring along for all pages."""
+    heavy = {}
+    for page in content:
+        files = {(page.path.parent / unquote(urlsplit(r).path)).resolve() for r in page.resources}
+        own = [f for f in files if f.is_file() and SITE / "_static" not in f.parents]
+        weight = len(page.html.encode()) + sum(file.stat().st_size for file in own)
+        if weight > 1.5e6:
+            heavy[page.name] = weight
+    assert heavy == {}
+
+
+def test_launch_buttons_lead_to_the_repository_if_there_is_one(content):
+    config = yaml.safe_load((ROOT / "_config.yml").read_text(encoding="utf-8"))
+    repository = config["repository"]["url"]
+    for page in content:
+        hosts = [urlsplit(link).netloc for link in page.links]
+        found = {host for host in hosts if host in ("colab.research.google.com", "mybinder.org")}
+        chapter = (ROOT / page.name).with_suffix(".ipynb").is_file()
+        assert len(found) == (2 if repository and chapter else 0), page.name
+
+
+@pytest.mark.parametrize("address", ["", "https://github.com/someone/drqsim"])
+def test_no_repository_no_launch_buttons(address):
+    spec = importlib.util.spec_from_file_location("drqsim_book", ROOT / "book/_ext/drqsim_book.py")
+    extension = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(extension)
+    options = {"repository_url": address, "launch_buttons": {"colab_url": "x"}, "other": 1}
+    config = types.SimpleNamespace(html_theme_options=dict(options))
+    extension.launch_from_repository(None, config)
+    assert config.html_theme_options == (options if address else {"other": 1})
 
 
 def test_mathjax_is_part_of_the_site(pages):

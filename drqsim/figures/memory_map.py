@@ -1,0 +1,167 @@
+"""The arena over time: where every tensor lies, and for how long."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from html import escape
+
+from drqsim.errors import InputError
+from drqsim.figures.figure import Figure, byte_count
+from drqsim.figures.svg import COLOURS, INK, MUTED, colour, draw, tick
+from drqsim.memory import Block, MemoryPlan
+
+ROW, LETTER = 8.0, 4.6  # points: what a line of a label needs, and a letter of it
+HIGH, WIDE = 2.5, 285.0  # a panel's height in inches and the width of its axes in points
+LABEL = {"fontsize": 8, "color": INK}
+NAMED_STEPS = 26  # more operators than this are numbered
+
+
+def memory_map(plans: MemoryPlan | Mapping[str, MemoryPlan], table: bool = True) -> Figure:
+    """Every tensor of the arena as a block: from left to right the operators, upwards the bytes.
+
+    A block begins at the operator that writes the tensor and ends at its last reader; its colour is
+    the dtype, hatching says scratch. Blocks above one another exist at the same time, blocks beside
+    one another use the same bytes one after the other.
+
+    Parameters
+    ----------
+    plans : MemoryPlan, or dict of title to MemoryPlan
+        One panel each, all on the same scale.
+    table : bool
+        Whether to add the plans as tables, folded.
+    """
+    plans = dict(plans) if isinstance(plans, Mapping) else {_title(plans): plans}
+    if not plans or not any(plan.of("arena") for plan in plans.values()):
+        raise InputError("memory_map needs a plan with a tensor in the arena.")
+    top = max(plan.arena_bytes for plan in plans.values())
+    most = max(len(plan.steps) for plan in plans.values())
+
+    def paint(*axes):
+        for axis, (title, plan) in zip(axes, plans.items(), strict=True):
+            _panel(axis, title, plan, top, most)
+        axes[-1].set_xlabel("operators in order")
+        _legend(axes[0].figure, plans)
+
+    names = max(len(name) for plan in plans.values() for name in plan.steps)
+    labels = 0.075 * names if most <= NAMED_STEPS else 0.2
+    svg = draw(paint, HIGH * len(plans) + labels + 0.8, panels=len(plans))
+    folded = "".join(
+        f"<details><summary>{escape(title)}: the plan as a table</summary>"
+        f"{plan._repr_html_()}</details>"
+        for title, plan in plans.items()
+        if table
+    )
+    lines = [line for title, plan in plans.items() for line in _text(title, plan)]
+    alt = " ".join(_alt(title, plan) for title, plan in plans.items())
+    return Figure(svg + folded, "\n".join(lines), f"Memory map. {alt}", drawn=not table)
+
+
+def _title(plan: MemoryPlan) -> str:
+    threads = "" if plan.threads == 1 else f", {plan.threads} threads"
+    return f"{plan.kernels} kernels{threads}"
+
+
+def _own(plan: MemoryPlan) -> list[Block]:
+    """The blocks with bytes of their own; one that works in place is part of another's."""
+    return [block for block in plan.of("arena") if block.shares is None and block.nbytes]
+
+
+def _kind(block: Block) -> str:
+    return block.dtype.name if block.dtype.name in COLOURS else "muted"
+
+
+def _panel(axes, title: str, plan: MemoryPlan, top: int, most: int) -> None:
+    from matplotlib.patches import Rectangle
+
+    for block in _own(plan):
+        last = min(block.last, len(plan.steps) - 1)
+        corner, wide = (block.first - 0.5, block.offset), last - block.first + 1
+        kind, hatch = colour(_kind(block)), "//" if block.role == "scratch" else None
+        frame = {"facecolor": "none", "edgecolor": kind, "lw": 0.9, "hatch": hatch}
+        # two, because an SVG's opacity would fade the hatching with the tint
+        axes.add_patch(Rectangle(corner, wide, block.nbytes, color=kind, alpha=0.22, lw=0))
+        axes.add_patch(Rectangle(corner, wide, block.nbytes, **frame))
+        where = (corner[0] + wide / 2, block.offset + block.nbytes / 2)
+        label, turned = _label(block, WIDE * wide / most, 72 * HIGH * block.nbytes / top)
+        axes.annotate(label, where, ha="center", va="center", rotation=turned, **LABEL)
+    axes.axhline(plan.arena_bytes, color=INK, lw=1, ls=(0, (4, 2)))
+    axes.set(xlim=(-0.5, most - 0.5), ylim=(0, 1.04 * top), ylabel="bytes in the arena")
+    axes.set_title(f"{title}: {byte_count(plan.arena_bytes)}", color=INK)
+    axes.yaxis.set_major_formatter(tick)
+    axes.grid(False)
+    if most <= NAMED_STEPS:
+        axes.set_xticks(range(len(plan.steps)), plan.steps, rotation=90)
+    axes.tick_params(axis="x", colors=MUTED, length=0)
+
+
+def _label(block: Block, width: float, height: float) -> tuple[str, int]:
+    """The longest label that fits into the block and its angle; the sizes are in points."""
+    for name in (f"{block.name} {block}", block.name, block.dtype.name):
+        for angle, along, across in ((0, width, height), (90, height, width)):
+            if len(name) * LETTER <= along and across >= ROW:
+                return name, angle
+    return "", 0
+
+
+def _legend(figure, plans: Mapping[str, MemoryPlan]) -> None:
+    from matplotlib.patches import Patch
+
+    kinds = dict.fromkeys(_kind(block) for plan in plans.values() for block in _own(plan))
+    handles = []
+    for kind in sorted(kinds, key=list(COLOURS).index):
+        known = kind if kind != "muted" else "another type"
+        handles.append(Patch(facecolor=colour(kind), alpha=0.5, label=known))
+    handles.append(Patch(facecolor="none", edgecolor=INK, hatch="//", label="hatched: scratch"))
+    figure.legend(handles=handles, loc="outside upper left", ncols=len(handles), frameon=False)
+
+
+def _fullest(plan: MemoryPlan) -> tuple[str, list[Block]]:
+    """The step with the most bytes alive, and its blocks."""
+    at = plan.timeline.index(plan.lower_bound)
+    return plan.steps[at], sorted(plan.alive(at), key=lambda block: -block.nbytes)
+
+
+def _text(title: str, plan: MemoryPlan) -> list[str]:
+    step, blocks = _fullest(plan)
+    width = max(len(block.name) for block in blocks)
+    return [
+        f"{title}: arena {byte_count(plan.arena_bytes)}, at most {plan.lower_bound:,} alive,",
+        f"  during {step}:",
+        *(
+            f"  {b.name:<{width}}  {b!s:<19} {b.nbytes:>9,} bytes at {b.offset:>7,}  {b.role}"
+            for b in blocks
+            if b.nbytes
+        ),
+    ]
+
+
+def _alt(title: str, plan: MemoryPlan) -> str:
+    step, blocks = _fullest(plan)
+    scratch = sum(b.nbytes for b in blocks if b.role == "scratch")
+    return (
+        f"{title}: {len(_own(plan))} tensors in an arena of {byte_count(plan.arena_bytes)}; it is "
+        f"fullest during {step} with {plan.lower_bound:,} bytes, {scratch:,} of them scratch."
+    )
+
+
+def memory_bars(plans: MemoryPlan | Mapping[str, MemoryPlan]) -> Figure:
+    """Bars for what a model needs: the file's values, and what is alive at the fullest step.
+
+    Parameters
+    ----------
+    plans : MemoryPlan, or dict of title to MemoryPlan
+    """
+    from drqsim.figures.charts import bars
+
+    plans = dict(plans) if isinstance(plans, Mapping) else {_title(plans): plans}
+    rows = []
+    for title, plan in plans.items():
+        _, blocks = _fullest(plan)
+        alive = {role: [b for b in blocks if b.role == role] for role in ("activation", "scratch")}
+        rows += [
+            (f"{title}: constants in the file", plan.file_bytes, "weight"),
+            (f"{title}: activations alive", sum(b.nbytes for b in alive["activation"]), "float32"),
+            (f"{title}: scratch beside them", sum(b.nbytes for b in alive["scratch"]), "int32"),
+            (f"{title}: persistent arena", plan.persistent_bytes, "int32"),
+        ]
+    return bars(rows, "Memory at the fullest operator", "bytes")

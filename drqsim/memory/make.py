@@ -1,0 +1,200 @@
+"""``plan_memory``: from a graph to its memory plan."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from math import prod
+
+import numpy as np
+
+from drqsim.errors import InputError, ModelFileError, UnsupportedOperatorError
+from drqsim.graph import Graph
+from drqsim.interpreter import KERNELS, run
+from drqsim.memory import schedule
+from drqsim.memory.plan import Block, MemoryPlan
+from drqsim.memory.planner import Planner
+from drqsim.memory.prepare import Runtime
+from drqsim.memory.tensors import Held, resized
+from drqsim.ops.call import LARGEST
+
+MOST_AT_ONCE = 10_000  # tensors that one operator writes; a damaged file may claim any number
+
+
+def plan_memory(
+    graph: Graph,
+    kernels: str = "optimized",
+    threads: int = 1,
+    preserve_all_tensors: bool = False,
+    partition: Collection[str] | None = None,
+    input_shapes: dict[str, tuple[int, ...]] | None = None,
+) -> MemoryPlan:
+    """The memory plan that the runtime makes in ``allocate_tensors``, byte for byte.
+
+    Parameters
+    ----------
+    graph : Graph
+        Float or quantized. The shapes that it declares are believed.
+    kernels : {"optimized", "reference", "xnnpack"}
+        The kernel path. On ``xnnpack`` what stays outside of XNNPACK is planned.
+    threads : int
+        The runtime's ``num_threads``. More than one makes float convolutions keep a second copy of
+        their weights instead of unfolding their input.
+    preserve_all_tensors : bool
+        The runtime's ``experimental_preserve_all_tensors``: nothing is reused.
+    partition : names of operators, optional
+        Those that XNNPACK takes, on ``xnnpack``. Without it the installed runtime is asked.
+    input_shapes : dict, optional
+        Other shapes for inputs, by name: a larger batch, a larger image. All other shapes follow
+        by running the model on zeros. The plan is that of a ``resize_tensor_input`` before the
+        first ``allocate_tensors``.
+
+    Returns
+    -------
+    MemoryPlan
+        Every tensor with its place, size and lifetime, and the totals.
+
+    Raises
+    ------
+    InputError
+        When an argument makes no sense, or the model cannot run with the new shapes.
+    UnsupportedOperatorError
+        When the model has an operator whose memory drqsim does not know.
+
+    Notes
+    -----
+    Proven against ai-edge-litert 2.3.0 for x86-64 Linux. Kernels also allocate buffers that are no
+    tensors (packed weights, for example); those are not part of the plan.
+    """
+    _check(graph, kernels, threads, partition)
+    shapes = {} if input_shapes is None else _infer(graph, input_shapes)
+    runtime = Runtime(graph, shapes, kernels, threads)
+    if kernels == "xnnpack":
+        taken = _taken(graph) if partition is None else set(partition)
+        steps = schedule.delegated_steps(graph, taken, apart=preserve_all_tensors)
+    else:
+        steps = schedule.builtin_steps(graph)
+    planner = Planner(graph, steps, runtime, preserve_all_tensors)
+    planner.plan()
+    return MemoryPlan(
+        _blocks(graph, steps, planner),
+        [step.name for step in steps],
+        [tuple(op.name for op in step.operators) for step in steps if step.is_delegated],
+        planner.arena.nbytes,
+        planner.persistent.nbytes,
+        kernels=kernels,
+        threads=threads,
+        preserve_all_tensors=preserve_all_tensors,
+    )
+
+
+def _check(graph: Graph, kernels: str, threads: int, partition) -> None:
+    if kernels not in KERNELS:
+        raise InputError(f"kernels is {kernels!r}; expected one of {', '.join(KERNELS)}.")
+    if isinstance(threads, bool) or not isinstance(threads, int) or threads < 1:
+        raise InputError(f"threads is {threads!r}; expected a whole number from 1.")
+    if partition is not None:
+        if kernels != "xnnpack":
+            raise InputError(f"partition is for kernels='xnnpack'; kernels is {kernels!r}.")
+        unknown = sorted(set(partition) - {op.name for op in graph.operators})
+        if unknown:
+            raise InputError(f"partition names {', '.join(unknown)}, not in this model.")
+    for op in graph.operators:
+        if not op.outputs:
+            raise ModelFileError(f"{op.name} has no output in the file.")
+        if len(op.outputs) > MOST_AT_ONCE:
+            raise UnsupportedOperatorError(
+                f"{op.name} has {len(op.outputs):,} outputs; drqsim plans at most {MOST_AT_ONCE:,}."
+            )
+
+
+def _taken(graph: Graph) -> set[str]:
+    try:
+        from drqsim import litert
+
+        return litert.delegated(graph)
+    except ImportError as error:
+        raise InputError(
+            "Which operators XNNPACK takes is asked of the runtime, which is not installed "
+            f"({error}); pass their names as partition."
+        ) from error
+
+
+def _infer(graph: Graph, input_shapes: dict) -> dict[int, tuple[int, ...]]:
+    """All shapes when inputs have other shapes, by tensor index."""
+    by_name = {graph.tensors[i].name: i for i in graph.inputs}
+    given = {}
+    for name, shape in input_shapes.items():
+        if name not in by_name:
+            raise InputError(f"input_shapes names {name!r}; the inputs are {', '.join(by_name)}.")
+        is_list = isinstance(shape, (tuple, list))
+        if not is_list or not all(isinstance(n, (int, np.integer)) and n > 0 for n in shape):
+            raise InputError(f"input_shapes gives {name!r} {shape!r}; expected positive numbers.")
+        given[by_name[name]] = tuple(int(n) for n in shape)
+        if prod(given[by_name[name]]) > LARGEST:
+            raise InputError(
+                f"input_shapes gives {name!r} {list(shape)}; at most {LARGEST:,} elements."
+            )
+    other = resized(graph, given)
+    zeros = {t.name: np.zeros(t.shape, t.dtype) for t in (other.tensors[i] for i in graph.inputs)}
+    try:
+        _, trace = run(other, zeros, record="shapes")
+    except (InputError, ModelFileError) as error:
+        raise InputError(
+            f"The model cannot run with input_shapes {input_shapes}: {error}"
+        ) from None
+    found = {r.tensor_index: r.shape for r in trace if r.name.startswith("output")} | given
+    for op in graph.operators:
+        if not set(op.outputs) <= set(found):
+            raise UnsupportedOperatorError(f"{op.name}: drqsim does not record all its outputs.")
+    return found
+
+
+def _blocks(graph: Graph, steps: list[schedule.Step], planner: Planner) -> list[Block]:
+    end = len(steps)
+    used: dict[int, list[int]] = {i: [0] for i in graph.inputs}
+    for at, step in enumerate(steps):
+        for op in step.operators:
+            for index in (*op.inputs, *op.outputs):
+                if index >= 0:
+                    used.setdefault(index, []).append(at)
+    for index in (*graph.inputs, *graph.outputs):
+        used.setdefault(index, [0]).append(end)
+    (first, last, root), blocks = planner.lives, []
+    for tensor in planner.tensors:
+        index = tensor.index
+        if tensor.shape is None or tensor.stored == "none":
+            continue
+        if tensor.role != "scratch" and index not in used:
+            continue
+        shares = root.get(index) if tensor.stored == "arena" else None
+        offset = None
+        if tensor.stored in ("arena", "persistent"):
+            offset = planner.offsets.get(index if shares is None else shares, 0)
+        if tensor.stored in ("file", "persistent"):
+            alive = (0, end)
+        elif index in first and shares is None:
+            alive = (first[index], min(last[index], end))
+        elif tensor.role == "scratch":
+            continue  # of an operator that the delegate took
+        else:
+            alive = (min(used[index]), max(used[index]))
+        blocks.append(_block(tensor, alive, offset, shares))
+    return blocks
+
+
+def _block(tensor: Held, alive: tuple[int, int], offset: int | None, shares) -> Block:
+    return Block(
+        index=tensor.index,
+        op=tensor.op,
+        name=tensor.name,
+        role=tensor.role,
+        stored=tensor.stored,
+        dtype=tensor.dtype,
+        bits=tensor.bits,
+        shape=tensor.shape,
+        nbytes=tensor.nbytes,
+        first=alive[0],
+        last=alive[1],
+        offset=offset,
+        shares=shares,
+    )

@@ -1,0 +1,237 @@
+"""The plan: as a table, as numbers, and as blocks to draw."""
+
+from __future__ import annotations
+
+import html
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+
+from drqsim.errors import InputError
+from drqsim.graph import short_form, shorten
+from drqsim.trace import Trace, html_table, text_table
+
+
+@dataclass(frozen=True, eq=False)
+class Block:
+    """One tensor in memory, scratch included.
+
+    Attributes
+    ----------
+    index : int
+        Its index in the runtime's list; scratch comes behind the tensors of the file.
+    op, name : str
+        The operator that writes it and its name there (``output``, ``im2col``), as in a trace. For
+        an input of the graph and for a weight ``op`` is empty and ``name`` is the file's.
+    role : str
+        ``activation``, ``scratch`` or ``weight``.
+    stored : str
+        ``arena``, ``persistent`` (the second arena, never reused), ``heap``, ``file`` (read in
+        place) or ``delegate`` (inside XNNPACK: not planned).
+    dtype, shape, nbytes
+        Of the tensor; ``nbytes`` is what is reserved.
+    first, last : int
+        The first and the last step (positions in ``MemoryPlan.steps``) that need these bytes. What
+        lives on behind the last step has ``last == len(steps)``.
+    offset : int or None
+        Bytes from the beginning of its arena; None where there is none.
+    shares : int or None
+        The index of the tensor whose bytes this one takes over, if it does.
+    bits : int or None
+        4 where the values are int4, two to a byte.
+    """
+
+    index: int
+    op: str
+    name: str
+    role: str
+    stored: str
+    dtype: np.dtype
+    shape: tuple[int, ...]
+    nbytes: int
+    first: int
+    last: int
+    offset: int | None = None
+    shares: int | None = None
+    bits: int | None = None
+
+    @property
+    def key(self) -> str:
+        """``<operator>/<name>``, or the name alone."""
+        return f"{self.op}/{self.name}" if self.op else self.name
+
+    def __str__(self) -> str:
+        return short_form(self.dtype, self.shape, self.bits)
+
+
+class MemoryPlan:
+    """Where the runtime puts every tensor. Prints as a table.
+
+    Attributes
+    ----------
+    blocks : tuple of Block
+        Every tensor that an operator uses, by index; scratch last.
+    steps : tuple of str
+        What the runtime executes, in its order: operators, and ``delegate_0``, ... for the parts
+        that XNNPACK takes.
+    partition : tuple of tuples of str
+        The operators of each such part.
+    arena_bytes, persistent_bytes : int
+        Sizes of the two arenas. The arena ends where its last block ends, but for a RESHAPE that
+        learns its output's shape at run time: the output leaves the place it had for the heap.
+    kernels, threads, preserve_all_tensors
+        What was planned for.
+    """
+
+    def __init__(self, blocks, steps, partition, arena_bytes, persistent_bytes, **planned_for):
+        self.blocks: tuple[Block, ...] = tuple(blocks)
+        self.steps: tuple[str, ...] = tuple(steps)
+        self.partition: tuple[tuple[str, ...], ...] = tuple(partition)
+        self.arena_bytes, self.persistent_bytes = arena_bytes, persistent_bytes
+        self.kernels: str = planned_for["kernels"]
+        self.threads: int = planned_for["threads"]
+        self.preserve_all_tensors: bool = planned_for["preserve_all_tensors"]
+
+    def __getitem__(self, key: str) -> Block:
+        for block in self.blocks:
+            if block.key == key:
+                return block
+        raise InputError(
+            f"The plan has no block {key!r}; it has: {', '.join(b.key for b in self.blocks)}."
+        )
+
+    def of(self, stored: str) -> list[Block]:
+        """The blocks in one kind of memory."""
+        return [block for block in self.blocks if block.stored == stored]
+
+    def of_operator(self, name: str) -> list[Block]:
+        """What one operator writes: its outputs and all of its scratch."""
+        return [block for block in self.blocks if block.op == name]
+
+    def alive(self, step: int) -> list[Block]:
+        """The blocks that need bytes of their own in the arena during a step."""
+        return [b for b in self.of("arena") if b.shares is None and b.first <= step <= b.last]
+
+    @cached_property
+    def timeline(self) -> list[int]:
+        """Bytes needed in the arena during each step."""
+        return [sum(b.nbytes for b in self.alive(at)) for at in range(max(len(self.steps), 1))]
+
+    @property
+    def lower_bound(self) -> int:
+        """The most bytes that are alive at once: no plan can make do with less."""
+        return max(self.timeline)
+
+    @property
+    def without_reuse(self) -> int:
+        """What the arena's tensors would take if each had bytes of its own."""
+        return sum(b.nbytes for b in self.of("arena"))
+
+    @property
+    def heap_bytes(self) -> int:
+        """Tensors outside both arenas; the kernels' own buffers there are not counted."""
+        return sum(b.nbytes for b in self.of("heap"))
+
+    @property
+    def file_bytes(self) -> int:
+        """Values that are read where they lie in the file."""
+        return sum(b.nbytes for b in self.of("file"))
+
+    @property
+    def not_planned(self) -> str:
+        """One sentence on what a delegate keeps to itself; empty without a delegate."""
+        if not self.partition:
+            return ""
+        hidden = self.of("delegate")
+        return (
+            f"XNNPACK takes {sum(map(len, self.partition))} operators in {len(self.partition)} "
+            f"parts: {len(hidden)} tensors between them ({sum(b.nbytes for b in hidden):,} bytes, "
+            "each counted alone), its scratch and a packed copy of its weights lie in memory of "
+            "its own, which is not planned here."
+        )
+
+    def annotate(self, trace: Trace) -> Trace:
+        """The trace of a run with the same kernels, with what the plan knows of each record.
+
+        ``offset`` and ``reserved`` are filled in for every record that has a buffer of its own;
+        ``born`` and ``dies`` become the plan's where no delegate changed the order of steps; what
+        lies inside of a delegate says so in ``stored``. Buffers that no record lies in, such as the
+        transposed operands of a BATCH_MATMUL, are in the plan alone.
+        """
+        if trace.kernels != self.kernels:
+            raise InputError(
+                f"The trace was made with kernels {trace.kernels!r}, the plan is for "
+                f"{self.kernels!r}; run and plan with the same."
+            )
+        by_index = {block.index: block for block in self.blocks}
+        by_key = {block.key: block for block in self.blocks if block.role == "scratch"}
+        records = []
+        for record in trace:
+            block = by_index.get(record.tensor_index) or by_key.get(_buffer(record, trace))
+            if block is not None and record.stored in ("arena", "persistent", "register"):
+                record = _annotated(record, block, in_order=not self.partition)
+            records.append(record)
+        return Trace(records, trace.kernels)
+
+    def _notes(self) -> list[str]:
+        notes = [
+            f"arena: {self.arena_bytes:,} bytes; {self.lower_bound:,} are alive at once at most, "
+            f"{self.without_reuse:,} would be needed without reuse",
+            f"persistent arena: {self.persistent_bytes:,} bytes; heap: {self.heap_bytes:,} bytes; "
+            f"in the file: {self.file_bytes:,} bytes",
+        ]
+        return notes + [self.not_planned] * bool(self.partition)
+
+    def _rows(self) -> list[tuple[str, ...]]:
+        order = ("arena", "persistent", "heap", "delegate")
+        shown = [b for stored in order for b in self.of(stored)]
+        shown.sort(key=lambda b: (order.index(b.stored), b.first, -b.last, b.index))
+        return [
+            (
+                shorten(b.key),
+                str(b),
+                b.role,
+                b.stored if b.shares is None else f"{b.stored}, in place",
+                "" if b.offset is None else f"{b.offset:,}",
+                f"{b.nbytes:,}",
+                self._span(b),
+            )
+            for b in shown
+        ]
+
+    def _span(self, block: Block) -> str:
+        if block.first == block.last or not self.steps:
+            return self.steps[block.first] if self.steps else "always"
+        end = "the end" if block.last >= len(self.steps) else self.steps[block.last]
+        return f"{self.steps[block.first]} to {end}"
+
+    def __repr__(self) -> str:
+        return "\n".join([text_table(_HEADER, self._rows(), right=(4, 5)), *self._notes()])
+
+    def _repr_html_(self) -> str:
+        notes = "".join(f"<p>{html.escape(note)}</p>" for note in self._notes())
+        return html_table(_HEADER, self._rows(), right=(4, 5)) + notes
+
+
+_HEADER = ("tensor", "type", "role", "stored in", "offset", "bytes", "needed from")
+
+
+def _buffer(record, trace: Trace) -> str:
+    """The key of the buffer that holds a record."""
+    if record.name == "accumulator_raw":
+        return f"{record.op}/accumulator"
+    if record.name == "accumulator" and f"{record.op}/accumulator_raw" in trace:
+        return ""  # the buffer holds the raw one
+    return record.key
+
+
+def _annotated(record, block: Block, in_order: bool):
+    if block.stored == "delegate":
+        return replace(record, stored="delegate", reserved=0)
+    filled = {"reserved": block.nbytes if block.role == "scratch" else record.reserved}
+    if record.stored != "register":
+        filled["offset"] = block.offset
+    if in_order and block.stored == "arena":
+        filled |= {"born": block.first, "dies": block.last}
+    return replace(record, **filled)

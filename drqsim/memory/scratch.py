@@ -1,0 +1,305 @@
+"""Which scratch tensors every kernel asks for, in the order in which it creates them.
+
+Each function below says what ``Prepare`` of one kernel in ``tflite/kernels/*.cc`` (ai-edge-litert
+2.3.0) adds to the runtime's list of tensors. Sizes are what is reserved, not what is written: the
+hybrid convolution, for example, reserves a scale for every pixel and writes one for every batch
+item. Names are those of the trace where the buffer holds a record.
+"""
+
+from __future__ import annotations
+
+from math import ceil, prod
+from typing import NamedTuple
+
+import numpy as np
+
+from drqsim.errors import ModelFileError, UnsupportedOperatorError
+from drqsim.graph import Operator, short_form
+from drqsim.memory.tensors import Held
+from drqsim.ops import fully_connected_int4
+
+f32, i8, i32, i64 = (np.dtype(t) for t in (np.float32, np.int8, np.int32, np.int64))
+
+
+class Scratch(NamedTuple):
+    """One scratch tensor; a shape of None means that it is created and stays empty."""
+
+    name: str
+    dtype: np.dtype
+    shape: tuple[int, ...] | None
+    stored: str = "arena"
+
+
+EMPTY = Scratch("unused", f32, None, "none")  # the kernel never asks for memory for it
+
+
+class Site(NamedTuple):
+    """An operator, its tensors, and the runtime around it."""
+
+    op: Operator
+    reads: tuple[Held | None, ...]
+    writes: tuple[Held, ...]
+    kernels: str
+    threads: int
+
+    @property
+    def is_reference(self) -> bool:
+        return self.kernels == "reference"
+
+    def tensor(self, position: int, rank: int | None = None) -> Held:
+        """Input ``position``, which must be there and have ``rank`` dimensions without a zero."""
+        found = self.reads[position] if position < len(self.reads) else None
+        if found is None or found.shape is None:
+            raise ModelFileError(f"{self.op.name} has no input {position}; its kernel needs one.")
+        if rank is not None and (len(found.shape) != rank or 0 in found.shape):
+            raise ModelFileError(
+                f"{self.op.name} reads {short_form(found.dtype, found.shape)} as its input "
+                f"{position}; its kernel reads {rank} dimensions, none of them zero."
+            )
+        return found
+
+    def is_hybrid(self, read: int, weights: int) -> bool:
+        """int8 weights and a float32 input; any other mixture is not dynamic-range quantization."""
+        dtypes = self.tensor(read).dtype, self.tensor(weights).dtype
+        if dtypes not in ((f32, f32), (f32, i8)):
+            raise UnsupportedOperatorError(
+                f"{self.op.name} reads {dtypes[0].name} with {dtypes[1].name} weights; drqsim "
+                "plans float32 inputs with float32 or int8 weights."
+            )
+        return dtypes[1] == i8
+
+
+def _rows(codes: Held, rows: int, units: int, sums: int) -> list[Scratch]:
+    """The scratch of a kernel that gives every row of its input a scale."""
+    return [
+        Scratch("input_quantized", i8, codes.shape),
+        Scratch("input_scale", f32, (rows,)),
+        Scratch("accumulator", i32, (units, rows)),
+        Scratch("input_zero_point", i32, (rows,)),
+        Scratch("filter_row_sums", i32, (sums,), "persistent"),
+    ]
+
+
+def _conv_2d(site: Site) -> list[Scratch]:
+    x, filters = site.tensor(0, 4), site.tensor(1, 4)
+    batch, height, width, channels = x.shape
+    out, kernel_h, kernel_w, depth = filters.shape
+    _, out_h, out_w, _ = _written(site, 4)
+    option = site.op.options
+    strides = option["stride_h"], option["stride_w"]
+    dilations = option["dilation_h_factor"], option["dilation_w_factor"]
+    hybrid = site.is_hybrid(0, 1)
+    # with several threads Eigen convolves: on a second copy of the weights, without unfolding
+    eigen = site.threads != 1 and not site.is_reference and not hybrid and dilations == (1, 1)
+    eigen = eigen and filters.stored != "arena" and (filters.stored != "heap" or filters.is_known)
+    unfolds = (*strides, *dilations, kernel_h, kernel_w) != (1,) * 6
+    unfolds = unfolds and not eigen and (hybrid or not site.is_reference)
+    scratch = []
+    if unfolds:
+        patch = kernel_h * kernel_w * depth
+        scratch.append(Scratch("im2col", i8 if hybrid else f32, (batch, out_h, out_w, patch)))
+    if eigen:
+        shape = (kernel_h * kernel_w * depth, out)
+        scratch.append(Scratch("filter_transposed", f32, shape, "persistent"))
+    if hybrid:
+        groups = channels // depth
+        # one slot for every pixel is reserved, one for every batch item is used
+        slots = (batch * height * width * groups,)
+        scratch += [
+            Scratch("input_quantized", i8, x.shape),
+            Scratch("input_scale", f32, slots),
+            Scratch("accumulator", i32, (out, batch * out_h * out_w)),
+        ]
+        scale = None if filters.quantization is None else filters.quantization.scale
+        # the kernel compares values: equal scales are per-tensor
+        if groups > 1 or (scale is not None and (scale != scale[0]).any()):
+            scratch += [
+                Scratch("input_zero_point", i32, slots),
+                Scratch("filter_row_sums", i32, (out,), "persistent"),
+            ]
+    return scratch
+
+
+def _depthwise_conv_2d(site: Site) -> list[Scratch]:
+    x = site.tensor(0, 4)
+    if not site.is_hybrid(0, 1):
+        return []
+    return [
+        Scratch("input_quantized", i8, x.shape),
+        Scratch("input_scale", f32, x.shape[:1]),
+        Scratch("input_zero_point", i32, x.shape[:1]),
+    ]
+
+
+def _fully_connected(site: Site) -> list[Scratch]:
+    x, filters = site.tensor(0), site.tensor(1, 2)
+    units, depth = filters.shape
+    if not site.is_hybrid(0, 1):
+        return [EMPTY] * 6
+    if fully_connected_int4.fits(filters, site.kernels):
+        rows, held, units = fully_connected_int4.blocks(prod(x.shape) // depth, depth, units)
+        return [
+            Scratch("input_quantized", i8, (rows, held)),
+            Scratch("input_scale", f32, (rows,)),
+            Scratch("accumulator", i32, (rows, units)),
+            Scratch("offset_correction", i32, (rows,)),
+            EMPTY,
+            EMPTY,
+        ]
+    return [*_rows(x, prod(x.shape) // depth, units, units), EMPTY]
+
+
+def _batch_matmul(site: Site) -> list[Scratch]:
+    left, right = site.tensor(0), site.tensor(1)
+    if min(len(left.shape), len(right.shape)) < 2:
+        raise ModelFileError(f"{site.op.name} reads an operand of fewer than two dimensions.")
+    once = "persistent" if right.stored == "file" else "arena"
+    scratch = [
+        Scratch("input_transposed", left.dtype, _swapped(left.shape)),
+        Scratch("filter_transposed", right.dtype, _swapped(right.shape), once),
+    ]
+    if not site.is_hybrid(0, 1):
+        return scratch + [EMPTY] * 5
+    rows = left.shape[-1] if site.op.options["adj_x"] else left.shape[-2]
+    units = right.shape[-2] if site.op.options["adj_y"] else right.shape[-1]
+    slots = (prod(left.shape[:-2]) * rows,)
+    return scratch + [
+        Scratch("input_quantized", i8, left.shape),
+        Scratch("input_scale", f32, slots),
+        Scratch("accumulator", i32, (units, rows)),
+        Scratch("input_zero_point", i32, slots),
+        Scratch("filter_row_sums", i32, (prod(right.shape[:-2]) * units,), "persistent"),
+    ]
+
+
+def _swapped(shape: tuple[int, ...]) -> tuple[int, ...]:
+    return (*shape[:-2], shape[-1], shape[-2])
+
+
+def _transpose_conv(site: Site) -> list[Scratch]:
+    x, filters = site.tensor(2, 4), site.tensor(1, 4)
+    batch, height, width, _ = x.shape
+    out, kernel_h, kernel_w, depth = filters.shape
+    scratch = []
+    if not site.is_reference:
+        scratch += [
+            Scratch("col2im", f32, (height * width, out * kernel_h * kernel_w), "heap"),
+            Scratch("filter_transposed", filters.dtype, (kernel_h, kernel_w, out, depth), "heap"),
+        ]
+    if site.is_hybrid(2, 1):
+        slots = (batch * height * width,)
+        scratch += [
+            Scratch("input_quantized", i8, x.shape),
+            Scratch("input_scale", f32, slots),
+            Scratch("input_zero_point", i32, slots),
+        ]
+    return scratch
+
+
+def _reduce(site: Site) -> list[Scratch]:
+    x, axes = site.tensor(0), site.tensor(1)
+    if not axes.is_known:
+        raise UnsupportedOperatorError(
+            f"{site.op.name} computes its axes at run time; drqsim plans constant axes."
+        )
+    total = i64 if x.dtype in (i32, i64) else f32
+    # MEAN and SUM keep the sums, as many as outputs, apart; REDUCE_MAX needs none
+    sums = None if site.op.code == "REDUCE_MAX" else (prod(_written(site)),)
+    # looked at by the kernel: in the arena for a constant input, else allocated when it runs
+    place = "arena" if x.is_known else "heap"
+    seldom = site.is_reference and site.op.code != "MEAN" and place == "heap"
+    return [
+        Scratch("index", i32, (len(x.shape),)),
+        Scratch("axes", i32, (prod(axes.shape),)),
+        Scratch("sum", total, sums),
+        Scratch("dimensions", i32, None if seldom else (len(x.shape),), place),
+    ]
+
+
+def _lstm(site: Site) -> list[Scratch]:
+    x, (cells, _) = site.tensor(0, 3), site.tensor(4, 2).shape
+    batch = x.shape[1] if site.op.options["time_major"] else x.shape[0]
+    coupled = site.reads[1] is None  # CIFG: no input gate of its own
+    gates = Scratch("gates", f32, (batch, cells * (4 if coupled else 5) + 16))
+    if not site.is_hybrid(0, 4):
+        return [gates] + [EMPTY] * 11
+    state, cell_state, recurrent = site.tensor(18), site.tensor(19), site.tensor(8)
+    sums = 6 if coupled else 8
+    if len(site.reads) > 16 and site.reads[16] is not None:
+        sums += ceil(np.float32(recurrent.shape[-1]) / cells)
+    return [
+        gates,
+        Scratch("input_quantized", i8, x.shape),
+        Scratch("output_state_quantized", i8, state.shape),
+        Scratch("hidden_quantized", i8, cell_state.shape),
+        Scratch("input_scale", f32, (batch,)),
+        Scratch("output_state_scale", f32, (batch,)),
+        Scratch("product_scale", f32, (batch,)),
+        Scratch("peephole", f32, (cells,)),
+        Scratch("accumulator", i32, (cells, batch)),
+        Scratch("input_zero_point", f32, (batch,)),  # int32 values, declared float32
+        Scratch("output_state_zero_point", f32, (batch,)),
+        Scratch("row_sums", i32, (sums, cells), "persistent"),
+    ]
+
+
+def _rnn(site: Site) -> list[Scratch]:
+    x, (units, _), state = site.tensor(0), site.tensor(1, 2).shape, site.tensor(4, 2)
+    if not site.is_hybrid(0, 1):
+        return [EMPTY] * 6
+    batch = state.shape[0]
+    return [
+        Scratch("input_quantized", i8, x.shape),
+        Scratch("output_state_quantized", i8, state.shape),
+        Scratch("product_scale", f32, (batch,)),
+        Scratch("accumulator", i32, (units, batch)),
+        Scratch("zero_point", i32, (batch,)),
+        Scratch("row_sums", i32, (2, units), "persistent"),
+    ]
+
+
+def _svdf(site: Site) -> list[Scratch]:
+    x, (filters, _), time_weights = site.tensor(0, 2), site.tensor(1, 2).shape, site.tensor(2, 2)
+    batch = x.shape[0]
+    filtered = Scratch("filtered", f32, (batch, filters))
+    if not site.is_hybrid(0, 1):
+        return [filtered] + [EMPTY] * 5
+    return [
+        filtered,
+        Scratch("input_quantized", i8, x.shape),
+        Scratch("product_scale", f32, (batch,)),
+        Scratch("time_weights_dequantized", f32, time_weights.shape, "persistent"),
+        Scratch("input_zero_point", f32, (batch,)),
+        Scratch("input_row_sums", f32, (filters,), "persistent"),
+    ]
+
+
+def _written(site: Site, rank: int | None = None) -> tuple[int, ...]:
+    shape = site.writes[0].shape if site.writes else None
+    if shape is None or (rank is not None and len(shape) != rank):
+        raise ModelFileError(f"{site.op.name} has no output of {rank or 'known'} dimensions.")
+    return shape
+
+
+# kernels that need scratch; TensorFlow Lite code -> what it creates
+TABLE = {
+    "BATCH_MATMUL": _batch_matmul,
+    "CONV_2D": _conv_2d,
+    "DEPTHWISE_CONV_2D": _depthwise_conv_2d,
+    "FULLY_CONNECTED": _fully_connected,
+    "MEAN": _reduce,
+    "REDUCE_MAX": _reduce,
+    "RNN": _rnn,
+    "SUM": _reduce,
+    "SVDF": _svdf,
+    "TRANSPOSE_CONV": _transpose_conv,
+    "UNIDIRECTIONAL_SEQUENCE_LSTM": _lstm,
+    "UNIDIRECTIONAL_SEQUENCE_RNN": _rnn,
+}
+# how many a kernel creates when the model is loaded, before any operator is prepared
+AT_LOADING = {
+    "RNN": 6,
+    "SVDF": 6,
+    "UNIDIRECTIONAL_SEQUENCE_LSTM": 12,
+    "UNIDIRECTIONAL_SEQUENCE_RNN": 6,
+}

@@ -1,0 +1,102 @@
+"""The memory map shows every block of a plan where the plan puts it."""
+
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+import drqsim
+from drqsim import figures
+from drqsim.figures.memory_map import HIGH, WIDE, _label
+from drqsim.memory import MemoryPlan, plan_memory
+
+MODELS = Path(__file__).parent.parent / "book" / "models"
+
+
+@pytest.fixture(scope="module")
+def plan():
+    return plan_memory(drqsim.load(MODELS / "digits_drq.tflite"))
+
+
+def rectangles(figure):
+    """Left, right, top and bottom of every framed block of the drawing, in points."""
+    paths = re.findall(r'd="([^"]*)"[^>]*fill: (?:none|url)[^>]*stroke-width: 0.9', figure.body)
+    boxes = []
+    for path in paths:
+        numbers = [float(n) for n in re.findall(r"-?[\d.]+", path)]
+        xs, ys = numbers[::2], numbers[1::2]
+        boxes.append((min(xs), max(xs), min(ys), max(ys)))
+    return boxes
+
+
+def test_blocks_that_are_alive_together_do_not_overlap_and_are_drawn_to_scale(plan):
+    blocks = [b for b in plan.of("arena") if b.shares is None]
+    boxes = rectangles(figures.memory_map(plan, table=False))
+    assert len(boxes) == len(blocks) > 40
+    bottom = max(box[3] for box in boxes)
+    largest = max(range(len(blocks)), key=lambda at: blocks[at].nbytes)
+    per_byte = (boxes[largest][3] - boxes[largest][2]) / blocks[largest].nbytes
+    per_step = (boxes[-1][1] - boxes[-1][0]) / (
+        min(blocks[-1].last, len(plan.steps) - 1) - blocks[-1].first + 1
+    )
+    left = min(box[0] for box in boxes)
+    for block, (x0, x1, y0, y1) in zip(blocks, boxes, strict=True):
+        last = min(block.last, len(plan.steps) - 1)
+        assert bottom - y1 == pytest.approx(block.offset * per_byte, abs=0.01)
+        assert y1 - y0 == pytest.approx(block.nbytes * per_byte, abs=0.01)
+        assert x0 - left == pytest.approx(block.first * per_step, abs=0.01)
+        assert x1 - left == pytest.approx((last + 1) * per_step, abs=0.01)
+
+
+def test_the_text_names_the_fullest_step(plan):
+    lines = repr(figures.memory_map({"DRQ": plan})).splitlines()
+    assert lines[0] == f"DRQ: arena {plan.arena_bytes:,} bytes, at most {plan.lower_bound:,} alive,"
+    assert lines[1] == "  during conv_2d_2:"
+    sizes = [int(re.search(r"([\d,]+) bytes", line)[1].replace(",", "")) for line in lines[2:]]
+    assert sum(sizes) == plan.lower_bound
+
+
+def test_only_scratch_is_hatched(plan):
+    body = figures.memory_map(plan, table=False).body
+    hatched = len(re.findall(r"fill: url\(#[^)]*\)[^>]*stroke-width: 0.9", body))
+    assert hatched == sum(b.role == "scratch" for b in plan.of("arena"))
+
+
+def test_a_label_fits_into_its_block(plan):
+    block = plan["conv_2d_2/accumulator"]
+    assert _label(block, 300, 20) == ("accumulator int32[128,64]", 0)
+    assert _label(block, 60, 20) == ("accumulator", 0)
+    assert _label(block, 10, 60) == ("accumulator", 90)
+    assert _label(block, 30, 20) == ("int32", 0)
+    assert _label(block, WIDE, 4) == ("", 0)
+    assert _label(block, 4, 72 * HIGH) == ("", 0)
+
+
+def test_names_with_markup_are_text(plan):
+    evil = "<b onload=alert(1)>"
+    blocks = [replace(b, name=evil, op=evil) if b.index == 9 else b for b in plan.blocks]
+    wicked = MemoryPlan(
+        *(blocks, [evil, *plan.steps[1:]], (), plan.arena_bytes, plan.persistent_bytes),
+        kernels=plan.kernels,
+        threads=1,
+        preserve_all_tensors=False,
+    )
+    page = figures.memory_map({evil: wicked})._repr_html_()
+    assert "<b " not in page and "&lt;b onload" in page
+
+
+def test_bars_add_up_to_the_fullest_step(plan):
+    values = dict(
+        re.findall(r"DRQ: (.*?)  +([\d,]+) bytes", repr(figures.memory_bars({"DRQ": plan})))
+    )
+    numbers = {name: int(value.replace(",", "")) for name, value in values.items()}
+    alive = numbers["activations alive"] + numbers["scratch beside them"]
+    assert alive == plan.lower_bound
+    assert numbers["constants in the file"] == plan.file_bytes
+    assert numbers["persistent arena"] == plan.persistent_bytes
+
+
+def test_a_plan_without_an_arena_is_refused():
+    with pytest.raises(drqsim.InputError, match="needs a plan with a tensor in the arena"):
+        figures.memory_map({})
