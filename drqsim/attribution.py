@@ -42,7 +42,7 @@ from drqsim.errors import InputError
 from drqsim.exact import FILTER, HYBRID, evaluate, quantized_input
 from drqsim.graph import Graph, Operator, shorten
 from drqsim.interpreter import inputs_by_index, run
-from drqsim.pairing import Pair, pair
+from drqsim.pairing import Pair, pair, same_constant
 from drqsim.trace import Trace
 from drqsim.verdict import explain
 
@@ -92,8 +92,8 @@ def attribute_error(
         When an argument does not fit, the models differ in more than quantization, or an output
         is not finite.
     UnsupportedOperatorError
-        When a model has an operator that drqsim does not run; recurrent operators have no float
-        form here.
+        When a model has an operator that drqsim does not run. Recurrent operators have no float
+        form here; with the same int8 weights in both models, their error is inherited.
 
     Notes
     -----
@@ -184,7 +184,8 @@ class _Runs:
         tensors = list(rest.tensors)
         for i in rest.inputs:  # a batch that the caller chose is fixed here
             tensors[i] = replace(tensors[i], shape=values[i].shape, signature=None)
-        feeds = {str(i): values[i] for i in rest.inputs}
+        states = [i for i in values if tensors[i].is_variable]  # those that were passed in
+        feeds = {str(i): values[i] for i in (*rest.inputs, *states)}
         made, _ = run(replace(rest, tensors=tuple(tensors)), feeds, self.kernels, record="shapes")
         return made[str(final)]
 
@@ -278,7 +279,7 @@ def _through_the_net(
 
 def _same_constants(joined: Pair, f: Operator, d: Operator) -> bool:
     return all(
-        a is None or a.value is None or a.dtype == b.dtype and np.array_equal(a.value, b.value)
+        a is None or a.value is None or same_constant(a, b)
         for a, b in (
             (joined.float_model.tensor_of(f, at), joined.drq_model.tensor_of(d, at))
             for at in range(len(f.inputs))

@@ -44,7 +44,7 @@ class Pair(NamedTuple):
         operators = tuple(model.operators[i] for i in self.leading_to(final, at + 1))
         made = {i for op in operators for i in op.outputs}
         read = dict.fromkeys(i for op in operators for i in op.inputs if i >= 0)
-        inputs = tuple(i for i in read if i not in made and model.tensors[i].value is None)
+        inputs = tuple(i for i in read if i not in made and model.tensors[i].is_fed)
         return Graph(model.tensors, operators, inputs, (final,))
 
 
@@ -57,10 +57,10 @@ def pair(float_model: Graph, drq_model: Graph, kernels: str) -> Pair:
     ------
     InputError
         When the models differ in more than quantization, with the first difference, or when the
-        float model has quantized weights.
+        float model has quantized weights that the other has not (those of recurrent operators may
+        be in both).
     """
     first, second = _folded(float_model, kernels), _folded(drq_model, kernels)
-    _check_float(first)
     joined = _Join(first, second)
     for f, d in zip_longest(first.operators, second.operators):
         joined.operators(f, d)
@@ -95,16 +95,6 @@ def _folded(graph: Graph, kernels: str) -> Graph:
         tensors[index] = Tensor(tensors[index].name, value.shape, value.dtype, value)
     kept = tuple(op for op in graph.operators if op not in makers)
     return replace(graph, tensors=tuple(tensors), operators=kept)
-
-
-def _check_float(graph: Graph) -> None:
-    for op in graph.operators:
-        for tensor in (graph.tensors[i] for i in op.inputs if i >= 0):
-            if tensor.value is not None and tensor.quantization and tensor.dtype.kind in "iu":
-                raise InputError(
-                    f"The float model has the weights {tensor} in {op.name}; pass the model without"
-                    " quantization first, the quantized one second."
-                )
 
 
 class _Join:
@@ -158,8 +148,13 @@ class _Join:
         if f is None or d is None or f.shape != d.shape or (f.value is None) != (d.value is None):
             raise _differ(*kinds)
         if f.value is not None:
-            if f.dtype.kind != "f" and not np.array_equal(f.value, d.value):
-                raise _differ(f"{kinds[0]} {f.value.tolist()}", f"{kinds[1]} {d.value.tolist()}")
+            if f.dtype.kind != "f" and not same_constant(f, d):
+                if f.quantization is not None:
+                    raise InputError(
+                        f"The float model has quantized weights, {where[0]} {f}; pass the model "
+                        "without quantization first, the quantized one second."
+                    )
+                raise _differ(f"{kinds[0]} {_values(f)}", f"{kinds[1]} {_values(d)}")
         elif f.dtype != d.dtype:
             raise _differ(*kinds)
         elif self.twin.setdefault(j, i) != i or self.taken.setdefault(i, j) != j:
@@ -177,6 +172,19 @@ def _kind(tensor: Tensor | None) -> str:
     if tensor is None:
         return "left out"
     return str(tensor) if tensor.value is None else f"constant {tensor}"
+
+
+def _values(tensor: Tensor) -> str:
+    first = ", ".join(map(str, tensor.value.reshape(-1)[:8]))
+    return f"[{first}{', ...' if tensor.value.size > 8 else ''}]"
+
+
+def same_constant(a: Tensor, b: Tensor) -> bool:
+    """The same values of the same type, with the same scales if they are codes."""
+    same = a.dtype == b.dtype and np.array_equal(a.value, b.value)
+    if a.quantization is None or b.quantization is None or a.dtype.kind == "f":
+        return same
+    return same and np.array_equal(a.quantization.scale, b.quantization.scale)
 
 
 def _options(op: Operator) -> dict[str, object]:
