@@ -1,8 +1,9 @@
 """Join a float model and its quantized form: the same operators on the same tensors.
 
 They are joined by their structure, not by names: a converter swaps the names of tensors, and puts
-DEQUANTIZE operators in front of weights. So what is made of constants alone is folded into
-constants first; then operator by operator, what they read and write must correspond.
+DEQUANTIZE operators in front of weights or behind the GATHER that reads them. So what is made of
+constants alone is folded into constants first, and a table whose codes are only moved becomes a
+float one; then operator by operator, what they read and write must correspond.
 """
 
 from __future__ import annotations
@@ -18,6 +19,10 @@ from drqsim.graph import Graph, Operator, Tensor
 from drqsim.interpreter import run
 from drqsim.tflite_schema import completed
 
+f32 = np.float32
+
+# operators that move values of their first input and change none
+MOVES = {"EXPAND_DIMS", "GATHER", "RESHAPE", "SLICE", "SQUEEZE", "STRIDED_SLICE", "TRANSPOSE"}
 # options that quantization may set
 OF_QUANTIZATION = {"asymmetric_quantize_inputs", "quantized_bias_type", "weights_format"}
 
@@ -60,7 +65,7 @@ def pair(float_model: Graph, drq_model: Graph, kernels: str) -> Pair:
         float model has quantized weights that the other has not (those of recurrent operators may
         be in both).
     """
-    first, second = _folded(float_model, kernels), _folded(drq_model, kernels)
+    first, second = _folded(float_model, kernels), _moved_as_floats(_folded(drq_model, kernels))
     joined = _Join(first, second)
     for f, d in zip_longest(first.operators, second.operators):
         joined.operators(f, d)
@@ -95,6 +100,62 @@ def _folded(graph: Graph, kernels: str) -> Graph:
         tensors[index] = Tensor(tensors[index].name, value.shape, value.dtype, value)
     kept = tuple(op for op in graph.operators if op not in makers)
     return replace(graph, tensors=tuple(tensors), operators=kept)
+
+
+def _moved_as_floats(graph: Graph) -> Graph:
+    """The same model where codes of a constant are moved, then dequantized: floats are moved.
+
+    ``codes * scale`` is rounded once, before or after. Only for one scale and no zero point.
+    """
+    codes: set[int] = set()  # what holds moved codes
+    alias: dict[int, int] = {}  # what a DEQUANTIZE would make of them
+    tables: set[int] = set()
+    operators = []
+    for op in graph.operators:
+        source = op.inputs[0] if op.inputs else -1
+        table = source >= 0 and _is_table(graph.tensors[source])
+        if op.code == "DEQUANTIZE" and source in codes:
+            alias[op.outputs[0]] = source
+            continue
+        if op.code in MOVES and (source in codes or table and _is_code(graph, op.outputs[0])):
+            codes.update(op.outputs)
+            if table:
+                tables.add(source)
+        elif codes.intersection(op.inputs):
+            return graph  # somebody computes with codes
+        operators.append(op)
+    if codes.intersection(graph.outputs):
+        return graph
+    tensors = list(graph.tensors)
+    size = len(tensors)
+    for table in sorted(tables):
+        tensor = tensors[table]
+        value = tensor.value.astype(f32) * tensor.quantization.scale
+        tensors.append(Tensor(tensor.name, tensor.shape, value.dtype, value))
+    floats = alias | {table: size + at for at, table in enumerate(sorted(tables))}
+    for index in codes:
+        tensors[index] = Tensor(tensors[index].name, tensors[index].shape, np.dtype(f32))
+
+    def read(op: Operator) -> tuple[int, ...]:
+        moved = alias if op.outputs[0] not in codes else floats
+        return tuple(moved.get(i, i) for i in op.inputs)
+
+    return Graph(
+        tuple(tensors),
+        tuple(replace(op, inputs=read(op)) for op in operators),
+        graph.inputs,
+        tuple(alias.get(i, i) for i in graph.outputs),
+    )
+
+
+def _is_table(tensor: Tensor) -> bool:
+    q = tensor.quantization
+    known = tensor.value is not None and tensor.dtype == np.int8 and q is not None
+    return known and q.scale.size == 1 and not q.zero_point.any()
+
+
+def _is_code(graph: Graph, index: int) -> bool:
+    return graph.tensors[index].dtype == np.int8
 
 
 class _Join:
