@@ -103,7 +103,7 @@ def attribute_error(
     kernel in the place of ``F``. All constants of an operator count as its weights.
     """
     joined = pair(float_model, drq_model, kernels)
-    final = _final_output(float_model, output) if end_to_end else None
+    final = _final_output(float_model, joined, output) if end_to_end else None
     leading = () if final is None else joined.leading_to(final)
     rows, net = Tallies(keep_values), Tallies(keep_values)
     whole = Tally(ERROR, keep_values)
@@ -304,9 +304,9 @@ def _cases(graph: Graph, inputs) -> list:
     return np.split(array, len(array) // size)
 
 
-def _final_output(graph: Graph, output: int | str) -> int:
+def _final_output(graph: Graph, joined: Pair, output: int | str) -> int:
     names = [graph.tensors[i].name for i in graph.outputs]
-    by_name = {op.name: op.outputs[0] for op in graph.operators if op.outputs}
+    by_name = {op.name: op.outputs[0] for op in joined.float_model.operators}
     by_name |= dict(zip(names, graph.outputs, strict=True)) | dict(enumerate(graph.outputs))
     known = isinstance(output, (int, str)) and not isinstance(output, bool)
     if not known or output not in by_name:

@@ -87,19 +87,28 @@ def pair(float_model: Graph, drq_model: Graph, kernels: str) -> Pair:
 
 
 def _folded(graph: Graph, kernels: str) -> Graph:
-    """The same model without the operators that read constants alone."""
-    makers = graph.makers
+    """The same model without the operators that read constants alone or lead to no output."""
+    makers, alive = graph.makers, _alive(graph)
     made = tuple(dict.fromkeys(i for op in makers for i in op.outputs))
     if not made:
-        return graph
+        return replace(graph, operators=alive)
     named = tuple(replace(tensor, name=str(at)) for at, tensor in enumerate(graph.tensors))
     values, _ = run(Graph(named, makers, (), made), {}, kernels, record="shapes")
     tensors = list(graph.tensors)
     for index in made:
         value = values[str(index)]
         tensors[index] = Tensor(tensors[index].name, value.shape, value.dtype, value)
-    kept = tuple(op for op in graph.operators if op not in makers)
+    kept = tuple(op for op in alive if op not in makers)
     return replace(graph, tensors=tuple(tensors), operators=kept)
+
+
+def _alive(graph: Graph) -> tuple[Operator, ...]:
+    wanted, kept = set(graph.outputs), []
+    for op in reversed(graph.operators):
+        if wanted.intersection(op.outputs):
+            wanted.update(op.inputs)
+            kept.append(op)
+    return tuple(reversed(kept))
 
 
 def _moved_as_floats(graph: Graph) -> Graph:
