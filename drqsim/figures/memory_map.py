@@ -8,6 +8,7 @@ from html import escape
 from drqsim.errors import InputError
 from drqsim.figures.figure import Figure, byte_count
 from drqsim.figures.svg import COLOURS, INK, MUTED, colour, draw, tick
+from drqsim.graph import shorten
 from drqsim.memory import Block, MemoryPlan
 
 ROW, LETTER = 8.0, 4.6  # points: what a line of a label needs, and a letter of it
@@ -16,7 +17,9 @@ LABEL = {"fontsize": 8, "color": INK}
 NAMED_STEPS = 26  # more operators than this are numbered
 
 
-def memory_map(plans: MemoryPlan | Mapping[str, MemoryPlan], table: bool = True) -> Figure:
+def memory_map(
+    plans: MemoryPlan | Mapping[str, MemoryPlan], table: bool = True, top: int = 0
+) -> Figure:
     """Every tensor of the arena as a block: from left to right the operators, upwards the bytes.
 
     A block begins at the operator that writes the tensor and ends at its last reader; its colour is
@@ -29,11 +32,13 @@ def memory_map(plans: MemoryPlan | Mapping[str, MemoryPlan], table: bool = True)
         One panel each, all on the same scale.
     table : bool
         Whether to add the plans as tables, folded.
+    top : int
+        Bytes that the scale reaches at least: one scale for the figures of a knob.
     """
     plans = dict(plans) if isinstance(plans, Mapping) else {_title(plans): plans}
     if not plans or not any(plan.of("arena") for plan in plans.values()):
         raise InputError("memory_map needs a plan with a tensor in the arena.")
-    top = max(plan.arena_bytes for plan in plans.values())
+    top = max(top, *(plan.arena_bytes for plan in plans.values()))
     most = max(len(plan.steps) for plan in plans.values())
 
     def paint(*axes):
@@ -123,12 +128,12 @@ def _fullest(plan: MemoryPlan) -> tuple[str, list[Block]]:
 
 def _text(title: str, plan: MemoryPlan) -> list[str]:
     step, blocks = _fullest(plan)
-    width = max(len(block.name) for block in blocks)
+    width = max(len(shorten(block.key)) for block in blocks)
     return [
         f"{title}: arena {byte_count(plan.arena_bytes)}, at most {plan.lower_bound:,} alive,",
         f"  during {step}:",
         *(
-            f"  {b.name:<{width}}  {b!s:<19} {b.nbytes:>9,} bytes at {b.offset:>7,}  {b.role}"
+            f"  {shorten(b.key):<{width}}  {b!s:<19} {b.nbytes:>9,} bytes at {b.offset:>7,}  {b.role}"
             for b in blocks
             if b.nbytes
         ),
