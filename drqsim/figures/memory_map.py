@@ -128,14 +128,14 @@ def _fullest(plan: MemoryPlan) -> tuple[str, list[Block]]:
 
 def _text(title: str, plan: MemoryPlan) -> list[str]:
     step, blocks = _fullest(plan)
-    width = max(len(shorten(block.key)) for block in blocks)
+    rows = [(shorten(block.key), block) for block in blocks if block.nbytes]
+    width = max(len(name) for name, _ in rows)
     return [
         f"{title}: arena {byte_count(plan.arena_bytes)}, at most {plan.lower_bound:,} alive,",
         f"  during {step}:",
         *(
-            f"  {shorten(b.key):<{width}}  {b!s:<19} {b.nbytes:>9,} bytes at {b.offset:>7,}  {b.role}"
-            for b in blocks
-            if b.nbytes
+            f"  {name:<{width}}  {b!s:<19} {b.nbytes:>9,} bytes at {b.offset:>7,}  {b.role}"
+            for name, b in rows
         ),
     ]
 
