@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from html import escape
 
 from drqsim.errors import InputError
-from drqsim.figures.figure import Figure, byte_count
+from drqsim.figures.figure import KIND_NAMES, Figure, byte_count
 from drqsim.figures.svg import COLOURS, INK, MUTED, colour, draw, tick
 from drqsim.graph import shorten
 from drqsim.memory import Block, MemoryPlan
@@ -101,7 +101,9 @@ def _panel(axes, title: str, plan: MemoryPlan, top: int, most: int) -> None:
 
 def _label(block: Block, width: float, height: float) -> tuple[str, int]:
     """The longest label that fits into the block and its angle; the sizes are in points."""
-    for name in (f"{block.name} {block}", block.name, block.dtype.name):
+    # an output is known by its operator, for it stands there beside other outputs
+    known = block.op if block.name == "output" else block.name
+    for name in (f"{known} {block}", known, block.name, block.dtype.name):
         for angle, along, across in ((0, width, height), (90, height, width)):
             if len(name) * LETTER <= along and across >= ROW:
                 return name, angle
@@ -162,11 +164,24 @@ def memory_bars(plans: MemoryPlan | Mapping[str, MemoryPlan]) -> Figure:
     rows = []
     for title, plan in plans.items():
         _, blocks = _fullest(plan)
-        alive = {role: [b for b in blocks if b.role == role] for role in ("activation", "scratch")}
+        activations = [b for b in blocks if b.role == "activation"]
+        scratch = [b for b in blocks if b.role == "scratch"]
         rows += [
             (f"{title}: constants in the file", plan.file_bytes, "weight"),
-            (f"{title}: activations alive", sum(b.nbytes for b in alive["activation"]), "float32"),
-            (f"{title}: scratch beside them", sum(b.nbytes for b in alive["scratch"]), "int32"),
-            (f"{title}: persistent arena", plan.persistent_bytes, "int32"),
+            *_by_dtype(f"{title}: activations alive", activations),
+            *_by_dtype(f"{title}: scratch beside them", scratch),
+            *_by_dtype(f"{title}: persistent arena", plan.of("persistent")),
         ]
     return bars(rows, "Memory at the fullest operator", "bytes")
+
+
+def _by_dtype(label: str, blocks: list[Block]) -> list[tuple[str, int, str]]:
+    """A bar for each dtype, in its colour; int64 and others, which have none, in that of int32."""
+    sizes: dict[str, int] = {}
+    for block in blocks:
+        sizes[block.dtype.name] = sizes.get(block.dtype.name, 0) + block.nbytes
+    return [
+        (f"{label}, {name}", sizes[name], name if name in KIND_NAMES else "int32")
+        for name in sorted(sizes)
+        if sizes[name]
+    ]
