@@ -147,8 +147,8 @@ class MemoryPlan:
         return (
             f"XNNPACK takes {sum(map(len, self.partition))} operators in {parts} "
             f"part{'s' * (parts != 1)}: {len(hidden)} tensors between them "
-            f"({sum(b.nbytes for b in hidden):,} bytes, each counted alone), its scratch and a packed copy of its weights lie in memory of "
-            "its own, which is not planned here."
+            f"({sum(b.nbytes for b in hidden):,} bytes, each counted alone), its scratch and a "
+            "packed copy of its weights lie in memory of its own, which is not planned here."
         )
 
     def annotate(self, trace: Trace) -> Trace:
