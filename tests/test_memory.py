@@ -376,6 +376,24 @@ def test_a_trace_learns_its_offsets(kernels):
         drqsim.plan_memory(model, "optimized").annotate(drqsim.run(model, x, "reference")[1])
 
 
+@given(
+    layer=st.sampled_from(["convolution", "convolution, int4", "dense", "dense, int4", "matmul"]),
+    kernels=st.sampled_from(("reference", "optimized")),
+    data=st.data(),
+)
+def test_a_buffer_is_called_what_the_kernel_writes_into_it(layer, kernels, data):
+    graph, x = data.draw(LAYERS[layer](kernels))
+    trace, plan = drqsim.run(graph, x, kernels)[1], drqsim.plan_memory(graph, kernels)
+    sums = {r.key: r for r in trace if r.name in ("accumulator", "accumulator_raw")}
+    blocks = [b for b in plan.of("arena") if b.name.startswith("accumulator")]
+    written = [key for key, r in sums.items() if r.stored == "arena"]
+    assert [b.key for b in blocks] == (written or [f"{graph.operators[0].name}/accumulator"])
+    for record in plan.annotate(trace):
+        if record.key in sums and record.stored == "arena":
+            (block,) = blocks
+            assert (record.offset, record.reserved) == (block.offset, block.nbytes)
+
+
 def named(plan, record):
     return next(b.key for b in plan.blocks if b.index == record.tensor_index)
 

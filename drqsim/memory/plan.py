@@ -146,9 +146,10 @@ class MemoryPlan:
         hidden, parts = self.of("delegate"), len(self.partition)
         return (
             f"XNNPACK takes {sum(map(len, self.partition))} operators in {parts} "
-            f"part{'s' * (parts != 1)}: {len(hidden)} tensors between them "
+            f"part{'s' * (parts != 1)}. Memory of its own, which is not planned here, holds "
+            f"{len(hidden)} tensor{'s' * (len(hidden) != 1)} inside of the parts "
             f"({sum(b.nbytes for b in hidden):,} bytes, each counted alone), its scratch and a "
-            "packed copy of its weights lie in memory of its own, which is not planned here."
+            "packed copy of the weights."
         )
 
     def annotate(self, trace: Trace) -> Trace:
@@ -168,7 +169,7 @@ class MemoryPlan:
         by_key = {block.key: block for block in self.blocks if block.role == "scratch"}
         records = []
         for record in trace:
-            block = by_index.get(record.tensor_index) or by_key.get(_buffer(record, trace))
+            block = by_index.get(record.tensor_index) or by_key.get(record.key)
             if block is not None and record.stored in ("arena", "persistent", "register"):
                 record = _annotated(record, block, in_order=not self.partition)
             records.append(record)
@@ -215,15 +216,6 @@ class MemoryPlan:
 
 
 _HEADER = ("tensor", "type", "role", "stored in", "offset", "bytes", "needed from")
-
-
-def _buffer(record, trace: Trace) -> str:
-    """The key of the buffer that holds a record."""
-    if record.name == "accumulator_raw":
-        return f"{record.op}/accumulator"
-    if record.name == "accumulator" and f"{record.op}/accumulator_raw" in trace:
-        return ""  # the buffer holds the raw one
-    return record.key
 
 
 def _annotated(record, block: Block, in_order: bool):
