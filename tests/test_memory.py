@@ -339,8 +339,12 @@ def test_the_table_as_text_and_html():
     plan = drqsim.plan_memory(graph)
     lines = repr(plan).splitlines()
     assert lines[0].split("  ")[0] == "tensor"
-    assert lines[1].startswith("<b>x ") and lines[1].endswith("256  relu_0 to the end")
-    assert "arena, in place" in lines[3]
+    assert lines[0].split() == ["tensor", "bytes", "offset", "needed", "from", "type"]
+    assert lines[1].startswith("<b>x ") and "256       0  relu_0 to the end" in lines[1]
+    assert "in place" in lines[3] and "in place" not in lines[2]
+    mixed = repr(drqsim.plan_memory(drqsim.load(MODELS / "digits_drq.tflite"))).splitlines()
+    assert mixed[0].split()[-3:] == ["role", "stored", "in"]
+    assert {line.split()[-1] for line in mixed[1:-2]} == {"arena", "persistent", "heap"}
     assert "arena: 768 bytes; 768 are alive at once at most, 1,024 would be" in lines[-2]
     html = plan._repr_html_()
     assert "&lt;b&gt;x" in html and "<b>x" not in html

@@ -184,22 +184,26 @@ class MemoryPlan:
         ]
         return notes + [self.not_planned] * bool(self.partition)
 
-    def _rows(self) -> list[tuple[str, ...]]:
+    def _table(self) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
+        """Header and rows; role and memory are columns only where they differ."""
         order = ("arena", "persistent", "heap", "delegate")
         shown = [b for stored in order for b in self.of(stored)]
         shown.sort(key=lambda b: (order.index(b.stored), b.first, -b.last, b.index))
-        return [
+        rows = [
             (
                 shorten(b.key),
+                f"{b.nbytes:,}",
+                "" if b.offset is None else f"{b.offset:,}",
+                self._span(b) + ", in place" * (b.shares is not None),
                 str(b),
                 b.role,
-                b.stored if b.shares is None else f"{b.stored}, in place",
-                "" if b.offset is None else f"{b.offset:,}",
-                f"{b.nbytes:,}",
-                self._span(b),
+                b.stored,
             )
             for b in shown
         ]
+        wanted = [at for at in range(len(_HEADER)) if at < 5 or len({row[at] for row in rows}) > 1]
+        header, *rows = (tuple(row[at] for at in wanted) for row in (_HEADER, *rows))
+        return header, rows
 
     def _span(self, block: Block) -> str:
         if block.first == block.last or not self.steps:
@@ -208,14 +212,15 @@ class MemoryPlan:
         return f"{self.steps[block.first]} to {end}"
 
     def __repr__(self) -> str:
-        return "\n".join([text_table(_HEADER, self._rows(), right=(4, 5)), *self._notes()])
+        return "\n".join([text_table(*self._table(), right=_RIGHT), *self._notes()])
 
     def _repr_html_(self) -> str:
         notes = "".join(f"<p>{html.escape(note)}</p>" for note in self._notes())
-        return html_table(_HEADER, self._rows(), right=(4, 5)) + notes
+        return html_table(*self._table(), right=_RIGHT) + notes
 
 
-_HEADER = ("tensor", "type", "role", "stored in", "offset", "bytes", "needed from")
+_HEADER = ("tensor", "bytes", "offset", "needed from", "type", "role", "stored in")
+_RIGHT = (1, 2)
 
 
 def _annotated(record, block: Block, in_order: bool):
