@@ -347,6 +347,11 @@ def test_two_histograms_count_the_same_bins():
     assert counts == ["  counts from left to right: 1 2 0 1"] * 2
 
 
+def test_a_value_of_0_has_no_bar():
+    body = figures.bars([("a", 4, "int8"), ("b", 0, "int32")], "Bytes").body
+    assert body.count('class="drq-track"') == 2 and body.count("<div style=") == 1
+
+
 def test_bars_text():
     figure = figures.bars([("filter", 4608, "weight"), ("bias", 128, "weight")], "Size", "bytes")
     assert repr(figure) == (
