@@ -13,6 +13,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 BOOK = ROOT / "book"
+SITE = ROOT / "_build/html/book"
 PAGES = sorted(path for path in BOOK.glob("faq-*") if path.suffix in (".md", ".ipynb"))
 LINK = re.compile(r"\[([^\[\]]+)\]\(([^()\s]+)\)")
 GITHUB = re.compile(r"https://github\.com/([\w.-]+/[\w.-]+)/(?:issues|pull)/(\d+)$")
@@ -180,3 +181,32 @@ def test_the_learning_path_leads_through_every_chapter():
     titles = {name: text_of(BOOK / name).splitlines()[0].removeprefix("# ") for _, name in rows}
     assert [(title, name) for title, name in rows if title != titles[name]] == []
     assert chapters - set(titles) == {"one-page-summary.ipynb"}
+
+
+@pytest.fixture(scope="module")
+def built(browser):
+    """A tab for the built site, without a network."""
+    if not (ROOT / "_build/.built").exists():
+        pytest.fail("The site has not been built: run `make book` first.", pytrace=False)
+    context = browser.new_context(offline=True)
+    yield context.new_page()
+    context.close()
+
+
+def test_the_summary_is_printed_on_one_page(built):
+    built.goto((SITE / "one-page-summary.html").as_uri())
+    built.evaluate("window.MathJax?.startup?.promise")
+    sheet = built.pdf(prefer_css_page_size=True)
+    assert len(re.findall(rb"/Type\s*/Page\b", sheet)) == 1
+    built.emulate_media(media="print")
+    built.set_viewport_size({"width": 726, "height": 1055})  # A4 without the margins
+    bottom = built.evaluate("document.querySelector('#on-one-page').getBoundingClientRect().bottom")
+    assert 500 < bottom <= 1055
+
+
+@pytest.mark.parametrize(
+    ("words", "page"), [("microcontroller", "faq-where-it-runs"), ("row sums", "05-accumulator")]
+)
+def test_the_search_needs_no_network(built, words, page):
+    built.goto((SITE.parent / "search.html").as_uri() + f"?q={words.replace(' ', '+')}")
+    built.wait_for_selector(f"#search-results a[href*='{page}']", timeout=10_000)
