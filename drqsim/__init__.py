@@ -2,6 +2,8 @@
 
 from importlib import import_module
 
+from drqsim.attribution import attribute_error
+from drqsim.error_parts import Attribution
 from drqsim.errors import DrqsimError, InputError, ModelFileError, UnsupportedOperatorError
 from drqsim.graph import Graph, Operator, Quantization, Tensor
 from drqsim.interpreter import run
@@ -14,6 +16,7 @@ from drqsim.trace import TensorRecord, Trace
 from drqsim.verdict import explain
 
 __all__ = [
+    "Attribution",
     "DrqsimError",
     "Graph",
     "InputError",
@@ -25,6 +28,7 @@ __all__ = [
     "TensorRecord",
     "Trace",
     "UnsupportedOperatorError",
+    "attribute_error",
     "conv_relu",
     "explain",
     "load",

@@ -170,6 +170,11 @@ class Graph:
                 fixed.update(op.outputs)
         return fixed
 
+    @property
+    def makers(self) -> tuple[Operator, ...]:
+        """The operators, in order, that read constants alone (DEQUANTIZE of weights, say)."""
+        return tuple(op for op in self.operators if self._fixed.issuperset(op.inputs))
+
     def lifetime(self, index: int) -> tuple[int, int]:
         """First and last operator (positions in execution order) that need tensor ``index``.
 

@@ -30,7 +30,8 @@ f32 = np.float32
 def run(call: Call) -> list[np.ndarray]:
     """Run one batched matrix product; records every tensor of the kernel path."""
     x, right = call.value(0, "left operand"), weights.constant(call, 1, "filter")
-    if x.dtype != f32 or x.ndim < 2 or len(right.shape) < 2 or x.size == 0 or 0 in right.shape:
+    no_matrix = min(x.ndim, len(right.shape)) < 2 or 0 in (*x.shape, *right.shape)
+    if x.dtype != call.float_type or no_matrix:
         raise InputError(
             f"the operands are {x.dtype}{list(x.shape)} and {right}; expected matrices of float32 "
             "and of constants, at least two dimensions each."

@@ -38,6 +38,9 @@ class Call:
         ``keeps(name)``: whether the record of this name keeps its values.
     allow_nonfinite : bool
         Whether a hybrid kernel may be given NaN and infinity.
+    float_type : type
+        Of the floats that an operator with weights multiplies: float32 in every kernel. With
+        float64, operators with float weights show their formula without float32's rounding.
     """
 
     operator: Operator
@@ -48,6 +51,7 @@ class Call:
     record: Callable[..., None]
     keeps: Callable[[str], bool]
     allow_nonfinite: bool = False
+    float_type: type = np.float32
 
     def tensor(self, position: int, what: str) -> Tensor:
         """The file's description of a mandatory input."""

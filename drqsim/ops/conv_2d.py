@@ -240,7 +240,7 @@ def _layer(call: Call, x: np.ndarray) -> Layer:
     options = call.operator.options
     filters = weights.constant(call, 1, "filter")
     weights.constant(call, 2, "bias")
-    if x.ndim != 4 or x.dtype != f32:
+    if x.ndim != 4 or x.dtype != call.float_type:
         raise InputError(
             f"the input is {x.dtype}{list(x.shape)}; a convolution reads float32 "
             "[batch, height, width, channels]."

@@ -32,7 +32,7 @@ def run(call: Call) -> list[np.ndarray]:
     """Run one depthwise convolution; records every tensor of the kernel path."""
     x = call.value(0, "input")
     filters = weights.constant(call, 1, "filter")
-    if x.ndim != 4 or x.dtype != f32:
+    if x.ndim != 4 or x.dtype != call.float_type:
         raise InputError(
             f"the input is {x.dtype}{list(x.shape)}; a depthwise convolution reads float32 "
             "[batch, height, width, channels]."

@@ -35,7 +35,7 @@ def run(call: Call) -> list[np.ndarray]:
     if len(matrix.shape) != 2 or 0 in matrix.shape:
         raise call.contradiction(f"the filter is {matrix}; expected [out, in] without a zero.")
     out, depth = matrix.shape
-    if x.dtype != f32 or x.size % depth or x.size == 0:
+    if x.dtype != call.float_type or x.size % depth or x.size == 0:
         raise InputError(
             f"the input is {x.dtype}{list(x.shape)}; this dense layer reads float32, a multiple of "
             f"{depth} elements."
@@ -79,7 +79,7 @@ def _activate(call: Call, x: np.ndarray) -> np.ndarray:
     """All fused activations work here; unlike convolutions, NONE and RELU let infinity pass."""
     activation = call.operator.options["fused_activation_function"]
     if activation == "TANH":
-        return eigen.tanh(x)
+        return eigen.tanh(x) if x.dtype == f32 else np.tanh(x)
     if activation == "SIGN_BIT":
         if np.isnan(x).any():
             raise InputError("its fused SIGN_BIT reads the sign of a NaN, which has no meaning.")

@@ -104,7 +104,7 @@ def _xnnpack(call: Call, layer: Layer, x: np.ndarray) -> np.ndarray:
 
 def _float(layer: Layer, x: np.ndarray) -> np.ndarray:
     """Float weights; the order of the sums over channels is BLAS's, not the kernel's."""
-    total = np.zeros(layer.out_shape, f32)
+    total = np.zeros(layer.out_shape, x.dtype)
     for source, target, tap in _taps(layer, x.shape):
         total[target] += x[source] @ tap.T
     return total if layer.bias is None else total + layer.bias
@@ -141,7 +141,7 @@ def _layer(call: Call, x: np.ndarray) -> Layer:
     options = call.operator.options
     shape = weights.constant(call, 0, "output shape")
     filters = weights.constant(call, 1, "filter")
-    if x.ndim != 4 or x.dtype != f32:
+    if x.ndim != 4 or x.dtype != call.float_type:
         raise InputError(
             f"the input is {x.dtype}{list(x.shape)}; a transposed convolution reads float32 "
             "[batch, height, width, channels]."

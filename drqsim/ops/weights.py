@@ -43,8 +43,8 @@ def bias(call: Call, position: int, channels: int) -> np.ndarray | None:
 
 
 def scales(call: Call, tensor: Tensor, axis: int, what: str = "filter") -> np.ndarray | None:
-    """The scales of int8 weights, [1] or one for each index along ``axis``; None for float32."""
-    if tensor.dtype == f32:
+    """The scales of int8 weights, [1] or one for each index along ``axis``; None for floats."""
+    if tensor.dtype == call.float_type:
         return None
     if tensor.dtype != np.int8 or tensor.quantization is None:
         raise call.refuse(f"its {what} is {tensor}; drqsim runs float32, or int8 with scales.")
