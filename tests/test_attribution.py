@@ -218,6 +218,35 @@ def test_branches(seed, kernels):
 
 
 @pytest.mark.parametrize("kernels", KERNELS)
+@pytest.mark.parametrize("activation", ["NONE", "RELU"])
+def test_parts_against_the_operators_run_alone(activation, kernels):
+    """As far as float32 shows: the float operator on the quantized model's activations."""
+    net, outputs = branched(6, activation)
+    float_model, drq = net.graph(*outputs), net.quantized(*outputs)
+    x = net.random.normal(size=(1, 5, 4, 3)).astype(f32)
+    ours, theirs = (drqsim.run(model, x, kernels)[1] for model in (float_model, drq))
+    found = drqsim.attribute_error(float_model, drq, x, kernels, keep_values=True)
+    rounded = unquantized(drq, net.random, 0)
+    for name in (row.operator for row in found.net):
+        read = theirs[f"{name}/input"].value
+        in_float, of_float, of_rounded, in_drq = (
+            ours[f"{name}/output"].value,
+            *(
+                next(iter(drqsim.run(model.extract(name), read, kernels)[0].values()))
+                for model in (float_model, rounded)
+            ),
+            theirs[f"{name}/output"].value,
+        )
+        near = 1e-5 * np.abs(in_float).max()
+        steps = of_float - in_float, of_rounded - of_float, in_drq - of_rounded, 0 * in_float
+        for cause, expected in zip(CAUSES, steps, strict=True):
+            part = found[name].parts[cause].values[0]
+            assert np.abs(part - expected).max() <= near, (name, cause)
+            assert cause == "inherited" or (part != part.astype(f32)).any(), (name, cause)
+        assert np.abs(steps[2]).max() > 100 * near
+
+
+@pytest.mark.parametrize("kernels", KERNELS)
 def test_the_net_against_models_in_which_so_many_operators_are_quantized(kernels):
     """What an operator adds is what changes once it is quantized, as those before it are."""
     net, (output, _) = branched(5)
@@ -387,7 +416,7 @@ def test_an_outlier_costs_the_other_values_their_steps():
     row = found.rows[0]
     apart = row.parts["input rounding"].largest / usual.parts["input rounding"].largest
     assert 100 < apart < 1000  # the range is some 300 times as wide
-    assert row.parts["input rounding"].share > 0.9
+    assert row.parts["input rounding"].share > 0.5
     assert any("outliers" in text for _, text in found.hazards)
 
 
