@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from drqsim.graph import Graph, Tensor
-from drqsim.trace import Trace, TensorRecord
+from drqsim.trace import TensorRecord, Trace
 from drqsim.verdict import Explanation
 
 if TYPE_CHECKING:
@@ -37,7 +37,12 @@ def of_graph(graph: Graph) -> dict:
         "inputs": list(graph.inputs),
         "outputs": list(graph.outputs),
         "operators": [
-            {"name": op.name, "code": op.code, "inputs": list(op.inputs), "outputs": list(op.outputs)}
+            {
+                "name": op.name,
+                "code": op.code,
+                "inputs": list(op.inputs),
+                "outputs": list(op.outputs),
+            }
             for op in graph.operators
         ],
         "tensors": [of_tensor(tensor, at) for at, tensor in enumerate(graph.tensors)],

@@ -111,7 +111,8 @@ def _read(source: str, name: str | None, tensors: dict, notes: list[str]) -> dic
     if suffix == ".png":
         return {name: _picture(path, tensors[name], notes)}
     raise InputError(
-        f"The input {source!r} is neither 'random' nor a .npy, .npz or .png file; pass one of these."
+        f"The input {source!r} is neither 'random' nor the name of a .npy, .npz or .png file; "
+        "pass one of these."
     )
 
 
@@ -210,6 +211,11 @@ def _picture(path: Path, tensor: Tensor, notes: list[str]) -> np.ndarray:
                 raise InputError(
                     f"{path.name!r} is {image.width} pixels wide and {image.height} high; the "
                     f"model reads {shape[2]} by {shape[1]}: resize it first."
+                )
+            if image.mode.startswith(("I", "F")):
+                raise InputError(
+                    f"{path.name!r} has 16 bits or more for a pixel; save it with 8, or pass the "
+                    "values as a .npy file."
                 )
             mode, pixels = image.mode, image.convert(modes[shape[3]])
             values = np.asarray(pixels, np.float32).reshape(shape) / np.float32(255)

@@ -66,9 +66,7 @@ def trace(screen: Screen, model, specs, seed, op, save, kernels, force) -> None:
     if op is None:
         parts = [table("", HEADER, found.rows(), right=(4,))]
     else:
-        rows = [
-            (*row, *_extremes(record)) for row, record in zip(found.rows(), found, strict=True)
-        ]
+        rows = [(*row, *_extremes(record)) for row, record in zip(found.rows(), found, strict=True)]
         parts = [table("", (*HEADER, "lowest", "highest"), rows, right=(4, 6, 7)), ""]
         parts += [_values(record) for record in found]
     screen.result(plain.of_trace(found), *parts, *hazards)
@@ -116,7 +114,16 @@ drqsim error float.tflite drq.tflite --input random --node-data error.json
 )
 @force_option()
 def error(
-    screen: Screen, float_model, drq_model, specs, seed, count, kernels, end_to_end, node_data, force
+    screen: Screen,
+    float_model,
+    drq_model,
+    specs,
+    seed,
+    count,
+    kernels,
+    end_to_end,
+    node_data,
+    force,
 ) -> None:
     """Show where the error of a quantized model arises: parts that add up to it."""
     check_free(node_data, force)

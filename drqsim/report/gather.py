@@ -138,9 +138,7 @@ def make(
     plan = attempt("Memory", lambda: plan_memory(graph, kernels))
     float_plan = error = None
     if float_model is not None:
-        float_plan = attempt(
-            "Memory of the float model", lambda: plan_memory(float_model, kernels)
-        )
+        float_plan = attempt("Memory of the float model", lambda: plan_memory(float_model, kernels))
     trace = attempt("Every tensor", lambda: run(graph, x, kernels, record=_shown(hybrid))[1])
     if float_model is not None:
         if end_to_end is None:
@@ -152,9 +150,7 @@ def make(
                 "What each operator adds to the error of the final output is left out: it takes "
                 "long for a model of this size. Pass --end-to-end to have it."
             )
-    return Report(
-        name, graph, verdicts, kernels, plan, float_plan, trace, error, fed, left_out
-    )
+    return Report(name, graph, verdicts, kernels, plan, float_plan, trace, error, fed, left_out)
 
 
 def _shown(hybrid: list[str]) -> list[str]:
@@ -164,9 +160,7 @@ def _shown(hybrid: list[str]) -> list[str]:
     return [f"{operator}/{name}" for operator in hybrid for name in names]
 
 
-def _attribute(
-    float_model: Graph, graph: Graph, x, kernels: str, end_to_end: bool
-) -> Attribution:
+def _attribute(float_model: Graph, graph: Graph, x, kernels: str, end_to_end: bool) -> Attribution:
     """The error; the inputs are matched by their order, because a converter may rename them."""
     if isinstance(x, dict):
         ours = [graph.tensors[i].name for i in graph.inputs]
@@ -182,5 +176,5 @@ def products(graph: Graph) -> int:
         weights = graph.tensor_of(op, WEIGHTS.get(op.code, len(op.inputs)))
         if weights is not None and weights.shape and op.outputs:
             outputs = prod(graph.tensors[op.outputs[0]].shape)
-            total += outputs * prod(weights.shape[1:-1 if "DEPTHWISE" in op.code else None])
+            total += outputs * prod(weights.shape[1 : -1 if "DEPTHWISE" in op.code else None])
     return total

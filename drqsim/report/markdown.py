@@ -75,11 +75,13 @@ def _snr(report: Report, operator: str) -> str:
 
 
 def paths(report: Report) -> list[tuple[str, ...]]:
-    """A row for each operator: its arithmetic on every kernel path."""
-    return [
-        (op.name, *(verdicts[op.name].arithmetic for verdicts in report.verdicts.values()))
-        for op in report.graph.operators
-    ]
+    """A row for each operator: its arithmetic, and in which kernel, on every kernel path."""
+    rows = []
+    for op in report.graph.operators:
+        each = [verdicts[op.name] for verdicts in report.verdicts.values()]
+        cells = [f"{v.arithmetic}, {v.kernel}" if v.kernel else v.arithmetic for v in each]
+        rows.append((op.name, *cells))
+    return rows
 
 
 def data(report: Report) -> dict:

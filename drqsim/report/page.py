@@ -8,6 +8,8 @@ from collections.abc import Callable
 from html import escape
 from importlib.resources import files
 
+import numpy as np
+
 from drqsim import figures, plain
 from drqsim.error_parts import ORDER
 from drqsim.errors import InputError
@@ -59,7 +61,7 @@ def page(report: Report, step: Callable[[str], None] = lambda now: None) -> str:
         f"<title>{name}: what is int8, what it costs, where the error arises</title>"
         f"{STYLE}<style>{style}"
         f"@media (prefers-color-scheme:dark){{:root{DARK_VARIABLES}}}</style></head>\n"
-        f'<body><header><h1>{name}</h1><p>Dynamic-range quantization, followed on the '
+        f"<body><header><h1>{name}</h1><p>Dynamic-range quantization, followed on the "
         f"{report.kernels} kernels.{fed}</p>"
         f'<nav aria-label="parts of the report">{links}</nav></header>\n<main>{body}</main>\n'
         f"<footer><p>Made by drqsim.</p></footer><script>{script}</script></body></html>\n"
@@ -124,7 +126,7 @@ def _memory(report: Report) -> str:
         return ""
     plans = {"this model": report.plan}
     if report.float_plan is not None:
-        plans["float model"] = report.float_plan
+        plans["the float model"] = report.float_plan
     parts = []
     if any(b.shares is None and b.nbytes for plan in plans.values() for b in plan.of("arena")):
         shown = {t: p for t, p in plans.items() if p.of("arena")}
@@ -147,16 +149,16 @@ def _error(report: Report) -> str:
     if report.error is None:
         return ""
     rows = [
-        (row.operator, 10 ** (-row.error.snr / 20), "float32")
+        (row.operator, 100 * 10 ** (-row.error.snr / 20), "float32")
         for row in report.error.rows
-        if -400 < row.error.snr
+        if row.error.snr > -np.inf
     ]
     parts = []
     if rows:
         worst = sorted(range(len(rows)), key=lambda at: -rows[at][1])[:MOST_BARS]
         note = "" if len(rows) <= MOST_BARS else f" (the {MOST_BARS} largest)"
-        title = f"Error of each operator's output as a part of its size{note}"
-        parts.append(bare(figures.bars([rows[at] for at in sorted(worst)], title)))
+        title = f"Error of each operator's output, root mean square in percent of its own{note}"
+        parts.append(bare(figures.bars([rows[at] for at in sorted(worst)], title, "%")))
     for title, header, cells in report.error.tables():
         right = range(1, len(header))
         parts.append(

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from drqsim.graph import Graph
-from drqsim.verdict import FLOAT, Explanation
+from drqsim.verdict import FLOAT, INT8, REFUSED, Explanation
 
 f32 = np.float32
 LISTED = 6  # names in a sentence, before it says how many more there are
@@ -57,11 +57,13 @@ def about_the_file(graph: Graph) -> list[str]:
             f"{w.quantized_bytes:,} bytes, and {4 * w.scales:,} bytes of scales, in place of "
             f"{w.as_float_bytes:,} bytes in float32."
         )
-        whole = w.quantized - w.per_channel
-        lines.append(
-            f"{w.per_channel} of them {_have(w.per_channel)} one scale per channel, {whole} "
-            f"{_have(whole)} a single scale."
-        )
+        if w.per_channel == w.quantized:
+            lines.append("Each has one scale for every channel.")
+        else:
+            lines.append(
+                f"{w.per_channel} of {w.quantized} {_have(w.per_channel)} one scale for every "
+                "channel, the others a single scale."
+            )
     else:
         lines.append("No constant is int8: nothing in this file is quantized.")
     lines.append(
@@ -83,16 +85,16 @@ def about_the_arithmetic(explanation: Explanation) -> list[str]:
     by_kind: dict[str, list[str]] = {}
     for verdict in explanation:
         by_kind.setdefault(verdict.arithmetic, []).append(verdict.operator)
-    lines = [
-        f"On the {explanation.kernels} kernels {_count(len(names), 'operator')} of "
-        f"{len(explanation)} {_compute(kind, len(names))}: {listed(names)}."
-        for kind, names in sorted(by_kind.items(), key=lambda item: (item[0] == FLOAT, item[0]))
-    ]
-    if "int8" in by_kind:
-        lines.append(
-            "These read float32, turn it into int8 codes with a scale found at run time, multiply "
-            "the codes with the weights' codes, and write float32."
-        )
+    lines = []
+    for kind, names in sorted(by_kind.items(), key=lambda item: (item[0] == FLOAT, item[0])):
+        of = f"{len(names):,} of {_count(len(explanation), 'operator')}"
+        line = f"On the {explanation.kernels} kernels {of} {_compute(kind, len(names))}"
+        lines.append(f"{line}: {listed(names)}.")
+        if kind == INT8:
+            lines.append(
+                "Such an operator reads float32, turns it into int8 codes with a scale found at "
+                "run time, multiplies them with the codes of the weights, and writes float32."
+            )
     return lines
 
 
@@ -112,7 +114,7 @@ def about_memory(plan, float_plan=None) -> list[str]:
     if plan.not_planned:
         lines.append(plan.not_planned)
     if float_plan is not None:
-        arena, whole = _change(plan.arena_bytes, float_plan.arena_bytes), None
+        arena = _change(plan.arena_bytes, float_plan.arena_bytes)
         whole = _change(_total(plan), _total(float_plan))
         lines.append(
             f"The float model's arena takes {float_plan.arena_bytes:,} bytes, so quantization "
@@ -182,8 +184,9 @@ def _change(now: int, before: int) -> str:
 
 
 def _compute(kind: str, count: int) -> str:
-    verb = {"refused": "is refused" if count == 1 else "are refused"}.get(kind)
-    return verb or f"{'computes' if count == 1 else 'compute'} in {kind}"
+    if kind == REFUSED:
+        return f"{_is(count)} refused"
+    return f"{'computes' if count == 1 else 'compute'} in {kind}"
 
 
 def _count(count: int, what: str) -> str:
