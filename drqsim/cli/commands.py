@@ -137,4 +137,4 @@ def force_option() -> Callable:
 
 
 # the commands add themselves to the group
-from drqsim.cli import look, make, measure  # noqa: E402, F401
+from drqsim.cli import check, look, make, measure  # noqa: E402, F401

@@ -1,9 +1,8 @@
-"""Commands that run a model: ``trace``, ``error``, ``check``."""
+"""Commands that run a model: ``trace``, ``error``."""
 
 from __future__ import annotations
 
 import io
-from dataclasses import dataclass
 
 import click
 import numpy as np
@@ -12,7 +11,6 @@ from drqsim import node_data as for_model_explorer
 from drqsim import plain
 from drqsim.attribution import attribute_error
 from drqsim.cli.commands import (
-    REFUSED,
     command,
     force_option,
     input_options,
@@ -23,13 +21,13 @@ from drqsim.cli.files import check_free, write_whole
 from drqsim.cli.inputs import read_inputs
 from drqsim.cli.screen import Screen, table
 from drqsim.error_parts import ORDER
-from drqsim.errors import DrqsimError, InputError
+from drqsim.errors import InputError
 from drqsim.figures.figure import number
+from drqsim.graph import Graph
 from drqsim.interpreter import run
 from drqsim.report.words import about_the_error
 from drqsim.tflite_file import load
 from drqsim.trace import HEADER, TensorRecord, Trace
-from drqsim.verdict import FLOAT, explain
 
 
 @command(
@@ -51,7 +49,7 @@ def trace(screen: Screen, model, specs, seed, op, save, kernels, force) -> None:
     graph = load(model)
     if op is not None:
         graph.operator(op)
-    fed = _fed(screen, graph, specs, seed)
+    fed = feed(screen, graph, specs, seed)
     record = "values" if save else "shapes"
     with screen.working("Running the model"):
         _, found = run(graph, fed, kernels, record=[f"{op}/*"] if op else record)
@@ -128,8 +126,8 @@ def error(
     """Show where the error of a quantized model arises: parts that add up to it."""
     check_free(node_data, force)
     floats, quantized = load(float_model), load(drq_model)
-    cases = [_fed(screen, floats, specs, seed)]
-    if count > 1 and "random" not in " ".join(specs):
+    cases = [feed(screen, floats, specs, seed)]
+    if count > 1 and not any(spec == "random" or spec.endswith("=random") for spec in specs):
         raise InputError(f"--count {count} draws random inputs; pass --input random with it.")
     cases += [read_inputs(floats, specs, seed + at)[0] for at in range(1, count)]
     if count == 1 and len(cases[0]) == 1:
@@ -148,119 +146,8 @@ def error(
     screen.result(data, *tables, *lines, ORDER, *hazards)
 
 
-# A float operator is close when it is apart by less than this part of its output's range: its sums
-# are added up in another order than the runtime's.
-CLOSE = 2.0**-18
-
-
-@dataclass(frozen=True)
-class Checked:
-    """One operator held against the runtime."""
-
-    operator: str
-    arithmetic: str
-    tensors: int
-    elements: int
-    equal: int
-    apart: float  # of the output, in parts of its range
-    passed: bool
-
-
-@command(
-    """
-drqsim check model.tflite --input random
-drqsim check model.tflite --input image.npy --kernels xnnpack --json
-"""
-)
-@model_argument()
-@input_options()
-@kernels_option("optimized")
-def check(screen: Screen, model, specs, seed, kernels) -> int:
-    """Hold our trace against the installed runtime; exit status 1 where it differs.
-
-    Each operator gets the input that the runtime gave it. An operator with int8 weights must have
-    the runtime's bits in every tensor that can be read; a float operator must be close.
-    """
-    from drqsim import litert
-
-    graph = load(model)
-    fed = _fed(screen, graph, specs, seed)
-    with screen.working("Comparing", steps=2) as step:
-        step("Comparing every tensor with the runtime's memory")
-        each = litert.compare(graph, fed, kernels)
-        step("Comparing the model from end to end")
-        try:
-            whole = litert.compare_model(graph, fed, kernels)
-        except DrqsimError as error:
-            raise type(error)(f"Nothing to compare from end to end: {error}") from error
-    rows = _checked(each, whole, {v.operator: v.arithmetic for v in explain(graph, kernels)})
-    passed = bool(rows) and all(row.passed for row in rows)
-    verdict = (
-        f"{'Passed' if passed else 'FAILED'}: {sum(row.passed for row in rows)} of {len(rows)} "
-        f"operators agree with the runtime {litert.version()} on the {kernels} kernels."
-    )
-    notes = list(dict.fromkeys([*each.notes, *whole.notes]))
-    cells = [
-        (
-            row.operator,
-            row.arithmetic,
-            f"{row.tensors}",
-            f"{row.elements:,}",
-            f"{row.equal:,}",
-            f"{row.apart:.2g}",
-            "yes" if row.passed else "NO",
-        )
-        for row in rows
-    ]
-    header = ("operator", "arithmetic", "tensors", "elements", "equal bits", "apart", "agrees")
-    data = {
-        "passed": passed,
-        "runtime": litert.version(),
-        "kernels": kernels,
-        "operators": [
-            {
-                "operator": row.operator,
-                "arithmetic": row.arithmetic,
-                "tensors": row.tensors,
-                "elements": row.elements,
-                "equal": row.equal,
-                "apart": plain.finite(row.apart),
-                "passed": row.passed,
-            }
-            for row in rows
-        ],
-        "codes": whole.codes,
-        "flipped": whole.flipped,
-        "output_apart": plain.finite(whole.difference),
-        "notes": notes,
-    }
-    end = (
-        f"From end to end {whole.flipped:,} of {whole.codes:,} codes differ, and the output is "
-        f"{whole.difference:.2g} apart."
-    )
-    screen.result(data, table("", header, cells, right=(2, 3, 4, 5)), "", verdict, end, *notes)
-    return 0 if passed else REFUSED
-
-
-def _checked(each, whole, arithmetic: dict[str, str]) -> list[Checked]:
-    """A row for every operator of which something was compared."""
-    apart = {row.operator: row.fed for row in whole if row.elements}
-    by_operator: dict[str, list] = {}
-    for row in each.rows:
-        by_operator.setdefault(row.operator, []).append(row)
-    checked = []
-    for operator, rows in by_operator.items():
-        elements, equal = sum(r.elements for r in rows), sum(r.equal for r in rows)
-        far = apart.get(operator, max(r.largest_difference for r in rows))
-        close = arithmetic[operator] == FLOAT and far <= CLOSE
-        passed = elements == equal or close
-        checked.append(
-            Checked(operator, arithmetic[operator], len(rows), elements, equal, far, passed)
-        )
-    return checked
-
-
-def _fed(screen: Screen, graph, specs, seed) -> dict:
+def feed(screen: Screen, graph: Graph, specs: tuple[str, ...], seed: int) -> dict:
+    """The inputs by name; what was done to them is said on stderr."""
     fed, notes = read_inputs(graph, specs, seed)
     for note in notes:
         screen.note(note)

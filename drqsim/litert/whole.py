@@ -271,4 +271,5 @@ def relative(ours: np.ndarray, theirs: np.ndarray) -> float:
     """The largest difference, divided by the range of ``theirs``, zero included."""
     wide = theirs.astype(np.float64)
     span = wide.max(initial=0) - wide.min(initial=0)
-    return difference(ours, theirs) / (span or 1.0)
+    with np.errstate(invalid="ignore"):  # infinite values on both sides
+        return difference(ours, theirs) / (span or 1.0)
