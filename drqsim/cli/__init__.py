@@ -10,10 +10,11 @@ def main() -> None:
     try:
         from drqsim.cli.commands import drqsim
     except ImportError as error:
-        if error.name and error.name.split(".")[0] == "drqsim":
+        package = (error.name or "").partition(".")[0]
+        if package not in ("click", "rich"):
             raise
         sys.exit(
-            f"Error: The command line needs the package {error.name!r}, which is not installed; "
-            "run: pip install 'drqsim[cli]'"
+            f"Error: The command line needs the package {package!r}, which is not installed; run: "
+            "pip install 'drqsim[cli]'"
         )
     drqsim(prog_name="drqsim")

@@ -57,10 +57,11 @@ def quantize(screen: Screen, model, output, per_tensor, min_elements, rules, for
     content = to_bytes(after)
     changed = _changed(before, after)
     if not changed:
+        halves = "; its float16 weights would have to be float32" if weigh(before).halves else ""
         raise InputError(
             f"Nothing in {Path(model).name!r} is to be quantized by these rules (no float32 "
-            "weights of an operator that they know, or all of them too small), so nothing is "
-            "written; see --min-elements and --rules."
+            f"weights of an operator that they know, or all of them too small{halves}), so nothing "
+            "is written; see --min-elements and --rules."
         )
     write_whole(output, content, force)
     rows = [

@@ -18,9 +18,10 @@ from drqsim.trace import Trace
 from drqsim.verdict import FLOAT, WEIGHTS, Explanation, explain
 
 STEPS = 5
-# Splitting the final output's error runs the rest of the model again and again: a minute for a
-# network of this many products, so that beyond it somebody has to ask.
-MOST_PRODUCTS = 100_000_000
+# Splitting the final output's error runs the rest of the model once for every int8 operator and
+# cause. Where that comes to more products than this (some ten seconds), somebody has to ask.
+MOST_PRODUCTS = 5_000_000_000
+PER_OPERATOR = 5_000_000  # an operator takes the time of so many products at least
 
 
 @dataclass(frozen=True, eq=False)
@@ -142,7 +143,8 @@ def make(
     trace = attempt("Every tensor", lambda: run(graph, x, kernels, record=_shown(hybrid))[1])
     if float_model is not None:
         if end_to_end is None:
-            end_to_end = products(graph) <= MOST_PRODUCTS
+            once = products(graph) + PER_OPERATOR * len(graph.operators)
+            end_to_end = len(hybrid) * once <= MOST_PRODUCTS
         both = float_model, graph
         error = attempt("Error", lambda: _attribute(*both, x, kernels, end_to_end))
         if error is not None and not end_to_end:
