@@ -1,6 +1,27 @@
-"""Says at the end of a run, loudly, if the site was not looked at in a browser."""
+"""The browser of the machine; a run says at its end, loudly, if there was none."""
 
-NO_BROWSER = "no browser on this machine"
+import os
+import shutil
+
+import pytest
+from playwright.sync_api import sync_playwright
+
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+NO_BROWSER = f"no browser on this machine: none of {', '.join(BROWSERS)} is on the PATH"
+
+
+@pytest.fixture(scope="module")  # left open, its event loop would disturb the chapters' kernels
+def browser():
+    """Chromium, which the machine must have if ``DRQSIM_BROWSER=required``."""
+    found = next(filter(None, map(shutil.which, BROWSERS)), None)
+    if not found and os.environ.get("DRQSIM_BROWSER") == "required":
+        pytest.fail(NO_BROWSER, pytrace=False)
+    if not found:
+        pytest.skip(NO_BROWSER)
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=found)
+        yield browser
+        browser.close()
 
 
 def pytest_terminal_summary(terminalreporter):

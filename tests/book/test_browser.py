@@ -4,9 +4,7 @@ The pages are opened as files, without a network. The browser is the machine's o
 machine that has none skips these tests and says so, unless ``DRQSIM_BROWSER=required``.
 """
 
-import os
 import re
-import shutil
 from collections import Counter
 from pathlib import Path
 
@@ -14,7 +12,6 @@ import nbformat
 import numpy as np
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import sync_playwright
 
 from drqsim import figures
 from drqsim.explorer import Explorer
@@ -23,8 +20,6 @@ ROOT = Path(__file__).resolve().parents[2]
 SITE = ROOT / "_build/html"
 TOC = re.findall(r"(?:root|file): (\S+)", (ROOT / "_toc.yml").read_text(encoding="utf-8"))
 PAGES = [*TOC, "search", "genindex"]
-BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-NO_BROWSER = f"no browser on this machine: none of {', '.join(BROWSERS)} is on the PATH"
 
 NUMBER = re.compile(r"[-−]?\d[\d,]*(?:\.\d+)?(?:e[-+]?\d+)?")
 # In the text only: the picture shows these as so many bars, and as their heights.
@@ -89,19 +84,6 @@ TURN_ALL = """async look => {
       }
   return seen;
 }"""
-
-
-@pytest.fixture(scope="module")
-def browser():
-    found = next(filter(None, map(shutil.which, BROWSERS)), None)
-    if not found and os.environ.get("DRQSIM_BROWSER") == "required":
-        pytest.fail(NO_BROWSER, pytrace=False)
-    if not found:
-        pytest.skip(NO_BROWSER)
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=found)
-        yield browser
-        browser.close()
 
 
 @pytest.fixture(scope="module")

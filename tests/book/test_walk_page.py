@@ -1,7 +1,5 @@
 """The walk in a browser: whatever one points at, the page shows what Python would have drawn."""
 
-import shutil
-
 import numpy as np
 import pytest
 
@@ -9,16 +7,6 @@ import drqsim
 from drqsim.interpreter import KERNELS
 from drqsim.walk import Walk
 from tests.test_walk import every_pixel, walk_of
-
-sync_api = pytest.importorskip(
-    "playwright.sync_api",
-    reason="THE WALK WAS NOT TESTED IN A BROWSER: playwright is not installed",
-)
-CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
-if CHROMIUM is None:
-    pytest.skip(
-        "THE WALK WAS NOT TESTED IN A BROWSER: no Chromium on the PATH", allow_module_level=True
-    )
 
 # Everything inside the picture but what only the script adds: which stage is told, tab stops.
 SEEN = """walk => [...walk.querySelectorAll("*")]
@@ -50,14 +38,6 @@ POINT = """walk => {
     return performance.now() - before;
   });
 }"""
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield browser
-        browser.close()
 
 
 @pytest.fixture
