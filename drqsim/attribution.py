@@ -26,30 +26,27 @@ from typing import NamedTuple
 
 import numpy as np
 
-from drqsim import error_parts
-from drqsim.error_parts import CAUSES, CLIPPING, ERROR, INHERITED, INPUT, ROUNDING, WEIGHTS
+from drqsim.error_parts import (
+    CAUSES,
+    CLIPPING,
+    ERROR,
+    INHERITED,
+    INPUT,
+    ROUNDING,
+    WEIGHTS,
+    Attribution,
+    Tallies,
+    Tally,
+)
 from drqsim.errors import InputError
-from drqsim.graph import Graph, Operator, Tensor, shorten
+from drqsim.exact import FILTER, HYBRID, evaluate, quantized_input
+from drqsim.graph import Graph, Operator, shorten
 from drqsim.interpreter import inputs_by_index, run
-from drqsim.ops import TABLE
-from drqsim.ops.call import Call
-from drqsim.pairing import Pair, pair
-from drqsim.tflite_schema import completed
+from drqsim.pairing import Pair, pair, same_constant
 from drqsim.trace import Trace
 from drqsim.verdict import explain
 
-f32 = np.float32
 f64 = np.float64
-
-# where the hybrid operators have their activation; their weights are input 1
-HYBRID = {
-    "BATCH_MATMUL": 0,
-    "CONV_2D": 0,
-    "DEPTHWISE_CONV_2D": 0,
-    "FULLY_CONNECTED": 0,
-    "TRANSPOSE_CONV": 2,
-}
-FILTER = 1
 
 
 def attribute_error(
@@ -61,7 +58,7 @@ def attribute_error(
     output: int | str = 0,
     end_to_end: bool = True,
     keep_values: bool = False,
-) -> error_parts.Attribution:
+) -> Attribution:
     """Split the error of a quantized model into causes that add up to it.
 
     Parameters
@@ -95,8 +92,8 @@ def attribute_error(
         When an argument does not fit, the models differ in more than quantization, or an output
         is not finite.
     UnsupportedOperatorError
-        When a model has an operator that drqsim does not run; recurrent operators have no float
-        form here.
+        When a model has an operator that drqsim does not run. Recurrent operators have no float
+        form here; with the same int8 weights in both models, their error is inherited.
 
     Notes
     -----
@@ -106,9 +103,10 @@ def attribute_error(
     kernel in the place of ``F``. All constants of an operator count as its weights.
     """
     joined = pair(float_model, drq_model, kernels)
-    final = _final_output(float_model, output) if end_to_end else None
-    rows, net = _Tallies(keep_values), _Tallies(keep_values)
-    whole = error_parts.Tally(ERROR, keep_values)
+    final = _final_output(float_model, joined, output) if end_to_end else None
+    leading = () if final is None else joined.leading_to(final)
+    rows, net = Tallies(keep_values), Tallies(keep_values)
+    whole = Tally(ERROR, keep_values)
     hazards = [(v.operator, text) for v in explain(drq_model, kernels) for text in v.hazards]
     cases = _cases(float_model, inputs)
     for case in cases:
@@ -122,37 +120,16 @@ def attribute_error(
             for name, index, parts in _parts(runs, op, steps):
                 error = runs.error(index)
                 rows.add(name, parts, error, error, runs.in_float[index].astype(f64))
-            if final is not None and steps.own and at in joined.leading_to(final):
+            if steps.own and at in leading:
                 parts, reached = _through_the_net(runs, at, steps, final, reached)
                 net.add(op.name, parts, sum(parts.values()), runs.error(final), signal)
-    return error_parts.Attribution(
+    return Attribution(
         rows.rows(),
         net.rows(),
         whole.part() if final is not None else None,
         len(cases),
         list(dict.fromkeys(hazards)),
     )
-
-
-class _Tallies:
-    """A row for each operator, a tally for each cause."""
-
-    def __init__(self, keep: bool):
-        self.keep, self.tallies = keep, {}
-
-    def add(self, operator: str, parts: dict[str, np.ndarray], own, error, signal) -> None:
-        """One input's parts of the operator's ``own`` error, as parts of ``error``."""
-        row = self.tallies.setdefault(operator, {})
-        for cause, values in ({ERROR: own} | parts).items():
-            row.setdefault(cause, error_parts.Tally(cause, self.keep)).add(values, error, signal)
-
-    def rows(self) -> list[error_parts.Row]:
-        made = []
-        for operator, tallies in self.tallies.items():
-            parts = {cause: tally.part() for cause, tally in tallies.items()}
-            error, clipping = parts.pop(ERROR), parts.pop(CLIPPING, None)
-            made.append(error_parts.Row(operator, error, parts, clipping))
-        return made
 
 
 class _Runs:
@@ -185,6 +162,15 @@ class _Runs:
         """The operator at this position in the float model and in the quantized one."""
         return self.joined.float_model.operators[at], self.joined.drq_model.operators[at]
 
+    def evaluate(self, op: Operator, activations: dict[int, np.ndarray]) -> list[np.ndarray]:
+        """An operator's float32 kernel, its weights dequantized."""
+        return evaluate(self.joined.drq_model, op, activations, self.kernels)
+
+    def exact(self, op: Operator, x: np.ndarray) -> list[np.ndarray]:
+        """F: a hybrid operator's formula in float64, its weights dequantized."""
+        read = {op.inputs[HYBRID[op.code]]: x}
+        return evaluate(self.joined.drq_model, op, read, self.kernels, f64)  # has all constants
+
     def continued(self, at: int, outputs: list[np.ndarray], final: int) -> np.ndarray:
         """The final output when the float model goes on from these outputs of operator ``at``.
 
@@ -198,7 +184,8 @@ class _Runs:
         tensors = list(rest.tensors)
         for i in rest.inputs:  # a batch that the caller chose is fixed here
             tensors[i] = replace(tensors[i], shape=values[i].shape, signature=None)
-        feeds = {str(i): values[i] for i in rest.inputs}
+        states = [i for i in values if tensors[i].is_variable]  # those that were passed in
+        feeds = {str(i): values[i] for i in (*rest.inputs, *states)}
         made, _ = run(replace(rest, tensors=tuple(tensors)), feeds, self.kernels, record="shapes")
         return made[str(final)]
 
@@ -234,14 +221,14 @@ def _steps(runs: _Runs, at: int) -> _Steps:
     if _same_constants(runs.joined, f, d):
         return _Steps(False, y_f, y_d, y_d, y_d)
     if f.code not in HYBRID or runs.joined.drq_model.tensor_of(d, FILTER).value is None:
-        of_float = _evaluate(runs, f, runs.in_drq)
-        of_drq = _evaluate(runs, d, runs.in_drq)
+        of_float = runs.evaluate(f, runs.in_drq)
+        of_drq = runs.evaluate(d, runs.in_drq)
         return _Steps(True, y_f, of_float, of_drq, of_drq)
     x_f, x_d = (made[f.inputs[HYBRID[f.code]]].astype(f64) for made in (runs.in_float, runs.in_drq))
-    x_q, cut = _quantized_input(d, runs.trace, x_d)
-    inherited, weights, inputs = (_exact(runs, op, x) for op, x in ((f, x_d), (d, x_d), (d, x_q)))
-    clipped = _exact(runs, d, np.where(cut, x_q, x_d)) if cut.any() else weights
-    return _Steps(True, _exact(runs, f, x_f), inherited, weights, inputs, clipped)
+    x_q, cut = quantized_input(d, runs.trace, x_d)
+    inherited, weights, inputs = (runs.exact(op, x) for op, x in ((f, x_d), (d, x_d), (d, x_q)))
+    clipped = runs.exact(d, np.where(cut, x_q, x_d)) if cut.any() else weights
+    return _Steps(True, runs.exact(f, x_f), inherited, weights, inputs, clipped)
 
 
 def _parts(
@@ -273,7 +260,7 @@ def _through_the_net(
     """
     f, d = runs.operator(at)
     parts = {cause: np.zeros(reached.shape, f64) for cause in CAUSES[1:]}
-    before = _evaluate(runs, f, runs.in_drq)
+    before = runs.evaluate(f, runs.in_drq)
     last = [runs.in_drq[i] for i in d.outputs]
     for cause, made in (
         (ROUNDING, steps.inherited),
@@ -292,75 +279,12 @@ def _through_the_net(
 
 def _same_constants(joined: Pair, f: Operator, d: Operator) -> bool:
     return all(
-        a is None or a.value is None or a.dtype == b.dtype and np.array_equal(a.value, b.value)
+        a is None or a.value is None or same_constant(a, b)
         for a, b in (
             (joined.float_model.tensor_of(f, at), joined.drq_model.tensor_of(d, at))
             for at in range(len(f.inputs))
         )
     )
-
-
-def _quantized_input(op: Operator, trace: Trace, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """``(codes - zero_point) * scale`` in float64, and where a code was cut at an end of int8."""
-    if f"{op.name}/input_scale" not in trace:  # nothing was quantized
-        return x, np.zeros(x.shape, bool)
-    codes, scale = (trace[f"{op.name}/{name}"].value for name in ("input_quantized", "input_scale"))
-    zero_point = 0
-    if f"{op.name}/input_zero_point" in trace:
-        zero_point = trace[f"{op.name}/input_zero_point"].value.reshape(-1, 1)
-    adjoint = bool(op.options.get("adj_x"))
-    rows = (x.swapaxes(-1, -2) if adjoint else x).reshape(scale.size, -1)  # one for each scale
-    wide = scale.astype(f64).reshape(-1, 1)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        steps = rows / wide
-    uncut = np.copysign(np.floor(np.abs(steps) + 0.5), steps) + zero_point
-    cut = (uncut > 127) | (uncut < -128)
-    values = (codes.reshape(rows.shape).astype(f64) - zero_point) * wide
-    values, cut = (v.reshape(codes.shape) for v in (values, cut))
-    return (values.swapaxes(-1, -2), cut.swapaxes(-1, -2)) if adjoint else (values, cut)
-
-
-def _exact(runs: _Runs, op: Operator, x: np.ndarray) -> list[np.ndarray]:
-    """An operator with float64 products and sums: its formula, its weights dequantized."""
-    return _evaluate(runs, op, {op.inputs[HYBRID[op.code]]: x}, f64)
-
-
-def _evaluate(
-    runs: _Runs, op: Operator, activations: dict[int, np.ndarray], float_type: type = f32
-) -> list[np.ndarray]:
-    """An operator's outputs with its weights dequantized, of the float type."""
-    graph = runs.joined.drq_model  # it holds the constants of both
-    tensors = [None if i < 0 else graph.tensors[i] for i in op.inputs]
-    for at, tensor in enumerate(tensors):
-        if tensor is not None and tensor.value is not None:
-            value = _dequantized(tensor)
-            if value.dtype == f64 or at == FILTER and value.dtype == f32:
-                value = value.astype(float_type)
-            tensors[at] = Tensor(tensor.name, value.shape, value.dtype, value)
-    call = Call(
-        operator=replace(op, options=completed(op.code, op.options)),
-        tensors=tuple(tensors),
-        values=tuple(
-            None if t is None else activations.get(i) if t.value is None else t.value
-            for i, t in zip(op.inputs, tensors, strict=True)
-        ),
-        results=tuple(graph.tensors[i] for i in op.outputs),
-        kernels=runs.kernels,
-        record=lambda *_, **__: None,
-        keeps=lambda name: False,
-        float_type=float_type,
-    )
-    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-        return TABLE[op.code](call)
-
-
-def _dequantized(tensor: Tensor) -> np.ndarray:
-    """``codes * scale`` in float64, where the product is exact; other constants as they are."""
-    if tensor.quantization is None or tensor.dtype.kind not in "iu":
-        return tensor.value
-    scale, axis = tensor.quantization.scale.astype(f64), tensor.quantization.axis
-    shape = [-1 if at == axis else 1 for at in range(tensor.value.ndim)]
-    return tensor.value * (scale if scale.size == 1 else scale.reshape(shape))
 
 
 def _cases(graph: Graph, inputs) -> list:
@@ -380,20 +304,23 @@ def _cases(graph: Graph, inputs) -> list:
     return np.split(array, len(array) // size)
 
 
-def _final_output(graph: Graph, output: int | str) -> int:
+def _final_output(graph: Graph, joined: Pair, output: int | str) -> int:
     names = [graph.tensors[i].name for i in graph.outputs]
-    by_name = {op.name: op.outputs[0] for op in graph.operators if op.outputs}
+    by_name = {op.name: op.outputs[0] for op in joined.float_model.operators}
     by_name |= dict(zip(names, graph.outputs, strict=True)) | dict(enumerate(graph.outputs))
-    if isinstance(output, bool) or output not in by_name:
+    known = isinstance(output, (int, str)) and not isinstance(output, bool)
+    if not known or output not in by_name:
         shown = ", ".join(map(shorten, names))
         raise InputError(
             f"output is {output!r}; expected a position or a name among {shown}, or an operator."
         )
     index = by_name[output]
     tensor = graph.tensors[index]
-    if tensor.dtype.kind != "f":
+    fixed = tensor.value is not None or any(index in op.outputs for op in graph.makers)
+    if fixed or tensor.dtype.kind != "f":
+        what = "is the same for every input" if fixed else f"is {tensor}, no float"
         raise InputError(
-            f"Output {shorten(tensor.name)!r} is {tensor}, no float, so its error has no parts; "
-            "choose another with output=, or pass end_to_end=False."
+            f"Output {shorten(tensor.name)!r} {what}, so its error has no parts; choose another "
+            "with output=, or pass end_to_end=False."
         )
     return index

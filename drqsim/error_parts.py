@@ -123,6 +123,28 @@ class Tally:
         )
 
 
+class Tallies:
+    """A row for each operator, a tally for each cause."""
+
+    def __init__(self, keep: bool):
+        self.keep, self.tallies = keep, {}
+
+    def add(self, operator: str, parts: dict[str, np.ndarray], own, error, signal) -> None:
+        """One input's parts of the operator's ``own`` error, as parts of ``error``."""
+        row = self.tallies.setdefault(operator, {})
+        for cause, values in ({ERROR: own} | parts).items():
+            row.setdefault(cause, Tally(cause, self.keep)).add(values, error, signal)
+
+    def rows(self) -> list[Row]:
+        """The rows as they stand."""
+        made = []
+        for operator, tallies in self.tallies.items():
+            parts = {cause: tally.part() for cause, tally in tallies.items()}
+            error, clipping = parts.pop(ERROR), parts.pop(CLIPPING, None)
+            made.append(Row(operator, error, parts, clipping))
+        return made
+
+
 def _power(x: np.ndarray) -> float:
     return float(np.vdot(x, x))
 
@@ -175,7 +197,7 @@ class Attribution:
                 row.operator,
                 self._dbs(row.error),
                 *(_db(row.parts[c].snr) for c in CAUSES),
-                *_worst(row),
+                *self._worst(row.error),
             )
             for row in self.rows
         ]
@@ -196,8 +218,15 @@ class Attribution:
         return tables
 
     def _dbs(self, part: Part) -> str:
-        spread = f" ({_db(part.lowest)} to {_db(part.highest)})" if self.inputs > 1 else ""
-        return _db(part.snr) + spread
+        low, high = _db(part.lowest), _db(part.highest)
+        return _db(part.snr) + (f" ({low} to {high})" if low != high else "")
+
+    def _worst(self, part: Part) -> tuple[str, str, str]:
+        if not part.largest:
+            return "0", "", ""
+        channel = "" if part.channel is None else str(part.channel)
+        where = f"input {part.input} " if self.inputs > 1 else ""
+        return f"{part.largest:.3g}", channel, f"{where}{list(part.position)}"
 
     def __repr__(self) -> str:
         lines = []
@@ -218,17 +247,9 @@ class Attribution:
 _WORST = ("largest", "channel", "position")
 
 
-def _worst(row: Row) -> tuple[str, str, str]:
-    error = row.error
-    if not error.largest:
-        return "0", "", ""
-    channel = "" if error.channel is None else str(error.channel)
-    return f"{error.largest:.3g}", channel, str(list(error.position))
-
-
 def _db(snr: float) -> str:
     return {math.inf: "none", -math.inf: "no signal"}.get(snr) or f"{snr:.1f}"
 
 
 def _percent(share: float) -> str:
-    return f"{100 * share:.1f}%"
+    return f"{round(100 * share, 1) + 0.0:.1f}%"  # no -0.0
