@@ -4,8 +4,8 @@ One file is one column of values: load it with "Upload from computer" under "Vie
 same ``.tflite``. The format is that of ``node_data_builder.py`` in Model Explorer 0.1.34
 (``GraphNodeData`` and ``NodeDataResult``): a dict from node to value, without the name of a
 graph, so it belongs to the graph that is open. Model Explorer gives an operator its position in
-the file as node id (``direct_flatbuffer_to_json_graph_convert.cc``), and that is the key here,
-because the names of tensors may repeat.
+the file as node id (``direct_flatbuffer_to_json_graph_convert.cc``, adapter 0.2.1), and that is
+the key here, because the names of tensors may repeat.
 """
 
 from __future__ import annotations

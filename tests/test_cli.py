@@ -15,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tflite
 from click.testing import CliRunner
 
 import drqsim
@@ -148,6 +149,27 @@ def test_check_fails_where_we_differ(monkeypatch):
     changed(lambda y: y * np.float32(1.001))
     status, out, _ = run("check", FLOAT, "--input", "random")
     assert status == 1 and "FAILED" in out
+
+
+def test_quantize_writes_nothing_that_would_lose_options(tmp_path):
+    model = drqsim.load(FLOAT)
+    path = tmp_path / "custom.tflite"
+    content = bytearray(to_bytes(model))
+    # SOFTMAX becomes CUSTOM, whose name and options a Graph does not hold
+    softmax = next(op for op in model.operators if op.code == "SOFTMAX")
+    custom = tuple(replace(op, code="CUSTOM") if op is softmax else op for op in model.operators)
+    with pytest.raises(drqsim.UnsupportedOperatorError, match="CUSTOM, whose options"):
+        to_bytes(replace(model, operators=custom))
+    code = tflite.BuiltinOperator.SOFTMAX
+    root = tflite.Model.GetRootAs(content, 0)
+    tables = [root.OperatorCodes(i) for i in range(root.OperatorCodesLength())]
+    (table,) = (t for t in tables if t.BuiltinCode() == code)
+    for field, width in ((4, 1), (10, 4)):  # the deprecated field, and the one that followed it
+        at = table._tab.Pos + table._tab.Offset(field)
+        content[at : at + width] = (32).to_bytes(width, "little")
+    path.write_bytes(content)
+    assert "CUSTOM" in refused(1, "quantize", path, "-o", tmp_path / "q.tflite")
+    assert list(tmp_path.iterdir()) == [path]
 
 
 def test_check_of_a_model_that_drqsim_runs_in_part(monkeypatch):

@@ -50,7 +50,10 @@ drqsim quantize float.tflite -o drq.tflite --rules litert-quantizer
 )
 @force_option()
 def quantize(screen: Screen, model, output, per_tensor, min_elements, rules, force) -> None:
-    """Write the model with int8 weights, bit for bit as a converter would choose them."""
+    """Write the model with int8 weights, bit for bit as a converter would choose them.
+
+    Signatures and metadata of the file are not kept.
+    """
     check_free(output, force)
     before = load(model)
     after = quantized(before, not per_tensor, min_elements, rules)
