@@ -7,6 +7,7 @@ writes the golden outputs anew.
 
 import json
 import os
+import re
 import subprocess
 import sys
 import zipfile
@@ -376,9 +377,15 @@ def test_color_is_for_terminals(tmp_path):
     plain = run("explain", DRQ)[1]
     assert "\x1b" not in plain and max(map(len, plain.splitlines())) > 140  # nothing is wrapped
     assert all(line == line.rstrip() for line in plain.splitlines())
-    assert "\x1b[" in run("explain", DRQ, FORCE_COLOR="1")[1]
+    colored = run("explain", DRQ, FORCE_COLOR="1")[1]
+    assert re.search(r"\x1b\[\d+mint8 ", colored)  # the kind of arithmetic, no sentence
+    assert not re.search(r"\x1b\[[1-9]\d*mfloat32 input", colored)
     assert "\x1b[" not in run("explain", DRQ, FORCE_COLOR="1", NO_COLOR="1")[1]
     assert "\x1b" not in run("explain", DRQ, "--json", FORCE_COLOR="1")[1]
+    target = tmp_path / "r.md"
+    report = ("report", DRQ, "-o", target, "--format", "md", "--force")
+    assert "Every tensor" in run(*report, FORCE_COLOR="1")[2]  # a bar while it works
+    assert run(*report)[2] == ""
 
 
 def test_names_that_look_like_markup(tmp_path, monkeypatch):

@@ -17,7 +17,7 @@ from rich.text import Text
 from drqsim.plain import as_json, printable
 
 # the palette of the book, as near as a terminal comes
-STYLES = {"int8": "yellow", "int4": "yellow", "int32": "magenta", "float32": "blue"}
+STYLES = {"int8": "yellow", "int4": "yellow", "int32": "magenta", "float32": "cyan"}
 UNBOUNDED = 100_000  # columns of a pipe: nothing is cut or wrapped there
 
 
@@ -94,4 +94,4 @@ def table(title: str, header, rows, right=()) -> Table:
 
 
 def _style(cell: str) -> str:
-    return STYLES.get(cell.partition("[")[0].partition(" ")[0], "")
+    return STYLES.get(cell.partition("[")[0], "")
