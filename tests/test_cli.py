@@ -270,6 +270,19 @@ def test_refused(here, case):
     assert sorted(here.iterdir()) == before and Path("there.html").read_text() == "precious"
 
 
+def test_a_file_that_is_there_is_found_before_the_work(here, monkeypatch):
+    for module in ("make", "measure", "look"):
+        monkeypatch.setattr(f"drqsim.cli.{module}.load", lambda _: pytest.fail("worked in vain"))
+    for arguments in (
+        ["report", DRQ, "-o", "there.html"],
+        ["quantize", FLOAT, "-o", "there.html"],
+        ["trace", DRQ, "--input", "random", "--save", "there.html"],
+        ["error", FLOAT, DRQ, "--input", "random", "--node-data", "there.html"],
+        ["explain", DRQ, "--node-data", "there.html"],
+    ):
+        refused(1, *arguments)
+
+
 @pytest.mark.parametrize("case", MISUSED)
 def test_misused(here, case):
     arguments, says = MISUSED[case]
@@ -421,10 +434,12 @@ def test_as_a_process():
     done = as_process("-m", "drqsim", "inspect", "missing.tflite")
     assert (done.returncode, done.stdout) == (1, "") and done.stderr.count("\n") == 1
     # a pipe whose reader leaves, and letters that the terminal does not have
-    shell = f"{sys.executable} -m drqsim trace {DRQ} --input random | head -1"
-    env = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONIOENCODING": "ascii"}
-    done = subprocess.run(shell, shell=True, capture_output=True, text=True, env=env, cwd=ROOT)
-    assert done.stdout.startswith("tensor") and done.stderr == ""
+    shell = f"{sys.executable} -m drqsim explain {DRQ} | {{}}"
+    more = dict(shell=True, capture_output=True, text=True, cwd=ROOT)
+    more["env"] = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONIOENCODING": "ascii"}
+    for reader, reads in {"true": "", "head -1": "operator"}.items():
+        done = subprocess.run(shell.format(reader), **more)
+        assert done.stdout.startswith(reads) and done.stderr == ""
 
 
 def test_what_is_missing_is_said_in_one_line():

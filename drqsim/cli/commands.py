@@ -53,9 +53,6 @@ class Commands(click.Group):
         except MemoryError:
             _say("Error: This model needs more memory than there is; try a smaller input.")
             status = REFUSED
-        except BrokenPipeError:  # the reader of the pipe has seen enough
-            sys.stdout = sys.stderr
-            status = REFUSED
         sys.exit(status if isinstance(status, int) else 0)
 
 
