@@ -68,7 +68,7 @@ lint: $(READY)
 # built the run still takes place, and tests/book says so.
 test: lint
 	@$(MAKE) --no-print-directory site || true
-	@$(PY) -m pytest -q --nbval --nbval-cell-timeout=120 tests book
+	@$(PY) -m pytest -q -n auto --dist loadfile --nbval --nbval-cell-timeout=120 tests book
 
 notebooks: $(READY)
 	@$(NOTEBOOKS) run

@@ -614,9 +614,30 @@ def test_a_table_of_codes_that_are_moved_before_they_are_dequantized(kernels):
         drqsim.attribute_error(replace(float_model, outputs=(last, flat)), with_codes, x)
 
 
+def test_codes_that_are_computed_with_stay_codes():
+    """A CAST of codes is no float model's CAST of what they stand for."""
+    models = []
+    for dtype in (f32, np.int8):
+        net = Net(13, (3,))
+        net.tensors[0] = replace(net.tensors[0], dtype=np.dtype(np.int32))
+        table = net.normal(7, 4)
+        codes, *rest = qparams.quantize_weights(net.tensors[table].value, None)
+        rows = net.add("GATHER", (table, 0), (3, 4), axis=0, batch_dims=0)
+        if dtype == np.int8:
+            quantization = Quantization(*rest, 0)
+            net.tensors[table] = Tensor("table", codes.shape, codes.dtype, codes, quantization)
+            net.tensors[rows] = replace(net.tensors[rows], dtype=codes.dtype)
+        models.append(net.graph(net.add("CAST", (rows,), (3, 4))))
+    with pytest.raises(InputError, match="gather_0 with output 0 float32"):
+        drqsim.attribute_error(*models, np.array([6, 0, 2], np.int32))
+
+
 def test_states_of_recurrent_operators():
     """The rest of the net goes on from the state that was passed in."""
-    model = networks.keyword()
+    net = networks.Net(12, 2, 24)
+    constants = net.codes(32, 40), net.codes(32, 8), net.bias(16), net.state(2, 8 * 32)
+    options = {"rank": 2, "fused_activation_function": "RELU", "asymmetric_quantize_inputs": True}
+    model = net.graph(net.op("SVDF", net.dense(net.x, 40), *constants, **options))
     drq = drqsim.quantize(model, min_elements=0)
     random = np.random.default_rng(12)
     x = random_input(model, 0) | {

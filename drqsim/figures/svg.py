@@ -57,7 +57,8 @@ def colour(kind: str) -> str:
 
 def tick(value: float, position: int) -> str:
     """How matplotlib is to write the number at a tick."""
-    return minus(f"{value:,.6g}")
+    whole = 1e6 <= abs(value) < 1e12
+    return minus(f"{value:,.0f}" if whole else f"{value:,.6g}")
 
 
 def draw(paint: Callable, height: float, panels: int = 1) -> str:

@@ -143,12 +143,12 @@ class MemoryPlan:
         """One sentence on what a delegate keeps to itself; empty without a delegate."""
         if not self.partition:
             return ""
-        hidden = self.of("delegate")
+        hidden, parts = self.of("delegate"), len(self.partition)
         return (
-            f"XNNPACK takes {sum(map(len, self.partition))} operators in {len(self.partition)} "
-            f"parts: {len(hidden)} tensors between them ({sum(b.nbytes for b in hidden):,} bytes, "
-            "each counted alone), its scratch and a packed copy of its weights lie in memory of "
-            "its own, which is not planned here."
+            f"XNNPACK takes {sum(map(len, self.partition))} operators in {parts} "
+            f"part{'s' * (parts != 1)}: {len(hidden)} tensors between them "
+            f"({sum(b.nbytes for b in hidden):,} bytes, each counted alone), its scratch and a "
+            "packed copy of its weights lie in memory of its own, which is not planned here."
         )
 
     def annotate(self, trace: Trace) -> Trace:
