@@ -75,7 +75,7 @@ def refused(status: int, *arguments) -> str:
 
 @pytest.mark.parametrize("name", GOLDENS)
 def test_golden(name):
-    status, out, error = run(*GOLDENS[name], COLUMNS="100")
+    status, out, error = run(*GOLDENS[name], COLUMNS="180")
     assert (status, error) == (0, "")
     assert out == (GOLDEN / name).read_text(encoding="utf-8")
 
@@ -476,7 +476,7 @@ def test_a_mistake_of_ours_is_not_hidden():
 def write_goldens() -> None:
     GOLDEN.mkdir(parents=True, exist_ok=True)
     for name, arguments in GOLDENS.items():
-        (GOLDEN / name).write_text(run(*arguments, COLUMNS="100")[1], encoding="utf-8")
+        (GOLDEN / name).write_text(run(*arguments, COLUMNS="180")[1], encoding="utf-8")
 
 
 if __name__ == "__main__":
