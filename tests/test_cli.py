@@ -52,7 +52,7 @@ GOLDENS = {
 
 def run(*arguments, **env) -> tuple[int, str, str]:
     """Status, stdout, stderr."""
-    result = CliRunner(env={"NO_COLOR": None, "FORCE_COLOR": None, **env}).invoke(
+    result = CliRunner(env={"NO_COLOR": None, "FORCE_COLOR": None, "COLUMNS": None, **env}).invoke(
         command, list(map(str, arguments)), prog_name="drqsim"
     )
     if result.exception is not None and not isinstance(result.exception, SystemExit):
