@@ -5,20 +5,23 @@ A full-integer layer has no float on the way. Its accumulator counts steps of
 *effective scale* ``m = s_in * s_w / s_out`` and rounded to a whole number, and the kernels do this
 in five ways, which differ by one step now and then:
 
-=================  ==========================================================  ====================
-function           ``m`` is                                                    used by
-=================  ==========================================================  ====================
-double_rounding    an int32 multiplier and a shift, rounded twice              reference CONV_2D
-single_rounding    the same, rounded once                                      optimized, 8 bits
-fifteen_bits       the multiplier cut to 15 bits, rounded once                 CONV_2D, int64 sums
-in_float64         float64                                                     reference dense
-in_float32         float32                                                     XNNPACK
-=================  ==========================================================  ====================
+======================  =====================================================  ===============
+function                ``m`` is                                               used by
+======================  =====================================================  ===============
+double_rounding         an int32 multiplier and a shift, rounded twice         reference CONV_2D
+double_rounding_upward  the same, ties upward                                  optimized
+fifteen_bits            the multiplier cut to 15 bits, rounded once            CONV_2D, int64 sums
+in_float64              float64                                                reference dense
+in_float32              float32                                                XNNPACK
+======================  =====================================================  ===============
+
+Rounding twice, ``x * m`` may end half a step off: 14.499 becomes 14.5 and then 15. That is why a
+formula copied from a paper is off by one from the runtime now and then.
 
 Sources, ai-edge-litert 2.3.0: ``tflite/kernels/internal/quantization_util.cc``
 (``QuantizeMultiplier``), ``internal/common.cc`` (``MultiplyByQuantizedMultiplier``, which the pip
-build compiles with ``TFLITE_SINGLE_ROUNDING`` off), gemmlowp ``fixedpoint.h``, ruy
-``apply_multiplier.cc``, ``tflite/kernels/kernel_util.cc`` (``CalculateActivationRangeQuantized``),
+build compiles with ``TFLITE_SINGLE_ROUNDING`` off), gemmlowp ``fixedpoint.h``, ruy's AVX kernels,
+``tflite/kernels/kernel_util.cc`` (``CalculateActivationRangeQuantized``),
 ``internal/reference/integer_ops/fully_connected.h``; XNNPACK ``src/qs8-gemm`` (the fp32 variants).
 """
 
@@ -88,11 +91,12 @@ def double_rounding(accumulator: np.ndarray, by: Multiplier) -> np.ndarray:
     return ((high >> right) + ((high & mask) > threshold)).astype(np.int32)
 
 
-def single_rounding(accumulator: np.ndarray, by: Multiplier) -> np.ndarray:
-    """``x * multiplier / 2^(31 - shift)``, rounded once, ties upward; int32 as given."""
-    total = 31 - by.shift.astype(np.int64)
-    product = accumulator.astype(np.int64) * by.multiplier
-    return ((product + (ONE << (total - 1))) >> total).astype(np.int32)
+def double_rounding_upward(accumulator: np.ndarray, by: Multiplier) -> np.ndarray:
+    """The same with every tie upward: what a vector's rounding shift does; int32 as given."""
+    left, right = np.maximum(by.shift, 0), np.maximum(-by.shift, 0).astype(np.int64)
+    shifted = (accumulator.astype(np.int64) << left).astype(np.int32)  # int32 may wrap
+    high = (shifted.astype(np.int64) * by.multiplier + 2**30) >> 31
+    return ((high + ((ONE << right) >> 1)) >> right).astype(np.int32)
 
 
 def fifteen_bits(accumulator: np.ndarray, by: Multiplier) -> np.ndarray:

@@ -32,7 +32,7 @@ def codes(random, kind, shape, dtype):
 
 
 @st.composite
-def _layers(draw, dtype, out, depth, weights_shape, per_tensor_differs=False):
+def _layers(draw, dtype, out, depth, weights_shape, along=0):
     """Input, filter and bias tensors, output quantization, and a generator of codes.
 
     The output's scale is chosen by what comes out, so that most outputs lie inside the range; some
@@ -58,7 +58,13 @@ def _layers(draw, dtype, out, depth, weights_shape, per_tensor_differs=False):
     bias = np.round(random.normal(size=out) * reach * spread / s_in / s_w.mean())
     bias = np.clip(bias, -(2**30), 2**30).astype(bias_type)
     constants = [
-        Tensor("filter", weights.shape, weights.dtype, weights, quantized(s_w)),
+        Tensor(
+            "filter",
+            weights.shape,
+            weights.dtype,
+            weights,
+            quantized(s_w, 0, along if s_w.size > 1 else 0),
+        ),
         Tensor("bias", (out,), bias.dtype, bias, quantized(s_in * s_w)),
     ]
     kind = draw(st.sampled_from(("all", "all", "ends", "few", "constant")))
@@ -124,7 +130,31 @@ def dense(draw, dtype=np.int8):
         "keep_num_dims": keep,
     }
     y_shape = (*leading, out) if keep else (int(np.prod(leading)), out)
-    graph = _graph(
-        "FULLY_CONNECTED", dtype, ends, (*leading, depth), constants, y_shape, options
-    )
+    graph = _graph("FULLY_CONNECTED", dtype, ends, (*leading, depth), constants, y_shape, options)
     return graph, feed((*leading, depth))
+
+
+@st.composite
+def depthwise(draw, dtype=np.int8):
+    """A full-integer DEPTHWISE_CONV_2D and codes for it."""
+    channels, multiplier = draw(st.integers(1, 19)), draw(st.sampled_from((1, 1, 2, 3)))
+    kernel = draw(st.sampled_from(((1, 1), (3, 3), (2, 3), (5, 5), (1, 3))))
+    stride = draw(st.sampled_from(((1, 1), (1, 1), (2, 2))))
+    dilation = draw(st.sampled_from(((1, 1), (1, 1), (2, 2))))
+    padding, batch, height, width = window_sizes(draw, kernel, dilation)
+    out = channels * multiplier
+    constants, ends, feed = draw(_layers(dtype, out, kernel[0] * kernel[1], (1, *kernel, out), 3))
+    rows = axis(height, kernel[0], stride[0], dilation[0], padding)
+    cols = axis(width, kernel[1], stride[1], dilation[1], padding)
+    options = {
+        "padding": padding,
+        "stride_h": stride[0],
+        "stride_w": stride[1],
+        "dilation_h_factor": dilation[0],
+        "dilation_w_factor": dilation[1],
+        "depth_multiplier": multiplier,
+        "fused_activation_function": draw(st.sampled_from(ACTIVATIONS)),
+    }
+    x_shape, y_shape = (batch, height, width, channels), (batch, rows.out, cols.out, out)
+    graph = _graph("DEPTHWISE_CONV_2D", dtype, ends, x_shape, constants, y_shape, options)
+    return graph, feed(x_shape)

@@ -4,7 +4,7 @@ The formula is in ``drqsim.ops.integer``; padding holds the input's zero point, 
 The kernel paths have the same accumulators and requantize them differently::
 
     reference    round(round(biased * multiplier / 2^31) / 2^-shift)   twice, in int32
-    optimized    round(biased * multiplier / 2^(31 - shift))           once, in int64
+    optimized    the same, ties upward                                 twice, in int32
     XNNPACK      rint(float32(biased) * float32(m))                    once, in float32
     int64 bias   round(biased * (multiplier >> 16) / 2^(15 - shift))   once, a 15-bit multiplier
 
@@ -56,7 +56,7 @@ def _fixed_point(call: Call, given: integer.Scales, groups: int):
         return lambda biased: requantize.fifteen_bits(biased, by)
     if call.kernels == "reference" or groups > 1:
         return lambda biased: requantize.double_rounding(biased, by)
-    return lambda biased: requantize.single_rounding(biased, by)
+    return lambda biased: requantize.double_rounding_upward(biased, by)
 
 
 def _multiply(seen: np.ndarray, filters: np.ndarray, groups: int) -> np.ndarray:

@@ -4,7 +4,7 @@ The formula is in ``drqsim.ops.integer``. The paths have the same accumulators a
 differently::
 
     reference              round(float64(biased) * m)                 m in float64
-    optimized              round(biased * multiplier / 2^(31 - shift))
+    optimized              round(round(biased * multiplier / 2^31) / 2^-shift)
     XNNPACK                rint(float32(biased) * m)                  m in float32
     int16 with int64 sums  as reference, on both builtin paths
 
@@ -71,7 +71,7 @@ def _builtin(call: Call, given: integer.Scales):
     if given.filter.size == 1:
         real = (given.input * given.filter).astype(f64) / f64(given.output)
     by = integer.by_multiplier(call, real)
-    return lambda biased: requantize.single_rounding(biased, by)
+    return lambda biased: requantize.double_rounding_upward(biased, by)
 
 
 def _check_bias_scale(call: Call, given: integer.Scales) -> None:

@@ -29,6 +29,7 @@ from drqsim.requantize import Multiplier
 
 f32 = np.float32
 f64 = np.float64
+OPERATORS = ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED")
 ACTIVATIONS = (np.dtype(np.int8), np.dtype(np.int16))
 # QuantizedBiasType as the options have it: the schema's TensorType, 0 where nothing is said
 BIAS_TYPES = {0: np.dtype(np.int64), 2: np.dtype(np.int32), 4: np.dtype(np.int64)}
@@ -38,10 +39,10 @@ XNNPACK_LIMIT = f32(256)
 class Scales(NamedTuple):
     """The quantization of a full-integer layer."""
 
-    input: f32
+    input: np.float32
     input_zero_point: int
     filter: np.ndarray  # float32 [1] or [out]
-    output: f32
+    output: np.float32
     output_zero_point: int
     dtype: np.dtype  # of input and output
     bias: np.ndarray | None  # int32 or int64 [out]
@@ -53,12 +54,12 @@ class Scales(NamedTuple):
         return f64(self.input) * self.filter.astype(f64) / f64(self.output)
 
 
-def scales(call: Call, filters: Tensor) -> Scales:
+def scales(call: Call, filters: Tensor, axis: int = 0) -> Scales:
     """Check that the quantization of a full-integer operator is complete, and gather it."""
     source, target = call.tensor(0, "input"), call.results[0]
     if target.dtype != source.dtype:
         raise call.refuse(f"it reads {source} and writes {target}; no kernel does.")
-    filter_scale = weights.scales(call, filters, axis=0)
+    filter_scale = weights.scales(call, filters, axis)
     if filter_scale is None or filters.bits:
         raise call.refuse(
             f"its input is {source} and its filter {filters}; a full-integer layer has an int8 one."
@@ -67,7 +68,7 @@ def scales(call: Call, filters: Tensor) -> Scales:
     (s_in, zp_in), (s_out, zp_out) = ends
     if source.dtype == np.int16 and (zp_in or zp_out):
         raise call.contradiction("int16 activations have a zero point; the runtime wants 0.")
-    out = filters.shape[0]
+    out = filters.shape[axis]
     bias, bias_scale = _bias(call, out, source.dtype)
     return Scales(s_in, zp_in, filter_scale, s_out, zp_out, source.dtype, bias, bias_scale)
 
@@ -93,10 +94,11 @@ def _bias(call: Call, out: int, dtype: np.dtype) -> tuple[np.ndarray | None, np.
     tensor = call.tensors[2] if len(call.tensors) > 2 else None
     wanted = np.dtype(np.int32)
     if dtype == np.int16:
-        wanted = BIAS_TYPES.get(call.operator.options["quantized_bias_type"])
+        kind = call.operator.options["quantized_bias_type"]
+        if kind not in BIAS_TYPES:
+            raise call.contradiction(f"its quantized_bias_type is {kind}; expected INT32 or INT64.")
+        wanted = BIAS_TYPES[kind]
     if tensor is None:
-        if dtype == np.int16 and wanted is None:
-            raise call.contradiction("its quantized_bias_type is neither INT32 nor INT64.")
         return None, None
     tensor = weights.constant(call, 2, "bias")
     if tensor.dtype != wanted or tensor.shape != (out,):
