@@ -1,8 +1,8 @@
 """DEPTHWISE_CONV_2D with int8 activations: full-integer, every scale in the file.
 
 The formula is in ``drqsim.ops.integer``; every input channel has filters of its own. Both builtin
-paths round twice, the reference kernel with ties away from zero in its second rounding; XNNPACK
-rounds once, in float32.
+paths round twice; in the second rounding the reference kernel takes ties away from zero, the
+optimized one upward in whole groups of eight channels. XNNPACK rounds once, in float32.
 
 Sources, ai-edge-litert 2.3.0: ``tflite/kernels/depthwise_conv.cc`` (``EvalQuantizedPerChannel``),
 ``internal/reference/integer_ops/depthwise_conv.h``,
@@ -64,4 +64,13 @@ def _fixed_point(call: Call, given: integer.Scales):
     by = integer.by_multiplier(call, np.broadcast_to(given.effective, given.bias.shape))
     if call.kernels == "reference":
         return lambda biased: requantize.double_rounding(biased, by)
-    return lambda biased: requantize.double_rounding_upward(biased, by)
+    return lambda biased: _by_eights(biased, by)
+
+
+def _by_eights(biased: np.ndarray, by: requantize.Multiplier) -> np.ndarray:
+    """Eight channels at a time with ties upward; the last ``n % 8`` as the reference kernel."""
+    steps = requantize.double_rounding_upward(biased, by)
+    rest = slice(biased.shape[3] - biased.shape[3] % 8, None)
+    last = requantize.Multiplier(by.multiplier[rest], by.shift[rest])
+    steps[..., rest] = requantize.double_rounding(biased[..., rest], last)
+    return steps
