@@ -18,6 +18,7 @@ KINDS = {
     "input": ("activation", "on-device", "arena"),
     "filter": ("weight", "offline", "file"),
     "filter_scale": ("weight", "offline", "file"),
+    "filter_zero_point": ("weight", "offline", "file"),
     "bias": ("weight", "offline", "file"),
     "alpha": ("weight", "offline", "file"),
     "constant": ("weight", "offline", "file"),
