@@ -31,6 +31,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from drqsim.fixed_point import divide_by_power, high_multiply
+
 f32 = np.float32
 f64 = np.float64
 ONE = np.int64(1)
@@ -83,12 +85,7 @@ def double_rounding(accumulator: np.ndarray, by: Multiplier) -> np.ndarray:
     """
     left, right = np.maximum(by.shift, 0), np.maximum(-by.shift, 0).astype(np.int64)
     shifted = (accumulator.astype(np.int64) << left).astype(np.int32)  # int32 may wrap
-    product = shifted.astype(np.int64) * by.multiplier
-    nudged = product + np.where(product >= 0, 2**30, 1 - 2**30)
-    high = np.sign(nudged) * (np.abs(nudged) >> 31)  # C's division cuts towards zero
-    mask = (ONE << right) - 1
-    threshold = (mask >> 1) + (high < 0)
-    return ((high >> right) + ((high & mask) > threshold)).astype(np.int32)
+    return divide_by_power(high_multiply(shifted, by.multiplier), right).astype(np.int32)
 
 
 def double_rounding_upward(accumulator: np.ndarray, by: Multiplier) -> np.ndarray:

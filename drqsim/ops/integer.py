@@ -64,7 +64,7 @@ def scales(call: Call, filters: Tensor, axis: int = 0) -> Scales:
         raise call.refuse(
             f"its input is {source} and its filter {filters}; a full-integer layer has an int8 one."
         )
-    ends = [_per_tensor(call, t, what) for t, what in ((source, "input"), (target, "output"))]
+    ends = [per_tensor(call, t, what) for t, what in ((source, "input"), (target, "output"))]
     (s_in, zp_in), (s_out, zp_out) = ends
     if source.dtype == np.int16 and (zp_in or zp_out):
         raise call.contradiction("int16 activations have a zero point; the runtime wants 0.")
@@ -73,12 +73,15 @@ def scales(call: Call, filters: Tensor, axis: int = 0) -> Scales:
     return Scales(s_in, zp_in, filter_scale, s_out, zp_out, source.dtype, bias, bias_scale)
 
 
-def _per_tensor(call: Call, tensor: Tensor, what: str) -> tuple[np.float32, int]:
+def per_tensor(call: Call, tensor: Tensor, what: str) -> tuple[np.float32, int]:
+    """Scale and zero point of an activation, checked."""
+    if tensor.dtype not in ACTIVATIONS:
+        raise call.refuse(f"its {what} is {tensor}; expected int8 or int16 codes.")
     quantization = tensor.quantization
     if quantization is None or quantization.scale.size != 1:
         raise call.contradiction(
-            f"its {what} is {tensor} without a scale of its own; a full-integer layer needs one "
-            "scale and zero point for each activation."
+            f"its {what} is {tensor} without a scale of its own; a full-integer operator needs "
+            "one scale and zero point for each activation."
         )
     scale, zero_point = quantization.scale[0], int(quantization.zero_point[0])
     limits = np.iinfo(tensor.dtype)
