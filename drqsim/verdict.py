@@ -57,8 +57,9 @@ class Verdict:
     arithmetic : str
         ``int8`` (products of int8 codes with int8 or int4 weights; sums in int32, but for the
         builtin TRANSPOSE_CONV, which sums in float32), ``float32``, ``int8 rows to float32`` or
-        ``int4 rows to float32`` (a lookup), ``int8 (full integer)`` or ``int16 x int8 (full
-        integer)`` (codes in, codes out), ``int8 codes passed on`` (between a quantized table and
+        ``int4 rows to float32`` (a lookup), ``int8 (full integer)``, ``int16 x int8 (full
+        integer)`` or ``int16 (full integer)`` (codes in, codes out, nothing quantized on the fly),
+        ``int8 codes passed on`` (between a quantized table and
         its DEQUANTIZE), or ``refused``.
     kernel : str
         ``reference``, ``optimized`` or ``XNNPACK``; empty for a float32 operator, whose arithmetic
@@ -144,7 +145,7 @@ def _verdict(graph: Graph, op: Operator, kernels: str) -> Verdict:
     position = WEIGHTS.get(op.code)
     weights = None if position is None else graph.tensor_of(op, position)
     if weights is None and first is not None and first.dtype in integer.ACTIVATIONS:
-        arithmetic = FULL_INTEGER if first.dtype == np.int8 else FULL_INTEGER_16
+        arithmetic = f"{first.dtype} (full integer)"
         return Verdict(op.name, arithmetic, "", "it has no weights; it reads and writes codes")
     if weights is None:
         return Verdict(

@@ -54,6 +54,7 @@ def _layers(draw, dtype, out, depth, weights_shape, along=0):
         bias_type = np.int32
     else:
         zeros, bias_type = [0, 0], draw(st.sampled_from((np.int64, np.int64, np.int32)))
+        bias_type = np.int64 if along == 3 else bias_type  # no depthwise option says int32
     reach = draw(st.sampled_from((0, 1, 1, 30)))
     bias = np.round(random.normal(size=out) * reach * spread / s_in / s_w.mean())
     bias = np.clip(bias, -(2**30), 2**30).astype(bias_type)

@@ -23,6 +23,7 @@ LAYERS = [
     (full_integer.dense, np.int8),
     (full_integer.dense, np.int16),
     (full_integer.depthwise, np.int8),
+    (full_integer.depthwise, np.int16),
 ]
 
 

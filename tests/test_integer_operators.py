@@ -1,4 +1,4 @@
-"""MAX_POOL_2D, MEAN and SOFTMAX of int8 codes against the runtime, every output code."""
+"""MAX_POOL_2D, MEAN and SOFTMAX of int8 and int16 codes against the runtime, every output code."""
 
 from types import MappingProxyType
 
@@ -18,9 +18,10 @@ f32, i8, i32 = np.float32, np.dtype(np.int8), np.dtype(np.int32)
 KINDS = ("all", "all", "ends", "few", "constant")
 
 
-def graph(code, x_shape, y_shape, ends, options, axes=None):
-    """One operator with int8 input and output, and maybe a constant of axes."""
-    tensors = [Tensor("x", x_shape, i8, None, ends[0]), Tensor("y", y_shape, i8, None, ends[1])]
+def graph(code, x_shape, y_shape, ends, options, axes=None, dtype=i8):
+    """One operator that reads and writes codes, and maybe a constant of axes."""
+    sides = zip("xy", (x_shape, y_shape), ends, strict=True)
+    tensors = [Tensor(name, shape, np.dtype(dtype), None, end) for name, shape, end in sides]
     reads = [0]
     if axes is not None:
         reads.append(2)
@@ -29,15 +30,20 @@ def graph(code, x_shape, y_shape, ends, options, axes=None):
     return Graph(tuple(tensors), (op,), (0,), (1,))
 
 
+def zero_points(dtype):
+    """Those of int16 are 0."""
+    return st.sampled_from((0, -128, 127, 5)) if dtype == np.int8 else st.just(0)
+
+
 @st.composite
-def max_pools(draw):
+def max_pools(draw, dtype):
     random = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
     kernel = draw(st.sampled_from(((1, 1), (2, 2), (3, 2), (4, 4))))
     stride = draw(st.sampled_from(((1, 1), (2, 2), (1, 3))))
     padding = draw(st.sampled_from(("SAME", "VALID")))
     x_shape = (draw(st.integers(1, 2)), *(k + draw(st.integers(0, 5)) for k in kernel), 5)
     rows, cols = (axis(x_shape[1 + a], kernel[a], stride[a], 1, padding) for a in (0, 1))
-    end = quantized(random.uniform(1e-2, 1), draw(st.sampled_from((0, -128, 127, 5))))
+    end = quantized(random.uniform(1e-2, 1), draw(zero_points(dtype)))
     options = {
         "padding": padding,
         "stride_h": stride[0],
@@ -47,12 +53,12 @@ def max_pools(draw):
         "fused_activation_function": draw(st.sampled_from(ACTIVATIONS)),
     }
     y_shape = (x_shape[0], rows.out, cols.out, 5)
-    x = codes(random, draw(st.sampled_from(KINDS)), x_shape, np.int8)
-    return graph("MAX_POOL_2D", x_shape, y_shape, (end, end), options), x
+    x = codes(random, draw(st.sampled_from(KINDS)), x_shape, dtype)
+    return graph("MAX_POOL_2D", x_shape, y_shape, (end, end), options, dtype=dtype), x
 
 
 @st.composite
-def means(draw):
+def means(draw, dtype):
     random = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
     x_shape = tuple(draw(st.lists(st.integers(1, 7), min_size=1, max_size=4)))
     axes = draw(st.sets(st.integers(0, len(x_shape) - 1), min_size=1))
@@ -62,28 +68,31 @@ def means(draw):
     y_shape = tuple(kept if keep else [n for a, n in enumerate(x_shape) if a not in axes])
     s_in = random.uniform(1e-3, 1e-1)
     s_out = s_in * draw(st.sampled_from((1, 1, 0.1, 3, 1e-3))) * random.uniform(0.5, 1)
-    zeros = [draw(st.sampled_from((0, -128, 127, 5))) for _ in "io"]
+    zeros = [draw(zero_points(dtype)) for _ in "io"]
     ends = quantized(s_in, zeros[0]), quantized(s_out, zeros[1])
-    x = codes(random, draw(st.sampled_from(KINDS)), x_shape, np.int8)
-    return graph("MEAN", x_shape, y_shape, ends, {"keep_dims": keep}, sorted(axes)), x
+    x = codes(random, draw(st.sampled_from(KINDS)), x_shape, dtype)
+    return graph("MEAN", x_shape, y_shape, ends, {"keep_dims": keep}, sorted(axes), dtype), x
 
 
 @st.composite
-def softmaxes(draw):
+def softmaxes(draw, dtype):
     random = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
     shape = (*draw(st.lists(st.integers(1, 3), max_size=2)), draw(st.integers(1, 40)))
     scale = draw(st.sampled_from((1e-4, 1e-2, 0.08, 0.3, 2.0))) * random.uniform(0.5, 2)
-    ends = quantized(scale, draw(st.sampled_from((0, -128, 9)))), quantized(1 / 256, -128)
+    scale *= 1 if dtype == np.int8 else 1 / 256
+    end = quantized(1 / 256, -128) if dtype == np.int8 else quantized(1 / 32768)
+    ends = quantized(scale, draw(zero_points(dtype))), end
     options = {"beta": draw(st.sampled_from((1.0, 1.0, 0.3, 7.0)))}
-    x = codes(random, draw(st.sampled_from(KINDS)), shape, np.int8)
-    return graph("SOFTMAX", shape, shape, ends, options), x
+    x = codes(random, draw(st.sampled_from(KINDS)), shape, dtype)
+    return graph("SOFTMAX", shape, shape, ends, options, dtype=dtype), x
 
 
 @pytest.mark.parametrize("kernels", KERNELS)
+@pytest.mark.parametrize("dtype", [np.int8, np.int16])
 @pytest.mark.parametrize("operators", [max_pools, means, softmaxes])
 @given(data=st.data())
-def test_every_output_code_is_the_runtime_s(operators, kernels, data):
-    model, x = data.draw(operators())
+def test_every_output_code_is_the_runtime_s(operators, dtype, kernels, data):
+    model, x = data.draw(operators(dtype))
     ours = drqsim.run(model, x, kernels)[0]["y"]
     theirs = litert.run(model, x, kernels).outputs["y"]
     assert (ours.dtype, ours.shape) == (theirs.dtype, theirs.shape)

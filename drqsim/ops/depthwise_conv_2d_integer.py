@@ -1,10 +1,12 @@
-"""DEPTHWISE_CONV_2D with int8 activations: full-integer, every scale in the file.
+"""DEPTHWISE_CONV_2D with int8 or int16 activations: full-integer, every scale in the file.
 
 The formula is in ``drqsim.ops.integer``; every input channel has filters of its own. Both builtin
 paths round twice; in the second rounding the reference kernel takes ties away from zero, the
 optimized one upward in whole groups of eight channels. XNNPACK rounds once, in float32.
+With int16 activations the bias is int64, and both builtin paths run the reference kernel.
 
-Sources, ai-edge-litert 2.3.0: ``tflite/kernels/depthwise_conv.cc`` (``EvalQuantizedPerChannel``),
+Sources, ai-edge-litert 2.3.0: ``tflite/kernels/depthwise_conv.cc`` (``EvalQuantizedPerChannel``,
+``EvalQuantizedPerChannel16x8``),
 ``internal/reference/integer_ops/depthwise_conv.h``,
 ``internal/optimized/integer_ops/depthwise_conv.h``; XNNPACK ``src/qs8-qc8w-dwconv``.
 """
@@ -24,8 +26,6 @@ def run(call: Call) -> list[np.ndarray]:
     """Run one full-integer depthwise convolution; records every tensor of the kernel path."""
     x = call.value(0, "input")
     filters = weights.constant(call, 1, "filter")
-    if x.dtype != np.int8:
-        raise call.refuse(f"its input is {x.dtype}; drqsim runs it in float32 or int8.")
     if x.ndim != 4 or x.size == 0:
         raise InputError(
             f"the input is {x.dtype}{list(x.shape)}; a depthwise convolution reads [batch, height, "
@@ -62,6 +62,8 @@ def run(call: Call) -> list[np.ndarray]:
 
 def _fixed_point(call: Call, given: integer.Scales):
     by = integer.by_multiplier(call, np.broadcast_to(given.effective, given.bias.shape))
+    if integer.wide(call, given):
+        return lambda biased: requantize.fifteen_bits(biased, by)
     if call.kernels == "reference":
         return lambda biased: requantize.double_rounding(biased, by)
     return lambda biased: _by_eights(biased, by)

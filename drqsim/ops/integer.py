@@ -97,7 +97,7 @@ def _bias(call: Call, out: int, dtype: np.dtype) -> tuple[np.ndarray | None, np.
     tensor = call.tensors[2] if len(call.tensors) > 2 else None
     wanted = np.dtype(np.int32)
     if dtype == np.int16:
-        kind = call.operator.options["quantized_bias_type"]
+        kind = bias_type(call)
         if kind not in BIAS_TYPES:
             raise call.contradiction(f"its quantized_bias_type is {kind}; expected INT32 or INT64.")
         wanted = BIAS_TYPES[kind]
@@ -119,7 +119,12 @@ def wide(call: Call, given: Scales) -> bool:
     """True where the kernel sums in int64: 16x8 whose options do not ask for an int32 bias."""
     if given.dtype != np.int16:
         return False
-    return BIAS_TYPES[call.operator.options["quantized_bias_type"]] == np.int64
+    return BIAS_TYPES[bias_type(call)] == np.int64
+
+
+def bias_type(call: Call) -> int:
+    """What the options say of the bias; those of a depthwise convolution cannot say anything."""
+    return call.operator.options.get("quantized_bias_type", 0)
 
 
 def delegated(call: Call, given: Scales, filters: Tensor) -> bool:

@@ -1,4 +1,4 @@
-"""MEAN of int8 codes: an int32 sum, requantized with the number of elements in the multiplier.
+"""MEAN of int8 or int16 codes: an int32 sum, requantized; the multiplier divides by the count.
 
 ::
 
@@ -27,10 +27,10 @@ f64 = np.float64
 
 
 def run(call: Call) -> list[np.ndarray]:
-    """Run a MEAN of int8 codes."""
+    """Run a MEAN of int8 or int16 codes."""
     x, target = call.value(0, "input"), call.results[0]
-    if x.dtype != np.int8 or target.dtype != np.int8:
-        raise call.refuse(f"it makes {target} of {x.dtype}; drqsim runs float32 and int8.")
+    if target.dtype != x.dtype:
+        raise call.refuse(f"it makes {target} of {x.dtype}; no kernel does.")
     s_in, zp_in = integer.per_tensor(call, call.tensor(0, "input"), "input")
     s_out, zp_out = integer.per_tensor(call, target, "output")
     axes = sorted({call.axis(a, x.ndim) for a in call.integers(1, "axes")})
@@ -38,8 +38,9 @@ def run(call: Call) -> list[np.ndarray]:
         raise call.contradiction(f"its input {list(x.shape)} is empty.")
     keep = call.operator.options["keep_dims"]
     fixed = call.tensors[1].value is not None
-    delegated = call.kernels == "xnnpack" and fixed
-    if keep and x.ndim == 4 and axes == [1, 2] and call.kernels != "reference" and not delegated:
+    delegated = call.kernels == "xnnpack" and fixed and x.dtype == np.int8
+    special = keep and x.ndim == 4 and axes == [1, 2] and x.dtype == np.int8
+    if special and call.kernels != "reference" and not delegated:
         raise call.refuse(
             "the optimized kernel has code of its own for the mean over height and width that "
             "keeps them, which is not simulated; use kernels='reference'."
@@ -55,7 +56,8 @@ def run(call: Call) -> list[np.ndarray]:
     else:
         by = _divided(f64(s_in) / f64(s_out), count)
         steps = requantize.double_rounding(total - np.int32(count * zp_in), by) + zp_out
-    output = np.clip(steps, -128, 127).astype(np.int8)
+    limits = np.iinfo(x.dtype)
+    output = np.clip(steps, limits.min, limits.max).astype(x.dtype)
     call.record("output", output)
     return [output]
 

@@ -73,7 +73,7 @@ DELEGATED = {"AVERAGE_POOL_2D": average_xnnpack, "MAX_POOL_2D": maximum_xnnpack}
 def run(call: Call) -> list[np.ndarray]:
     """Run one pooling operator and its fused activation."""
     x, code = call.value(0, "input"), call.operator.code
-    if code == "MAX_POOL_2D" and x.dtype == np.int8:
+    if code == "MAX_POOL_2D" and x.dtype in integer.ACTIVATIONS:
         return _maximum_of_codes(call, x)
     call.floats(0, "input")
     rows, cols = _windows(call, x)
@@ -91,12 +91,12 @@ def run(call: Call) -> list[np.ndarray]:
 
 
 def _maximum_of_codes(call: Call, x: np.ndarray) -> list[np.ndarray]:
-    """The largest int8 code of each window; the activation's bounds are codes as well."""
+    """The largest code of each window; the activation's bounds are codes as well."""
     rows, cols = _windows(call, x)
     scale, zero_point = integer.per_tensor(call, call.results[0], "output")
     activation = fused.check(call, call.operator.options["fused_activation_function"])
     call.record_inputs()
-    largest = np.max(list(_taps(x, rows, cols, np.int8(-128))), axis=0)
+    largest = np.max(list(_taps(x, rows, cols, np.iinfo(x.dtype).min)), axis=0)
     low, high = requantize.activation_range(activation, x.dtype, scale, zero_point)
     output = np.clip(largest, low, high).astype(x.dtype)
     call.record("output", output)
