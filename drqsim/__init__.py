@@ -7,6 +7,7 @@ from drqsim.graph import Graph, Operator, Quantization, Tensor
 from drqsim.interpreter import run
 from drqsim.lesson import conv_relu
 from drqsim.quantize import quantize
+from drqsim.schemes import compare_schemes
 from drqsim.tflite_file import load
 from drqsim.tflite_write import save
 from drqsim.trace import TensorRecord, Trace
@@ -23,6 +24,7 @@ __all__ = [
     "TensorRecord",
     "Trace",
     "UnsupportedOperatorError",
+    "compare_schemes",
     "conv_relu",
     "explain",
     "load",
