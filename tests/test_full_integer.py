@@ -219,3 +219,30 @@ def test_a_large_effective_scale_is_refused_on_the_default_path_only():
         drqsim.run(graph, x, "xnnpack")
     with pytest.raises(drqsim.DrqsimError):
         litert.run(graph, x, "xnnpack")
+
+
+def test_one_scale_for_all_channels_is_multiplied_in_float32():
+    """The multiplier of a dense layer; 16 bits of output, so that its last bits show."""
+    random = np.random.default_rng(2)
+    weights = random.integers(-127, 128, (150, 40), dtype=np.int8)
+    x = random.integers(-32768, 32768, (150, 40)).astype(np.int16)
+    s_in, s_w, s_out = f32(0.0123), f32(0.0345), f32(0.107)
+    bias = np.zeros(150, np.int32)
+    int16 = np.dtype(np.int16)
+    tensors = (
+        Tensor("x", x.shape, int16, None, quantized(s_in)),
+        Tensor("filter", weights.shape, weights.dtype, weights, quantized(s_w)),
+        Tensor("bias", (150,), bias.dtype, bias, quantized(s_in * s_w)),
+        Tensor("y", (150, 150), int16, None, quantized(s_out)),
+    )
+    op = Operator(
+        "FULLY_CONNECTED", "fully_connected_0", (0, 1, 2), (3,), {"quantized_bias_type": 2}
+    )
+    graph = Graph(tensors, (op,), (0,), (3,))
+    ours, trace = drqsim.run(graph, x, "optimized")
+    assert np.array_equal(ours["y"], litert.run(graph, x, "optimized").outputs["y"])
+    accumulator = trace["fully_connected_0/accumulator_with_bias"].value
+    in_float64 = np.float64(s_in) * np.float64(s_w) / np.float64(s_out)
+    other = requantize.quantize_multiplier(np.array([in_float64]))
+    steps = requantize.double_rounding_upward(accumulator, other)
+    assert (np.clip(steps, -32768, 32767) != ours["y"]).any()

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import drqsim
-from drqsim import fixed_point, litert
+from drqsim import fixed_point, litert, requantize
 from drqsim.graph import Graph, Operator, Quantization, Tensor
 from drqsim.ops.geometry import axis
 from tests.full_integer import codes, quantized
@@ -142,3 +142,22 @@ def test_what_the_kernels_do_not_take_is_refused(code, ends, options, message):
     model = graph(code, (2, 2), (2,) if axes else (2, 2), ends, options, axes)
     with pytest.raises(drqsim.DrqsimError, match=message):
         drqsim.run(model, np.ones((2, 2), np.int8), "reference")
+
+
+def test_the_constants_are_powers_of_e():
+    made = [round(np.exp(-(2.0**k)) * 2**31) for k in range(-2, 5)]
+    assert list(fixed_point.POWERS) == made
+
+
+def test_the_multiplier_of_a_mean_is_cut_not_rounded():
+    """16 bits of output and many of them, so that the last bit of the multiplier shows."""
+    random = np.random.default_rng(0)
+    x = random.integers(-32768, 32768, (7, 600_000)).astype(np.int16)
+    ends = quantized(0.9), quantized(0.73)
+    model = graph("MEAN", x.shape, x.shape[1:], ends, {"keep_dims": False}, (0,), np.int16)
+    ours = drqsim.run(model, x, "reference")[0]["y"]
+    assert np.array_equal(ours, litert.run(model, x, "reference").outputs["y"])
+    by = requantize.quantize_multiplier(np.float64(f32(0.9)) / np.float64(f32(0.73)))
+    rounded = requantize.Multiplier(np.int32(round((int(by.multiplier) << 2) / 7)), by.shift - 2)
+    other = requantize.double_rounding(x.sum(axis=0, dtype=np.int32), rounded)
+    assert (np.clip(other, -32768, 32767) != ours).any()

@@ -284,3 +284,17 @@ def test_against_litert_the_same_input_gets_other_codes():
 def test_what_does_not_fit_is_refused(call, message):
     with pytest.raises(drqsim.InputError, match=message):
         call(np.ones((2, 3), f32))
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_weights_are_divided_by_the_scale_of_the_file(seed):
+    """Weights halfway between two codes: float64 would round some of them otherwise."""
+    random = np.random.default_rng(seed)
+    largest = f32(random.uniform(0.5, 2))
+    scale = f32(np.float64(largest) * 2 / 254)
+    weights = ((np.arange(-126, 126) + 0.5) * np.float64(scale)).astype(f32)
+    weights = np.append(weights, largest)
+    _, stored, codes = quant_utils.quantize_data(weights, TensorProto.INT8, True)
+    ours = onnx_dynamic.quantize_weights(weights)
+    assert same_bits(ours.scale, stored) and same_bits(ours.codes, codes)
+    assert (np.rint(weights / (np.float64(largest) * 2 / 254)) != codes).any()

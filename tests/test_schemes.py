@@ -210,3 +210,21 @@ def test_what_is_no_float_layer_is_refused():
     tensors = (layer.tensors[0], fed, *layer.tensors[2:])
     with pytest.raises(drqsim.UnsupportedOperatorError, match="no constant weights"):
         schemes.compare_schemes(replace(layer, tensors=tensors, inputs=(0, 1)), {"x": x})
+
+
+def test_scales_and_zero_points_by_hand():
+    """[-0.51515, 1] in 255 steps: zero lies 86.7 steps above -128."""
+    layer = drqsim.conv_relu(
+        np.full((1, 1, 1, 1), 0.5, f32), np.ones(1, f32), input_shape=(1, 1, 1, 1)
+    )
+    seen = schemes.Range(-0.51515, 1), schemes.Range(0.5, 2.55)
+    tensors = {t.name: t for t in schemes.full_integer(layer, *seen).tensors}
+    source, target = tensors["x int8"].quantization, tensors["y int8"].quantization
+    assert (source.scale[0], source.zero_point[0]) == (f32(1.51515 / 255), -41)
+    assert (target.scale[0], target.zero_point[0]) == (f32(0.01), -128)
+    step = np.float64(source.scale[0]) * np.float64(tensors["filter"].quantization.scale[0])
+    assert tensors["bias"].value[0] == round(1 / step)
+    wide = {t.name: t for t in schemes.full_integer(layer, *seen, np.int16).tensors}
+    quantization = wide["x int16"].quantization
+    assert (quantization.scale[0], quantization.zero_point[0]) == (f32(1 / 32767), 0)
+    assert wide["bias"].dtype == np.int64
