@@ -104,6 +104,6 @@ def _own_ids(svg: str) -> str:
     """Only the ids that are referred to, renamed so that no two figures of a page share one."""
     used = dict.fromkeys(re.findall(r'(?:href="|url\()#(\w+)', svg))
     new = {old: f"drq-@-{at}" for at, old in enumerate(used)}
-    svg = re.sub(r' id="(\w+)"', lambda m: f' id="{new[m[1]]}"' if m[1] in new else "", svg)
+    svg = re.sub(r' id="([^"]+)"', lambda m: f' id="{new[m[1]]}"' if m[1] in new else "", svg)
     svg = re.sub(r'(href="|url\()#(\w+)', lambda m: f"{m[1]}#{new[m[2]]}", svg)
     return svg.replace("drq-@-", f"drq-{hashlib.sha256(svg.encode()).hexdigest()[:8]}-")
