@@ -35,7 +35,7 @@ Interpreter("book/models/digits_float.tflite").allocate_tensors()
 # in workers: where the runtime crashes, that is one test that fails
 PYTEST = ["-m", "pytest", "-q", "-n", "2", "-p", "no:cacheprovider", "-W", "ignore"]
 PYTEST += [CLAIMS, *OPERATORS]
-ERROR = re.compile(r"^(?:E|[ |]+)\s+(?:[\w.]+\.)?(\w+(?:Error|Exception): .+)", re.MULTILINE)
+ERROR = re.compile(r"^(?:E|[ |]+\|)\s+(?:[\w.]+\.)?(\w+(?:Error|Exception): .+)", re.MULTILINE)
 
 
 def main() -> int:
@@ -116,7 +116,7 @@ def tell(version: str, found: dict) -> int:
                 print(f"  differs: {test if mine else f'{file}, {test}'}")
                 print(f"    in {len(wrong)} of {len(cases)} cases {', '.join(filter(None, wrong))}")
                 for line in list(dict.fromkeys(sum(wrong.values(), [])))[:3]:
-                    print(f"    {line[:170]}")
+                    print(f"    {' '.join(line.split())[:170]}")
         same = sum(not any(why for _, why in cases) for cases in tests.values())
         print(f"  {same} of {len(tests)} are as they are with the pinned release.")
     return 1 if different else 0
