@@ -157,7 +157,7 @@ def _bars(axes, values, edges, kind: str, title: str) -> None:
     axes.add_collection(PolyCollection(boxes, color=colour(kind), lw=0))
     axes.set_xlim(left[0] - 0.05 * np.ptp(edges), right[-1] + 0.05 * np.ptp(edges))
     axes.set_ylim(0, 1.05 * height.max())
-    axes.set_title(title)
+    axes.set_title(title, y=1)  # else the ticks are measured for it
     axes.set_ylabel("how many")
     axes.grid(False, axis="x")
     axes.tick_params(length=0)
