@@ -39,7 +39,7 @@ __all__ = [
 ]
 
 # these need more than NumPy, so they are imported when first used
-_ON_DEMAND = ("figures", "litert")
+_ON_DEMAND = ("figures", "litert", "report")
 
 
 def __getattr__(name: str):

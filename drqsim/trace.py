@@ -291,8 +291,12 @@ def html_table(
     rows: list[tuple[str, ...]],
     right=(),
     kinds: list[str] | None = None,
+    label: str = "table",
 ) -> str:
-    """The same table as HTML; every string is escaped, ``kinds`` colours the ``type`` column."""
+    """The same table as HTML; every string is escaped, ``kinds`` colours the ``type`` column.
+
+    ``label`` is what a screen reader calls it.
+    """
 
     prose = {at for at in range(len(header)) if any(len(row[at]) > 40 for row in rows)}
 
@@ -311,7 +315,8 @@ def html_table(
         for row, kind in zip(rows, kinds or [None] * len(rows), strict=True)
     )
     return (
-        '<div class="drq drq-scroll" tabindex="0" role="region" aria-label="table">'
+        '<div class="drq drq-scroll" tabindex="0" role="region" '
+        f'aria-label="{html.escape(label)}">'
         f'<table class="drq-table"><thead><tr>{head}</tr></thead>'
         f"<tbody>{body}</tbody></table></div>"
     )

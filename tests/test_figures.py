@@ -11,6 +11,7 @@ import drqsim
 from drqsim import figures
 from drqsim.figures.histograms import bin_edges
 from drqsim.figures.style import DARK, LIGHT
+from drqsim.figures.svg import tick
 from drqsim.figures.tables import STRONGEST
 from drqsim.interpreter import KERNELS
 from drqsim.memory import plan_memory
@@ -448,3 +449,8 @@ def luminance(colour):
     c = colour / 255
     linear = np.where(c <= 0.04045, c / 12.92, ((c + 0.055) / 1.055) ** 2.4)
     return linear @ [0.2126, 0.7152, 0.0722]
+
+
+def test_ticks_of_millions_are_written_out():
+    shown = {1.25e6: "1,250,000", -2e7: "\u221220,000,000", 0.25: "0.25", 1e15: "1e+15"}
+    assert {value: tick(value, 0) for value in shown} == shown

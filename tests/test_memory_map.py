@@ -49,12 +49,24 @@ def test_blocks_that_are_alive_together_do_not_overlap_and_are_drawn_to_scale(pl
         assert x1 - left == pytest.approx((last + 1) * per_step, abs=0.01)
 
 
+def test_top_makes_one_scale_for_two_figures(plan):
+    alone, shrunk = (
+        rectangles(figures.memory_map(plan, table=False, top=top))
+        for top in (0, 2 * plan.arena_bytes)
+    )
+    for (_, _, y0, y1), (_, _, z0, z1) in zip(alone, shrunk, strict=True):
+        assert z1 - z0 == pytest.approx((y1 - y0) / 2, abs=0.01)
+    assert rectangles(figures.memory_map(plan, table=False, top=1)) == alone
+
+
 def test_the_text_names_the_fullest_step(plan):
     lines = repr(figures.memory_map({"DRQ": plan})).splitlines()
     assert lines[0] == f"DRQ: arena {plan.arena_bytes:,} bytes, at most {plan.lower_bound:,} alive,"
     assert lines[1] == "  during conv_2d_2:"
     sizes = [int(re.search(r"([\d,]+) bytes", line)[1].replace(",", "")) for line in lines[2:]]
     assert sum(sizes) == plan.lower_bound
+    outputs = [line.split()[0] for line in lines if "/output" in line]
+    assert outputs == ["conv_2d_2/output", "depthwise_conv_2d_0/output"]
 
 
 def test_only_scratch_is_hatched(plan):
@@ -69,6 +81,8 @@ def test_a_label_fits_into_its_block(plan):
     assert _label(block, 60, 20) == ("accumulator", 0)
     assert _label(block, 10, 60) == ("accumulator", 90)
     assert _label(block, 30, 20) == ("int32", 0)
+    assert _label(plan["conv_2d_2/output"], 60, 20) == ("conv_2d_2", 0)
+    assert _label(plan["conv_2d_2/output"], 30, 20) == ("output", 0)
     assert _label(block, WIDE, 4) == ("", 0)
     assert _label(block, 4, 72 * HIGH) == ("", 0)
 
@@ -91,10 +105,19 @@ def test_bars_add_up_to_the_fullest_step(plan):
         re.findall(r"DRQ: (.*?)  +([\d,]+) bytes", repr(figures.memory_bars({"DRQ": plan})))
     )
     numbers = {name: int(value.replace(",", "")) for name, value in values.items()}
-    alive = numbers["activations alive"] + numbers["scratch beside them"]
-    assert alive == plan.lower_bound
+    alive = [n for name, n in numbers.items() if "alive" in name or "beside" in name]
+    assert len(alive) == 4 and sum(alive) == plan.lower_bound
+    accumulator, zero_point = 4 * 64 * 128, 4 * 64
+    assert numbers["scratch beside them, int32"] == accumulator + zero_point
     assert numbers["constants in the file"] == plan.file_bytes
-    assert numbers["persistent arena"] == plan.persistent_bytes
+    assert numbers["persistent arena, int32"] == plan.persistent_bytes
+
+
+def test_a_bar_has_the_colour_of_its_dtype():
+    # a float convolution unfolds into float32, and keeps none of its scratch between runs
+    page = figures.memory_bars(plan_memory(drqsim.load(MODELS / "digits_float.tflite"))).body
+    assert re.findall(r'<tr class="drq-(\w+)"><th scope="row">[^<]*scratch', page) == ["float32"]
+    assert "persistent" not in page
 
 
 def test_a_plan_without_an_arena_is_refused():

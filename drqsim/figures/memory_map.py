@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from html import escape
 
 from drqsim.errors import InputError
-from drqsim.figures.figure import Figure, byte_count
+from drqsim.figures.figure import KIND_NAMES, Figure, byte_count
 from drqsim.figures.svg import COLOURS, INK, MUTED, colour, draw, tick
+from drqsim.graph import shorten
 from drqsim.memory import Block, MemoryPlan
 
 ROW, LETTER = 8.0, 4.6  # points: what a line of a label needs, and a letter of it
@@ -16,7 +17,9 @@ LABEL = {"fontsize": 8, "color": INK}
 NAMED_STEPS = 26  # more operators than this are numbered
 
 
-def memory_map(plans: MemoryPlan | Mapping[str, MemoryPlan], table: bool = True) -> Figure:
+def memory_map(
+    plans: MemoryPlan | Mapping[str, MemoryPlan], table: bool = True, top: int = 0
+) -> Figure:
     """Every tensor of the arena as a block: from left to right the operators, upwards the bytes.
 
     A block begins at the operator that writes the tensor and ends at its last reader; its colour is
@@ -29,11 +32,13 @@ def memory_map(plans: MemoryPlan | Mapping[str, MemoryPlan], table: bool = True)
         One panel each, all on the same scale.
     table : bool
         Whether to add the plans as tables, folded.
+    top : int
+        Bytes that the scale reaches at least: one scale for the figures of a knob.
     """
     plans = dict(plans) if isinstance(plans, Mapping) else {_title(plans): plans}
     if not plans or not any(plan.of("arena") for plan in plans.values()):
         raise InputError("memory_map needs a plan with a tensor in the arena.")
-    top = max(plan.arena_bytes for plan in plans.values())
+    top = max(top, *(plan.arena_bytes for plan in plans.values()))
     most = max(len(plan.steps) for plan in plans.values())
 
     def paint(*axes):
@@ -96,7 +101,9 @@ def _panel(axes, title: str, plan: MemoryPlan, top: int, most: int) -> None:
 
 def _label(block: Block, width: float, height: float) -> tuple[str, int]:
     """The longest label that fits into the block and its angle; the sizes are in points."""
-    for name in (f"{block.name} {block}", block.name, block.dtype.name):
+    # an output is known by its operator, for it stands there beside other outputs
+    known = block.op if block.name == "output" else block.name
+    for name in (f"{known} {block}", known, block.name, block.dtype.name):
         for angle, along, across in ((0, width, height), (90, height, width)):
             if len(name) * LETTER <= along and across >= ROW:
                 return name, angle
@@ -123,14 +130,14 @@ def _fullest(plan: MemoryPlan) -> tuple[str, list[Block]]:
 
 def _text(title: str, plan: MemoryPlan) -> list[str]:
     step, blocks = _fullest(plan)
-    width = max(len(block.name) for block in blocks)
+    rows = [(shorten(block.key), block) for block in blocks if block.nbytes]
+    width = max(len(name) for name, _ in rows)
     return [
         f"{title}: arena {byte_count(plan.arena_bytes)}, at most {plan.lower_bound:,} alive,",
         f"  during {step}:",
         *(
-            f"  {b.name:<{width}}  {b!s:<19} {b.nbytes:>9,} bytes at {b.offset:>7,}  {b.role}"
-            for b in blocks
-            if b.nbytes
+            f"  {name:<{width}}  {b!s:<19} {b.nbytes:>9,} bytes at {b.offset:>7,}  {b.role}"
+            for name, b in rows
         ),
     ]
 
@@ -157,11 +164,24 @@ def memory_bars(plans: MemoryPlan | Mapping[str, MemoryPlan]) -> Figure:
     rows = []
     for title, plan in plans.items():
         _, blocks = _fullest(plan)
-        alive = {role: [b for b in blocks if b.role == role] for role in ("activation", "scratch")}
+        activations = [b for b in blocks if b.role == "activation"]
+        scratch = [b for b in blocks if b.role == "scratch"]
         rows += [
             (f"{title}: constants in the file", plan.file_bytes, "weight"),
-            (f"{title}: activations alive", sum(b.nbytes for b in alive["activation"]), "float32"),
-            (f"{title}: scratch beside them", sum(b.nbytes for b in alive["scratch"]), "int32"),
-            (f"{title}: persistent arena", plan.persistent_bytes, "int32"),
+            *_by_dtype(f"{title}: activations alive", activations),
+            *_by_dtype(f"{title}: scratch beside them", scratch),
+            *_by_dtype(f"{title}: persistent arena", plan.of("persistent")),
         ]
     return bars(rows, "Memory at the fullest operator", "bytes")
+
+
+def _by_dtype(label: str, blocks: list[Block]) -> list[tuple[str, int, str]]:
+    """A bar for each dtype, in its colour; int64 and others, which have none, in that of int32."""
+    sizes: dict[str, int] = {}
+    for block in blocks:
+        sizes[block.dtype.name] = sizes.get(block.dtype.name, 0) + block.nbytes
+    return [
+        (f"{label}, {name}", sizes[name], name if name in KIND_NAMES else "int32")
+        for name in sorted(sizes)
+        if sizes[name]
+    ]

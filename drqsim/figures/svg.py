@@ -57,7 +57,8 @@ def colour(kind: str) -> str:
 
 def tick(value: float, position: int) -> str:
     """How matplotlib is to write the number at a tick."""
-    return minus(f"{value:,.6g}")
+    whole = 1e6 <= abs(value) < 1e12
+    return minus(f"{value:,.0f}" if whole else f"{value:,.6g}")
 
 
 def draw(paint: Callable, height: float, panels: int = 1) -> str:
@@ -103,6 +104,6 @@ def _own_ids(svg: str) -> str:
     """Only the ids that are referred to, renamed so that no two figures of a page share one."""
     used = dict.fromkeys(re.findall(r'(?:href="|url\()#(\w+)', svg))
     new = {old: f"drq-@-{at}" for at, old in enumerate(used)}
-    svg = re.sub(r' id="(\w+)"', lambda m: f' id="{new[m[1]]}"' if m[1] in new else "", svg)
+    svg = re.sub(r' id="([^"]+)"', lambda m: f' id="{new[m[1]]}"' if m[1] in new else "", svg)
     svg = re.sub(r'(href="|url\()#(\w+)', lambda m: f"{m[1]}#{new[m[2]]}", svg)
     return svg.replace("drq-@-", f"drq-{hashlib.sha256(svg.encode()).hexdigest()[:8]}-")

@@ -143,12 +143,12 @@ class MemoryPlan:
         """One sentence on what a delegate keeps to itself; empty without a delegate."""
         if not self.partition:
             return ""
-        hidden = self.of("delegate")
+        hidden, parts = self.of("delegate"), len(self.partition)
         return (
-            f"XNNPACK takes {sum(map(len, self.partition))} operators in {len(self.partition)} "
-            f"parts: {len(hidden)} tensors between them ({sum(b.nbytes for b in hidden):,} bytes, "
-            "each counted alone), its scratch and a packed copy of its weights lie in memory of "
-            "its own, which is not planned here."
+            f"XNNPACK takes {sum(map(len, self.partition))} operators in {parts} "
+            f"part{'s' * (parts != 1)}: {len(hidden)} tensors between them "
+            f"({sum(b.nbytes for b in hidden):,} bytes, each counted alone), its scratch and a "
+            "packed copy of its weights lie in memory of its own, which is not planned here."
         )
 
     def annotate(self, trace: Trace) -> Trace:
@@ -174,7 +174,8 @@ class MemoryPlan:
             records.append(record)
         return Trace(records, trace.kernels)
 
-    def _notes(self) -> list[str]:
+    def notes(self) -> list[str]:
+        """Sentences on the totals, and on what is not planned."""
         notes = [
             f"arena: {self.arena_bytes:,} bytes; {self.lower_bound:,} are alive at once at most, "
             f"{self.without_reuse:,} would be needed without reuse",
@@ -183,7 +184,8 @@ class MemoryPlan:
         ]
         return notes + [self.not_planned] * bool(self.partition)
 
-    def _rows(self) -> list[tuple[str, ...]]:
+    def rows(self) -> list[tuple[str, ...]]:
+        """One row of text, under ``HEADER``, for each block that takes memory at run time."""
         order = ("arena", "persistent", "heap", "delegate")
         shown = [b for stored in order for b in self.of(stored)]
         shown.sort(key=lambda b: (order.index(b.stored), b.first, -b.last, b.index))
@@ -207,14 +209,14 @@ class MemoryPlan:
         return f"{self.steps[block.first]} to {end}"
 
     def __repr__(self) -> str:
-        return "\n".join([text_table(_HEADER, self._rows(), right=(4, 5)), *self._notes()])
+        return "\n".join([text_table(HEADER, self.rows(), right=(4, 5)), *self.notes()])
 
     def _repr_html_(self) -> str:
-        notes = "".join(f"<p>{html.escape(note)}</p>" for note in self._notes())
-        return html_table(_HEADER, self._rows(), right=(4, 5)) + notes
+        notes = "".join(f"<p>{html.escape(note)}</p>" for note in self.notes())
+        return html_table(HEADER, self.rows(), right=(4, 5)) + notes
 
 
-_HEADER = ("tensor", "type", "role", "stored in", "offset", "bytes", "needed from")
+HEADER = ("tensor", "type", "role", "stored in", "offset", "bytes", "needed from")
 
 
 def _buffer(record, trace: Trace) -> str:
