@@ -72,6 +72,7 @@ OPTIONS: dict[str, tuple[str, dict[str, object]]] = {
             "dilation_w_factor": NUMBER,
             "dilation_h_factor": NUMBER,
             "fused_activation_function": ACTIVATION,
+            "quantized_bias_type": NUMBER,
         },
     ),
     "CONV_3D": (
@@ -105,6 +106,7 @@ OPTIONS: dict[str, tuple[str, dict[str, object]]] = {
             "fused_activation_function": ACTIVATION,
             "keep_num_dims": NUMBER,
             "asymmetric_quantize_inputs": NUMBER,
+            "quantized_bias_type": NUMBER,
         },
     ),
     "MAX_POOL_2D": ("Pool2DOptions", _POOL),

@@ -18,6 +18,7 @@ KINDS = {
     "input": ("activation", "on-device", "arena"),
     "filter": ("weight", "offline", "file"),
     "filter_scale": ("weight", "offline", "file"),
+    "filter_zero_point": ("weight", "offline", "file"),
     "bias": ("weight", "offline", "file"),
     "alpha": ("weight", "offline", "file"),
     "constant": ("weight", "offline", "file"),
@@ -33,6 +34,12 @@ KINDS = {
     "im2col": ("scratch", "on-device", "arena"),
     "accumulator_raw": ("scratch", "on-device", "arena"),
     "accumulator": ("scratch", "on-device", "arena"),
+    # of full-integer operators: made of the file's scales once, when the model is loaded
+    "output_multiplier": ("scratch", "on-device", "heap"),
+    "output_shift": ("scratch", "on-device", "heap"),
+    "effective_scale": ("scratch", "on-device", "heap"),
+    "accumulator_with_bias": ("intermediate", "on-device", "register"),
+    "requantized": ("intermediate", "on-device", "register"),
     # of recurrent operators: every step's values, the time first
     "input_weights": ("weight", "offline", "file"),
     "input_weights_scale": ("weight", "offline", "file"),
