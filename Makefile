@@ -17,13 +17,16 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 unexport MPLBACKEND
 unexport PYTHONPATH
 
-.PHONY: help setup book site lint test notebooks format clean distclean
+.PHONY: help setup book site lint test notebooks format check-runtime linkcheck clean distclean
 
 help:
 	@echo "make book       build the site and say which page to open"
 	@echo "make test       lint, spelling, unit and property tests, every chapter, the built site"
 	@echo "make notebooks  run every chapter in place and keep its text outputs only"
 	@echo "make format     let ruff put code and notebook cells in shape"
+	@echo "make check-runtime VERSION=2.1.6"
+	@echo "                try what the book says of the runtime on another release of it"
+	@echo "make linkcheck  ask every address in the book whether it still leads somewhere"
 	@echo "make clean      remove what was built;  make distclean    remove $(VENV) as well"
 
 setup: $(READY)
@@ -76,6 +79,14 @@ notebooks: $(READY)
 format: $(READY)
 	@$(PY) -m ruff check --fix --exit-zero -q .
 	@$(PY) -m ruff format .
+
+check-runtime: $(READY)
+	@test -n "$(VERSION)" || \
+	  { echo "Say which release: make check-runtime VERSION=2.1.6" >&2; exit 2; }
+	@$(PY) tests/check_runtime.py $(VERSION)
+
+linkcheck: $(READY)
+	@$(PY) tests/check_links.py
 
 clean:
 	rm -rf _build .pytest_cache .ruff_cache .hypothesis *.egg-info

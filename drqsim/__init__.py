@@ -10,6 +10,7 @@ from drqsim.interpreter import run
 from drqsim.lesson import conv_relu
 from drqsim.memory import MemoryPlan, plan_memory
 from drqsim.quantize import quantize
+from drqsim.schemes import compare_schemes
 from drqsim.tflite_file import load
 from drqsim.tflite_write import save
 from drqsim.trace import TensorRecord, Trace
@@ -29,6 +30,7 @@ __all__ = [
     "Trace",
     "UnsupportedOperatorError",
     "attribute_error",
+    "compare_schemes",
     "conv_relu",
     "explain",
     "load",
@@ -39,7 +41,7 @@ __all__ = [
 ]
 
 # these need more than NumPy, so they are imported when first used
-_ON_DEMAND = ("figures", "litert")
+_ON_DEMAND = ("figures", "litert", "report")
 
 
 def __getattr__(name: str):

@@ -40,6 +40,15 @@ def exact_matmul(codes: np.ndarray, weights: np.ndarray) -> np.ndarray:
     return total
 
 
+def wide_matmul(codes: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """``codes @ weights.T`` of integers past int8, int64 [n, channels].
+
+    Through float64, which holds every integer up to 2^53: with codes of 17 bits and int8 weights,
+    the sum of 2^29 products is exact in whatever order BLAS adds them up.
+    """
+    return (codes.astype(np.float64) @ weights.astype(np.float64).T).astype(np.int64)
+
+
 def row_sums(weights: np.ndarray) -> np.ndarray:
     """Sum of each output channel's int8 weights, int32 [channels]: what a zero point multiplies."""
     return weights.reshape(len(weights), -1).sum(axis=1, dtype=np.int32)

@@ -190,7 +190,7 @@ class Attribution:
         known = ", ".join(row.operator for row in self.rows)
         raise InputError(f"No row for {operator!r}; there are: {known}.")
 
-    def _tables(self) -> list[tuple[str, tuple[str, ...], list[tuple[str, ...]]]]:
+    def tables(self) -> list[tuple[str, tuple[str, ...], list[tuple[str, ...]]]]:
         """Title, header and rows of each table."""
         rows = [
             (
@@ -230,14 +230,14 @@ class Attribution:
 
     def __repr__(self) -> str:
         lines = []
-        for title, header, rows in self._tables():
+        for title, header, rows in self.tables():
             lines += [title, text_table(header, rows, right=range(1, len(header))), ""]
         return "\n".join([*lines, ORDER, *(f"{name}: {text}" for name, text in self.hazards)])
 
     def _repr_html_(self) -> str:
         tables = [
             f"<p>{title}</p>" + html_table(header, rows, right=range(1, len(header)))
-            for title, header, rows in self._tables()
+            for title, header, rows in self.tables()
         ]
         beware = [(f"{name}: {text}",) for name, text in self.hazards]
         more = html_table(("beware",), beware) if beware else ""

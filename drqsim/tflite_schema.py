@@ -72,6 +72,20 @@ OPTIONS: dict[str, tuple[str, dict[str, object]]] = {
             "dilation_w_factor": NUMBER,
             "dilation_h_factor": NUMBER,
             "fused_activation_function": ACTIVATION,
+            "quantized_bias_type": NUMBER,
+        },
+    ),
+    "CONV_3D": (
+        "Conv3DOptions",
+        {
+            "padding": PADDING,
+            "stride_d": NUMBER,
+            "stride_w": NUMBER,
+            "stride_h": NUMBER,
+            "dilation_d_factor": NUMBER,
+            "dilation_w_factor": NUMBER,
+            "dilation_h_factor": NUMBER,
+            "fused_activation_function": ACTIVATION,
         },
     ),
     "DEPTHWISE_CONV_2D": (
@@ -92,6 +106,7 @@ OPTIONS: dict[str, tuple[str, dict[str, object]]] = {
             "fused_activation_function": ACTIVATION,
             "keep_num_dims": NUMBER,
             "asymmetric_quantize_inputs": NUMBER,
+            "quantized_bias_type": NUMBER,
         },
     ),
     "MAX_POOL_2D": ("Pool2DOptions", _POOL),
@@ -180,7 +195,7 @@ OPTIONS: dict[str, tuple[str, dict[str, object]]] = {
 }
 
 # what a field has when the file (or a caller who builds an operator) does not say
-DEFAULTS = {"dilation_w_factor": 1, "dilation_h_factor": 1, "beta": 1.0}
+DEFAULTS = {f"dilation_{axis}_factor": 1 for axis in "dwh"} | {"beta": 1.0}
 
 
 def unsaid(field: str, kind: object) -> object:

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
-from drqsim.errors import InputError
+from drqsim.errors import InputError, UnsupportedOperatorError
 from drqsim.graph import Graph, Operator, Tensor
+from drqsim.ops import TABLE
 from drqsim.tflite_schema import DTYPES, INT4, OPTIONS, VECTOR, camel, unsaid
 
 _TYPE_NUMBERS = {dtype: number for number, dtype in DTYPES.items()}
@@ -25,8 +26,20 @@ def to_bytes(graph: Graph) -> bytes:
     Returns
     -------
     bytes
-        The content of a ``.tflite`` file; constants keep their bits.
+        The content of a ``.tflite`` file; constants keep their bits. What a ``Graph`` does not
+        hold (signatures, metadata) is not in it.
+
+    Raises
+    ------
+    UnsupportedOperatorError
+        When the graph has an operator whose options drqsim does not read: it would lose them.
     """
+    unknown = sorted({op.code for op in graph.operators} - set(OPTIONS) - set(TABLE))
+    if unknown:
+        raise UnsupportedOperatorError(
+            f"This model uses {', '.join(unknown)}, whose options drqsim does not read, so it "
+            "cannot write them; extract its other operators one by one with graph.extract(name)."
+        )
     import flatbuffers
     import tflite
 

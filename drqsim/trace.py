@@ -18,6 +18,7 @@ KINDS = {
     "input": ("activation", "on-device", "arena"),
     "filter": ("weight", "offline", "file"),
     "filter_scale": ("weight", "offline", "file"),
+    "filter_zero_point": ("weight", "offline", "file"),
     "bias": ("weight", "offline", "file"),
     "alpha": ("weight", "offline", "file"),
     "constant": ("weight", "offline", "file"),
@@ -33,6 +34,12 @@ KINDS = {
     "im2col": ("scratch", "on-device", "arena"),
     "accumulator_raw": ("scratch", "on-device", "arena"),
     "accumulator": ("scratch", "on-device", "arena"),
+    # of full-integer operators: made of the file's scales once, when the model is loaded
+    "output_multiplier": ("scratch", "on-device", "heap"),
+    "output_shift": ("scratch", "on-device", "heap"),
+    "effective_scale": ("scratch", "on-device", "heap"),
+    "accumulator_with_bias": ("intermediate", "on-device", "register"),
+    "requantized": ("intermediate", "on-device", "register"),
     # of recurrent operators: every step's values, the time first
     "input_weights": ("weight", "offline", "file"),
     "input_weights_scale": ("weight", "offline", "file"),
@@ -291,8 +298,12 @@ def html_table(
     rows: list[tuple[str, ...]],
     right=(),
     kinds: list[str] | None = None,
+    label: str = "table",
 ) -> str:
-    """The same table as HTML; every string is escaped, ``kinds`` colours the ``type`` column."""
+    """The same table as HTML; every string is escaped, ``kinds`` colours the ``type`` column.
+
+    ``label`` is what a screen reader calls it.
+    """
 
     prose = {at for at in range(len(header)) if any(len(row[at]) > 40 for row in rows)}
 
@@ -311,7 +322,8 @@ def html_table(
         for row, kind in zip(rows, kinds or [None] * len(rows), strict=True)
     )
     return (
-        '<div class="drq drq-scroll" tabindex="0" role="region" aria-label="table">'
+        '<div class="drq drq-scroll" tabindex="0" role="region" '
+        f'aria-label="{html.escape(label)}">'
         f'<table class="drq-table"><thead><tr>{head}</tr></thead>'
         f"<tbody>{body}</tbody></table></div>"
     )

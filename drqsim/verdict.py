@@ -10,7 +10,7 @@ from drqsim.errors import InputError, ModelFileError
 from drqsim.graph import Graph, Operator, Tensor
 from drqsim.hazards import Case, hazards
 from drqsim.interpreter import KERNELS
-from drqsim.ops import TAKE_INT4, fully_connected_int4
+from drqsim.ops import TAKE_INT4, fully_connected_int4, integer
 from drqsim.ops.xnnpack import why_builtin
 from drqsim.push_down import PASS_THROUGH
 from drqsim.quantize import MIN_ELEMENTS
@@ -41,6 +41,7 @@ WEIGHTS = {
     "UNIDIRECTIONAL_SEQUENCE_RNN": 1,
 }
 INT8, FLOAT, REFUSED = "int8", "float32", "refused"
+FULL_INTEGER, FULL_INTEGER_16 = "int8 (full integer)", "int16 x int8 (full integer)"
 PASSED = "int8 codes passed on"
 NO_HYBRID_KERNEL = ("CONV_3D",)
 
@@ -56,7 +57,9 @@ class Verdict:
     arithmetic : str
         ``int8`` (products of int8 codes with int8 or int4 weights; sums in int32, but for the
         builtin TRANSPOSE_CONV, which sums in float32), ``float32``, ``int8 rows to float32`` or
-        ``int4 rows to float32`` (a lookup), ``int8 codes passed on`` (between a quantized table and
+        ``int4 rows to float32`` (a lookup), ``int8 (full integer)``, ``int16 x int8 (full
+        integer)`` or ``int16 (full integer)`` (codes in, codes out, nothing quantized on the fly),
+        ``int8 codes passed on`` (between a quantized table and
         its DEQUANTIZE), or ``refused``.
     kernel : str
         ``reference``, ``optimized`` or ``XNNPACK``; empty for a float32 operator, whose arithmetic
@@ -135,15 +138,22 @@ def _verdict(graph: Graph, op: Operator, kernels: str) -> Verdict:
     if op.code == "DEQUANTIZE":
         return Verdict(op.name, FLOAT, "", _dequantize(graph, op))
     first = graph.tensor_of(op, 0)
+    if op.code == "QUANTIZE" and first is not None:
+        return Verdict(op.name, FLOAT, "", f"it turns {first} into {graph.tensors[op.outputs[0]]}")
     if op.code in PASS_THROUGH and first is not None and first.dtype == np.int8:
         return Verdict(op.name, PASSED, "", f"it reads {first} and writes int8 with the same scale")
     position = WEIGHTS.get(op.code)
     weights = None if position is None else graph.tensor_of(op, position)
+    if weights is None and first is not None and first.dtype in integer.ACTIVATIONS:
+        arithmetic = f"{first.dtype} (full integer)"
+        return Verdict(op.name, arithmetic, "", "it has no weights; it reads and writes codes")
     if weights is None:
         return Verdict(
             op.name, FLOAT, "", "it has no weights; the activations it reads are float32"
         )
     _check_ranks(graph, op, weights)
+    if first.dtype in integer.ACTIVATIONS and op.code in integer.OPERATORS:
+        return _full_integer(graph, op, weights, kernels)
     if weights.value is None or weights.dtype == f32:
         return Verdict(op.name, FLOAT, "", _why_float(graph, op, weights))
     if op.code in NO_HYBRID_KERNEL:
@@ -170,6 +180,25 @@ def _verdict(graph: Graph, op: Operator, kernels: str) -> Verdict:
         why = f"{why}; {refusal}"
     beware = tuple(hazards(Case(graph, op, weights, kernels, rule)))
     return Verdict(op.name, INT8, builtin, why, beware)
+
+
+def _full_integer(graph: Graph, op: Operator, weights: Tensor, kernels: str) -> Verdict:
+    """int8 or int16 activations: nothing is quantized on the fly."""
+    source = graph.tensor_of(op, 0)
+    if weights.dtype != np.int8 or weights.bits or weights.quantization is None:
+        return Verdict(op.name, REFUSED, "", f"no kernel joins {source} and {weights} weights")
+    arithmetic = FULL_INTEGER if source.dtype == np.int8 else FULL_INTEGER_16
+    why = f"{source.dtype} input and int8 weights: codes in, codes out, every scale in the file"
+    builtin = "reference" if kernels == "reference" else "optimized"
+    if kernels != "xnnpack":
+        return Verdict(op.name, arithmetic, builtin, why)
+    refusal = integer.why_builtin(op, weights, source, graph.tensor_of(op, 2))
+    return Verdict(
+        op.name,
+        arithmetic,
+        builtin if refusal else "XNNPACK",
+        "; ".join(filter(None, (why, refusal))),
+    )
 
 
 def _check_ranks(graph: Graph, op: Operator, weights: Tensor) -> None:

@@ -71,8 +71,18 @@ def digits(name):
     return drqsim.load(MODELS / f"digits_{name}.tflite")
 
 
+FULL_INTEGER = ("digits_int8", "digits_16x8")
+FILES = [f for f in sorted(MODELS.glob("digits_*.tflite")) if f.stem not in FULL_INTEGER]
+
+
+@pytest.mark.parametrize("name", FULL_INTEGER)
+def test_a_full_integer_model_is_another_graph(name, images):
+    with pytest.raises(drqsim.InputError, match="Their first difference: conv_2d_0 with input 0"):
+        drqsim.attribute_error(digits("float"), drqsim.load(MODELS / f"{name}.tflite"), images[0])
+
+
 @pytest.mark.parametrize("kernels", KERNELS)
-@pytest.mark.parametrize("file", sorted(MODELS.glob("digits_*.tflite")), ids=lambda f: f.stem)
+@pytest.mark.parametrize("file", FILES, ids=lambda f: f.stem)
 def test_models_of_the_book(file, kernels, images):
     """The float model as its own quantized form too: there is no error then."""
     found = assert_adds_up(digits("float"), drqsim.load(file), list(images), kernels)

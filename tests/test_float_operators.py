@@ -282,7 +282,7 @@ def test_what_is_not_simulated_is_named():
     codes, none = np.zeros((2, 4), np.int8), {"fused_activation_function": "NONE"}
     unsupported = [
         (Case("ADD", fed(codes, codes), none, (np.int8,)), "works on int8"),
-        (Case("MEAN", fed(codes) + integers([0]), {}, (np.int8,)), "reduces int8"),
+        (Case("SUM", fed(codes) + integers([0]), {}, (np.int8,)), "reduces int8"),
         (
             Case("CONCATENATION", fed(f32([1]), f32([1])), {"fused_activation_function": "RELU"}),
             "RELU",

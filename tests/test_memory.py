@@ -18,7 +18,7 @@ import drqsim
 from drqsim import litert
 from drqsim.graph import Graph, Operator, Tensor, operator_names
 from drqsim.memory import arena, libstdcxx, lifetimes, planner, prepare, schedule, scratch
-from tests import recurrent, strategies
+from tests import full_integer, recurrent, strategies
 from tests.memory_graphs import Net, conv_2d, matmul, random_graph
 from tests.strategies import KERNELS
 
@@ -113,7 +113,11 @@ LAYERS = {
     "convolution": strategies.hybrid_convolutions,
     "depthwise": strategies.hybrid_depthwise,
     "convolution, int4": partial(strategies.int4, strategies.hybrid_convolutions),
+    "convolution, int8 activations": lambda kernels: full_integer.convolutions(),
+    "convolution, int16 activations": lambda kernels: full_integer.convolutions(np.int16),
+    "depthwise, int8 activations": lambda kernels: full_integer.depthwise(),
     "dense": strategies.hybrid_dense,
+    "dense, int8 activations": lambda kernels: full_integer.dense(),
     "dense, int4": partial(strategies.int4, strategies.hybrid_dense),
     "matmul": strategies.hybrid_batch_matmul,
     "transpose": strategies.hybrid_transpose_conv,
@@ -125,7 +129,8 @@ def test_the_plan_of_one_layer_is_the_runtimes(layer, floats, data, kernels, thr
     """Layers with int8 weights, and the same with float32 weights."""
     drawn = data.draw(LAYERS[layer](kernels))
     graph = drawn[0] if isinstance(drawn, tuple) else drawn
-    if floats and not overflows(graph.operators[0], graph):
+    full_integer = graph.tensors[graph.inputs[0]].dtype != f32
+    if floats and not full_integer and not overflows(graph.operators[0], graph):
         graph = with_float_weights(graph)
     compared = litert.compare_memory(graph, kernels, threads, preserve)
     assert compared.exact, compared

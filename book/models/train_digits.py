@@ -43,6 +43,14 @@ Written next to this script:
 ``digits_drq_all_layers.tflite``
     int8 weights in every layer, however small, and no request for asymmetric inputs in the dense
     layers (litert-quantizer's recipe ``dynamic_wi8_afp32``).
+``digits_float16.tflite``
+    float16 weights, each followed by a DEQUANTIZE operator, computing in float32 (litert-quantizer,
+    ``float_casting``).
+``digits_int8.tflite``
+    Full-integer: int8 weights and activations, int32 biases, the images too as codes
+    (litert-quantizer's recipe ``static_wi8_ai8``, calibrated on the training digits).
+``digits_16x8.tflite``
+    int8 weights, int16 activations, int64 biases (``static_wi8_ai16``, the same calibration).
 ``digits_inputs.npz``
     ``images`` float32 [8, 8, 8, 1] and ``labels`` int64 [8]: eight held-out digits.
     ``test_images`` uint8 [450, 8, 8] (raw pixels, 0 to 16) and ``test_labels`` uint8 [450]:
@@ -81,10 +89,32 @@ QUANTIZED = {
     "digits_drq_all_layers.tflite": "dynamic_wi8_afp32",
 }
 
+# the same with scales for the activations, from examples
+CALIBRATED = {
+    "digits_int8.tflite": "static_wi8_ai8",
+    "digits_16x8.tflite": "static_wi8_ai16",
+}
+
+# no recipe of litert-quantizer asks for this
+FLOAT16 = [
+    {
+        "regex": ".*",
+        "operation": "*",
+        "algorithm_key": "float_casting",
+        "op_config": {
+            "weight_tensor_config": {"num_bits": 16, "dtype": "FLOAT"},
+            "compute_precision": "FLOAT",
+            "explicit_dequantize": True,
+        },
+    }
+]
+
 FILES = (
     "digits_float.tflite",
     "digits_drq.tflite",
     *QUANTIZED,
+    "digits_float16.tflite",
+    *CALIBRATED,
     "digits_drq_per_tensor.tflite",  # last: its answers are undefined, see above
 )
 
@@ -218,23 +248,31 @@ def convert(model, quantize=False, per_channel=True):
     return converter.convert()
 
 
-def quantize(path, recipe):
+def quantize(path, recipe, examples=None):
     """Quantize a float file with litert-quantizer.
 
     Parameters
     ----------
     path : Path
         The float file.
-    recipe : str
-        A recipe of litert-quantizer, by name.
+    recipe : str or list
+        A recipe of litert-quantizer, by name, or a recipe itself.
+    examples : ndarray of float32, [N, 8, 8, 1], optional
+        What the scales of activations are found from, where the recipe has such.
 
     Returns
     -------
     bytes
         The TensorFlow Lite file.
     """
-    quantizer = Quantizer(path.read_bytes(), getattr(litert_quantizer.recipe, recipe)())
-    result = quantizer.quantize(enable_progress_bar=False, enable_progress_report=False)
+    if isinstance(recipe, str):
+        recipe = getattr(litert_quantizer.recipe, recipe)()
+    quantizer = Quantizer(path.read_bytes(), recipe)
+    ranges = None
+    if examples is not None:
+        feeds = [{"image": example[np.newaxis]} for example in examples]
+        ranges = quantizer.calibrate({"serving_default": feeds}, num_threads=1)
+    result = quantizer.quantize(ranges, enable_progress_bar=False, enable_progress_report=False)
     return bytes(result.quantized_model)
 
 
@@ -302,7 +340,13 @@ def count_correct(path, images, labels):
     """
     interpreter = Interpreter(str(path), num_threads=1)
     interpreter.allocate_tensors()
-    source = interpreter.get_input_details()[0]["index"]
+    details = interpreter.get_input_details()[0]
+    source = details["index"]
+    if details["dtype"] != np.float32:  # full-integer: the images are codes
+        limits = np.iinfo(details["dtype"])
+        scale, zero_point = details["quantization"]
+        codes = np.clip(np.rint(images / np.float32(scale)) + zero_point, limits.min, limits.max)
+        images = codes.astype(details["dtype"])
     result = interpreter.get_output_details()[0]["index"]
     correct = 0
     for image, label in zip(images, labels, strict=True):
@@ -316,11 +360,16 @@ def main():
     """Make the files, and print what they hold and how well they classify."""
     if sys.argv[1:] not in ([], ["--without-training"]):
         raise SystemExit(f"Unknown arguments: {sys.argv[1:]}; --without-training is the only one.")
-    _, test_pixels, _, test_labels = load_data()
+    train_pixels, test_pixels, _, test_labels = load_data()
     if not sys.argv[1:]:
         train_and_convert()
     for name, recipe in QUANTIZED.items():
         (HERE / name).write_bytes(quantize(HERE / "digits_float.tflite", recipe))
+    (HERE / "digits_float16.tflite").write_bytes(quantize(HERE / "digits_float.tflite", FLOAT16))
+    for name, recipe in CALIBRATED.items():
+        examples = to_input(train_pixels)
+        made = quantize(HERE / "digits_float.tflite", recipe, examples)
+        (HERE / name).write_bytes(made)
     report(to_input(test_pixels), test_labels)
 
 

@@ -175,9 +175,10 @@ _RULES = """
 }
 """
 
+DARK_VARIABLES = _variables(DARK, "#48566b", "#9ca4af")  # for pages that follow the system
 STYLE = (
     "<style>"
     f":where(:root){_variables(LIGHT, '#c9ced6', '#48566b')}\n"
-    f":where({DARK_PAGES}){_variables(DARK, '#48566b', '#9ca4af')}\n"
+    f":where({DARK_PAGES}){DARK_VARIABLES}\n"
     f"{_PALETTE}{_RULES}</style>"
 )

@@ -91,7 +91,9 @@ def _for_the_page(svg: str) -> str:
     """Matplotlib's SVG without what cannot stand in the middle of a page."""
     svg = svg[svg.index("<svg") :]
     svg = re.sub(r"<metadata>.*?</metadata>|<style.*?</style>|<!--.*?-->", "", svg, flags=re.S)
+    # the page's font; which of the two ways to name one depends on matplotlib's version
     svg = re.sub(r"font: ([\d.]+)px [^;\"]*", r"font-size: \1px", svg)
+    svg = re.sub(r"; font-family: [^;\"]*", "", svg)
     view = re.search(r'viewBox="[^"]*"', svg)[0]
     svg = re.sub(r"^<svg[^>]*>", f'<svg {view} aria-hidden="true">', svg)
     for sentinel, value in COLOURS.values():
@@ -104,6 +106,6 @@ def _own_ids(svg: str) -> str:
     """Only the ids that are referred to, renamed so that no two figures of a page share one."""
     used = dict.fromkeys(re.findall(r'(?:href="|url\()#(\w+)', svg))
     new = {old: f"drq-@-{at}" for at, old in enumerate(used)}
-    svg = re.sub(r' id="(\w+)"', lambda m: f' id="{new[m[1]]}"' if m[1] in new else "", svg)
+    svg = re.sub(r' id="([^"]+)"', lambda m: f' id="{new[m[1]]}"' if m[1] in new else "", svg)
     svg = re.sub(r'(href="|url\()#(\w+)', lambda m: f"{m[1]}#{new[m[2]]}", svg)
     return svg.replace("drq-@-", f"drq-{hashlib.sha256(svg.encode()).hexdigest()[:8]}-")

@@ -119,7 +119,8 @@ class ModelComparison:
         """The same, divided by the range of the output (zero included)."""
         return max(relative(self.ours[name], real) for name, real in self.theirs.items())
 
-    def _cells(self) -> list[tuple[str, ...]]:
+    def cells(self) -> list[tuple[str, ...]]:
+        """One row of text, under ``HEADER``, for each operator."""
         return [
             (
                 row.operator,
@@ -134,7 +135,8 @@ class ModelComparison:
             for row in self
         ]
 
-    def _summary(self) -> list[str]:
+    def summary(self) -> list[str]:
+        """Sentences on the whole, and the notes."""
         hybrid = [row for row in self if row.is_hybrid]
         exact = sum(row.is_exact for row in hybrid)
         of_hybrid = [
@@ -151,15 +153,15 @@ class ModelComparison:
         ]
 
     def __repr__(self) -> str:
-        return "\n".join([text_table(_HEADER, self._cells(), right=_RIGHT), *self._summary()])
+        return "\n".join([text_table(HEADER, self.cells(), right=_RIGHT), *self.summary()])
 
     def _repr_html_(self) -> str:
-        lines = "".join(f"<p>{html.escape(line)}</p>" for line in self._summary())
-        return html_table(_HEADER, self._cells(), right=_RIGHT) + lines
+        lines = "".join(f"<p>{html.escape(line)}</p>" for line in self.summary())
+        return html_table(HEADER, self.cells(), right=_RIGHT) + lines
 
 
-_HEADER = ("operator", "arithmetic", "elements", "equal", "fed", "codes", "flipped", "end to end")
-_RIGHT = tuple(range(2, len(_HEADER)))
+HEADER = ("operator", "arithmetic", "elements", "equal", "fed", "codes", "flipped", "end to end")
+_RIGHT = tuple(range(2, len(HEADER)))
 
 
 def compare_model(
@@ -270,4 +272,5 @@ def relative(ours: np.ndarray, theirs: np.ndarray) -> float:
     """The largest difference, divided by the range of ``theirs``, zero included."""
     wide = theirs.astype(np.float64)
     span = wide.max(initial=0) - wide.min(initial=0)
-    return difference(ours, theirs) / (span or 1.0)
+    with np.errstate(invalid="ignore"):  # infinite values on both sides
+        return difference(ours, theirs) / (span or 1.0)

@@ -175,7 +175,8 @@ class MemoryPlan:
             records.append(record)
         return Trace(records, trace.kernels)
 
-    def _notes(self) -> list[str]:
+    def notes(self) -> list[str]:
+        """Sentences on the totals, and on what is not planned."""
         notes = [
             f"arena: {self.arena_bytes:,} bytes; {self.lower_bound:,} are alive at once at most, "
             f"{self.without_reuse:,} would be needed without reuse",
@@ -184,25 +185,32 @@ class MemoryPlan:
         ]
         return notes + [self.not_planned] * bool(self.partition)
 
-    def _table(self) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
-        """Header and rows; role and memory are columns only where they differ."""
+    def rows(self) -> list[tuple[str, ...]]:
+        """One row of text, under ``HEADER``, for each block that takes memory at run time."""
         order = ("arena", "persistent", "heap", "delegate")
         shown = [b for stored in order for b in self.of(stored)]
         shown.sort(key=lambda b: (order.index(b.stored), b.first, -b.last, b.index))
-        rows = [
+        return [
             (
                 shorten(b.key),
-                f"{b.nbytes:,}",
-                "" if b.offset is None else f"{b.offset:,}",
-                self._span(b) + ", in place" * (b.shares is not None),
                 str(b),
                 b.role,
                 b.stored,
+                "" if b.offset is None else f"{b.offset:,}",
+                f"{b.nbytes:,}",
+                self._span(b) + ", in place" * (b.shares is not None),
             )
             for b in shown
         ]
-        wanted = [at for at in range(len(_HEADER)) if at < 5 or len({row[at] for row in rows}) > 1]
-        header, *rows = (tuple(row[at] for at in wanted) for row in (_HEADER, *rows))
+
+    def _table(self) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
+        """What prints: sizes and places first, role and memory only where they differ."""
+        rows = self.rows()
+        order = [
+            HEADER.index(name) for name in ("tensor", "bytes", "offset", "needed from", "type")
+        ]
+        order += [at for at in (2, 3) if len({row[at] for row in rows}) > 1]
+        header, *rows = (tuple(row[at] for at in order) for row in (HEADER, *rows))
         return header, rows
 
     def _span(self, block: Block) -> str:
@@ -212,15 +220,14 @@ class MemoryPlan:
         return f"{self.steps[block.first]} to {end}"
 
     def __repr__(self) -> str:
-        return "\n".join([text_table(*self._table(), right=_RIGHT), *self._notes()])
+        return "\n".join([text_table(*self._table(), right=(1, 2)), *self.notes()])
 
     def _repr_html_(self) -> str:
-        notes = "".join(f"<p>{html.escape(note)}</p>" for note in self._notes())
-        return html_table(*self._table(), right=_RIGHT) + notes
+        notes = "".join(f"<p>{html.escape(note)}</p>" for note in self.notes())
+        return html_table(*self._table(), right=(1, 2)) + notes
 
 
-_HEADER = ("tensor", "bytes", "offset", "needed from", "type", "role", "stored in")
-_RIGHT = (1, 2)
+HEADER = ("tensor", "type", "role", "stored in", "offset", "bytes", "needed from")
 
 
 def _annotated(record, block: Block, in_order: bool):

@@ -20,7 +20,9 @@ from drqsim.graph import Operator, short_form
 from drqsim.memory.tensors import Held
 from drqsim.ops import fully_connected_int4
 
-f32, i8, i32, i64 = (np.dtype(t) for t in (np.float32, np.int8, np.int32, np.int64))
+f32, i8, i16, i32, i64 = (np.dtype(t) for t in (np.float32, np.int8, np.int16, np.int32, np.int64))
+# operators whose kernels for integer activations are planned as well
+FULL_INTEGER = ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED")
 
 
 class Scratch(NamedTuple):
@@ -61,14 +63,15 @@ class Site(NamedTuple):
         return found
 
     def is_hybrid(self, read: int, weights: int) -> bool:
-        """int8 weights and a float32 input; any other mixture is not dynamic-range quantization."""
+        """int8 weights and a float32 input: dynamic-range quantization."""
         dtypes = self.tensor(read).dtype, self.tensor(weights).dtype
-        if dtypes not in ((f32, f32), (f32, i8)):
+        integer = self.op.code in FULL_INTEGER and dtypes in ((i8, i8), (i16, i8))
+        if dtypes not in ((f32, f32), (f32, i8)) and not integer:
             raise UnsupportedOperatorError(
-                f"{self.op.name} reads {dtypes[0].name} with {dtypes[1].name} weights; drqsim "
-                "plans float32 inputs with float32 or int8 weights."
+                f"{self.op.name} reads {dtypes[0].name} with {dtypes[1].name} weights; drqsim does "
+                "not know what scratch its kernel takes for them."
             )
-        return dtypes[1] == i8
+        return dtypes == (f32, i8)
 
 
 def _rows(codes: Held, rows: int, units: int, sums: int) -> list[Scratch]:
@@ -92,14 +95,15 @@ def _conv_2d(site: Site) -> list[Scratch]:
     dilations = option["dilation_h_factor"], option["dilation_w_factor"]
     hybrid = site.is_hybrid(0, 1)
     # with several threads Eigen convolves: on a second copy of the weights, without unfolding
-    eigen = site.threads != 1 and not site.is_reference and not hybrid and dilations == (1, 1)
+    eigen = site.threads != 1 and not site.is_reference and filters.dtype == f32
+    eigen = eigen and dilations == (1, 1)
     eigen = eigen and filters.stored != "arena" and (filters.stored != "heap" or filters.is_known)
     unfolds = (*strides, *dilations, kernel_h, kernel_w) != (1,) * 6
     unfolds = unfolds and not eigen and (hybrid or not site.is_reference)
     scratch = []
     if unfolds:
         patch = kernel_h * kernel_w * depth
-        scratch.append(Scratch("im2col", i8 if hybrid else f32, (batch, out_h, out_w, patch)))
+        scratch.append(Scratch("im2col", i8 if hybrid else x.dtype, (batch, out_h, out_w, patch)))
     if eigen:
         shape = (kernel_h * kernel_w * depth, out)
         scratch.append(Scratch("filter_transposed", f32, shape, "persistent"))

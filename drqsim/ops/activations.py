@@ -16,6 +16,7 @@ import math
 import numpy as np
 
 from drqsim.errors import InputError
+from drqsim.ops import integer, softmax_integer
 from drqsim.ops.call import Call
 from drqsim.ops.floats import fma
 from drqsim.qparams import flush_denormals
@@ -145,6 +146,8 @@ FUNCTIONS = {
 def run(call: Call) -> list[np.ndarray]:
     """Run one activation operator; its float32 input is the pre-activation."""
     x = call.value(0, "input")
+    if call.operator.code == "SOFTMAX" and x.dtype in integer.ACTIVATIONS:
+        return softmax_integer.run(call)
     if x.dtype != f32:
         raise InputError(f"the input is {x.dtype}; activations are simulated in float32.")
     call.record("input", x)

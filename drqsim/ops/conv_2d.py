@@ -27,7 +27,7 @@ import numpy as np
 
 from drqsim import accumulate, qparams
 from drqsim.errors import InputError
-from drqsim.ops import fused, weights, xnnpack
+from drqsim.ops import conv_2d_integer, fused, integer, weights, xnnpack
 from drqsim.ops.bands import by_bands
 from drqsim.ops.call import Call
 from drqsim.ops.geometry import Axis, pad, patches, window
@@ -72,6 +72,8 @@ class Layer(NamedTuple):
 def run(call: Call) -> list[np.ndarray]:
     """Run one convolution; records every tensor of the kernel path."""
     x = call.value(0, "input")
+    if x.dtype in integer.ACTIVATIONS:
+        return conv_2d_integer.run(call)
     layer = _layer(call, x)
     call.record("input", x)
     call.record("filter", layer.filter, weights.place(call, 1), bits=layer.bits)

@@ -20,7 +20,7 @@ import numpy as np
 
 from drqsim import qparams
 from drqsim.errors import InputError
-from drqsim.ops import fused, weights
+from drqsim.ops import depthwise_conv_2d_integer, fused, integer, weights
 from drqsim.ops.bands import by_bands
 from drqsim.ops.call import Call
 from drqsim.ops.geometry import pad, patches, window
@@ -31,6 +31,8 @@ f32 = np.float32
 def run(call: Call) -> list[np.ndarray]:
     """Run one depthwise convolution; records every tensor of the kernel path."""
     x = call.value(0, "input")
+    if x.dtype in integer.ACTIVATIONS:
+        return depthwise_conv_2d_integer.run(call)
     filters = weights.constant(call, 1, "filter")
     if x.ndim != 4 or x.dtype != call.float_type:
         raise InputError(

@@ -22,7 +22,15 @@ import numpy as np
 from drqsim import accumulate, qparams
 from drqsim.errors import InputError
 from drqsim.graph import Tensor
-from drqsim.ops import eigen, fully_connected_int4, fused, weights, xnnpack
+from drqsim.ops import (
+    eigen,
+    fully_connected_int4,
+    fully_connected_integer,
+    fused,
+    integer,
+    weights,
+    xnnpack,
+)
 from drqsim.ops.call import Call
 
 f32 = np.float32
@@ -31,6 +39,8 @@ f32 = np.float32
 def run(call: Call) -> list[np.ndarray]:
     """Run one dense layer; records every tensor of the kernel path."""
     x = call.value(0, "input")
+    if x.dtype in integer.ACTIVATIONS:
+        return fully_connected_integer.run(call)
     matrix = weights.constant(call, 1, "filter")
     if len(matrix.shape) != 2 or 0 in matrix.shape:
         raise call.contradiction(f"the filter is {matrix}; expected [out, in] without a zero.")

@@ -17,8 +17,9 @@ from itertools import islice, product
 
 import numpy as np
 
+from drqsim import requantize
 from drqsim.errors import InputError
-from drqsim.ops import fused
+from drqsim.ops import fused, integer
 from drqsim.ops.call import Call
 from drqsim.ops.geometry import Axis, axis, pad, patches
 from drqsim.qparams import flush_denormals
@@ -71,7 +72,10 @@ DELEGATED = {"AVERAGE_POOL_2D": average_xnnpack, "MAX_POOL_2D": maximum_xnnpack}
 
 def run(call: Call) -> list[np.ndarray]:
     """Run one pooling operator and its fused activation."""
-    x, code = call.floats(0, "input"), call.operator.code
+    x, code = call.value(0, "input"), call.operator.code
+    if code == "MAX_POOL_2D" and x.dtype in integer.ACTIVATIONS:
+        return _maximum_of_codes(call, x)
+    call.floats(0, "input")
     rows, cols = _windows(call, x)
     wanted = call.operator.options["fused_activation_function"]
     activation = fused.check(call, wanted)
@@ -82,6 +86,19 @@ def run(call: Call) -> list[np.ndarray]:
         output = _xnnpack(code, x, rows, cols, activation)
     else:
         output = fused.clamp(BUILTIN[code](x, rows, cols), activation)
+    call.record("output", output)
+    return [output]
+
+
+def _maximum_of_codes(call: Call, x: np.ndarray) -> list[np.ndarray]:
+    """The largest code of each window; the activation's bounds are codes as well."""
+    rows, cols = _windows(call, x)
+    scale, zero_point = integer.per_tensor(call, call.results[0], "output")
+    activation = fused.check(call, call.operator.options["fused_activation_function"])
+    call.record_inputs()
+    largest = np.max(list(_taps(x, rows, cols, np.iinfo(x.dtype).min)), axis=0)
+    low, high = requantize.activation_range(activation, x.dtype, scale, zero_point)
+    output = np.clip(largest, low, high).astype(x.dtype)
     call.record("output", output)
     return [output]
 

@@ -13,6 +13,7 @@ import math
 
 import numpy as np
 
+from drqsim.ops import integer, mean_integer
 from drqsim.ops.call import Call
 from drqsim.ops.floats import running_sum
 from drqsim.qparams import flush_denormals
@@ -62,8 +63,10 @@ def reduce(call: Call) -> list[np.ndarray]:
     """Run MEAN, SUM, REDUCE_MAX or REDUCE_MIN."""
     code = call.operator.code
     x = call.value(0, "input")
-    integer = code != "MEAN" and x.dtype in (np.int32, np.int64)
-    if x.dtype != f32 and not integer:
+    if code == "MEAN" and x.dtype in integer.ACTIVATIONS:
+        return mean_integer.run(call)
+    whole_numbers = code != "MEAN" and x.dtype in (np.int32, np.int64)
+    if x.dtype != f32 and not whole_numbers:
         raise call.refuse(f"it reduces {x.dtype}; drqsim runs it in float32.")
     axes = sorted({call.axis(a, x.ndim) for a in call.integers(1, "axes")})
     if x.size == 0:

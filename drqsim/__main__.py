@@ -1,0 +1,5 @@
+"""``python -m drqsim``: the command line."""
+
+from drqsim.cli import main
+
+main()

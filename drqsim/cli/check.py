@@ -1,0 +1,130 @@
+"""The command that holds drqsim against the installed runtime: ``check``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from drqsim import plain
+from drqsim.cli.commands import REFUSED, command, input_options, kernels_option, model_argument
+from drqsim.cli.measure import feed
+from drqsim.cli.screen import Screen, table
+from drqsim.errors import UnsupportedOperatorError
+from drqsim.tflite_file import load
+from drqsim.verdict import FLOAT, explain
+
+# A float operator is close when it is apart by less than this part of its output's range: its sums
+# are added up in another order than the runtime's.
+CLOSE = 2.0**-18
+
+
+@dataclass(frozen=True)
+class Checked:
+    """One operator held against the runtime."""
+
+    operator: str
+    arithmetic: str
+    tensors: int
+    elements: int
+    equal: int
+    apart: float  # of the output, in parts of its range
+    passed: bool
+
+
+@command(
+    """
+drqsim check model.tflite --input random
+drqsim check model.tflite --input image.npy --kernels xnnpack --json
+"""
+)
+@model_argument()
+@input_options()
+@kernels_option("optimized")
+def check(screen: Screen, model, specs, seed, kernels) -> int:
+    """Hold our trace against the installed runtime; exit status 1 where it differs.
+
+    Each operator gets the input that the runtime gave it. An operator with int8 weights must have
+    the runtime's bits in every tensor that can be read; a float operator must be close.
+    """
+    from drqsim import litert
+
+    graph = load(model)
+    fed = feed(screen, graph, specs, seed)
+    with screen.working("Comparing", steps=2) as step:
+        step("Comparing every tensor with the runtime's memory")
+        each = litert.compare(graph, fed, kernels)
+        step("Comparing the model from end to end")
+        whole, why = None, []
+        try:
+            whole = litert.compare_model(graph, fed, kernels)
+        except UnsupportedOperatorError as error:
+            why = [f"From end to end nothing was compared: {error}"]
+    verdicts = explain(graph, kernels)
+    rows = _checked(each, whole, {v.operator: v.arithmetic for v in verdicts})
+    passed = bool(rows) and all(row.passed for row in rows)
+    verdict = (
+        f"{'Passed' if passed else 'FAILED'}: {sum(row.passed for row in rows)} of {len(rows)} "
+        f"operators agree with the runtime {litert.version()} on the {kernels} kernels."
+    )
+    failed = [row.operator for row in rows if not row.passed]
+    beware = [f"Beware, {at}: {text}" for at in failed for text in verdicts[at].hazards]
+    notes = list(dict.fromkeys([*beware, *each.notes, *(whole.notes if whole else why)]))
+    cells = [
+        (
+            row.operator,
+            row.arithmetic,
+            f"{row.tensors}",
+            f"{row.elements:,}",
+            f"{row.equal:,}",
+            f"{row.apart:.2g}",
+            "yes" if row.passed else "NO",
+        )
+        for row in rows
+    ]
+    header = ("operator", "arithmetic", "tensors", "elements", "equal bits", "apart", "agrees")
+    data = {
+        "passed": passed,
+        "runtime": litert.version(),
+        "kernels": kernels,
+        "operators": [
+            {
+                "operator": row.operator,
+                "arithmetic": row.arithmetic,
+                "tensors": row.tensors,
+                "elements": row.elements,
+                "equal": row.equal,
+                "apart": plain.finite(row.apart),
+                "passed": row.passed,
+            }
+            for row in rows
+        ],
+        "codes": whole and whole.codes,
+        "flipped": whole and whole.flipped,
+        "output_apart": whole and plain.finite(whole.difference),
+        "notes": notes,
+    }
+    lines = [verdict]
+    if whole is not None:
+        lines.append(
+            f"From end to end {whole.flipped:,} of {whole.codes:,} codes differ, and the output is "
+            f"{whole.difference:.2g} apart."
+        )
+    screen.result(data, table("", header, cells, right=(2, 3, 4, 5)), "", *lines, *notes)
+    return 0 if passed else REFUSED
+
+
+def _checked(each, whole, arithmetic: dict[str, str]) -> list[Checked]:
+    """A row for every operator of which something was compared."""
+    apart = {row.operator: row.fed for row in whole or () if row.elements}
+    by_operator: dict[str, list] = {}
+    for row in each.rows:
+        by_operator.setdefault(row.operator, []).append(row)
+    checked = []
+    for operator, rows in by_operator.items():
+        elements, equal = sum(r.elements for r in rows), sum(r.equal for r in rows)
+        far = apart.get(operator, max(r.largest_difference for r in rows))
+        close = arithmetic[operator] == FLOAT and far <= CLOSE
+        passed = bool(elements == equal or close)
+        checked.append(
+            Checked(operator, arithmetic[operator], len(rows), elements, equal, far, passed)
+        )
+    return checked

@@ -1,0 +1,97 @@
+"""What the command line shows: tables for people, JSON for programs, a bar while it works."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import click
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.table import Table
+from rich.text import Text
+
+from drqsim.plain import as_json, printable
+
+# the palette of the book, as near as a terminal comes
+STYLES = {"int8": "yellow", "int4": "yellow", "int32": "magenta", "float32": "cyan"}
+UNBOUNDED = 100_000  # columns of a pipe: nothing is cut or wrapped there
+
+
+def console(stderr: bool = False) -> Console:
+    """A terminal as wide as it is and in color; a pipe without either; NO_COLOR is heeded."""
+    made = Console(stderr=stderr, highlight=False, markup=False, emoji=False)
+    if os.environ.get("NO_COLOR"):
+        made = Console(stderr=stderr, highlight=False, color_system=None)
+    if not made.is_terminal and not os.environ.get("COLUMNS", "").isdigit():
+        made.width = UNBOUNDED
+    return made
+
+
+class Screen:
+    """Where a command shows its result: as text, or as JSON if asked."""
+
+    def __init__(self, json: bool):
+        self.json = json
+        if hasattr(sys.stdout, "reconfigure"):  # a terminal that lacks a letter gets its number
+            sys.stdout.reconfigure(errors="backslashreplace")
+
+    def result(self, data: dict, *parts: Table | str) -> None:
+        """Show a result; ``data`` is all of it, ``parts`` are what people read."""
+        if self.json:
+            click.echo(as_json(data), nl=False)
+            return
+        out = console()
+        with out.capture() as captured:
+            for part in parts:
+                out.print(Text(printable(part)) if isinstance(part, str) else part)
+        text = captured.get()
+        if not out.is_terminal:  # a table pads its cells
+            text = "".join(f"{line.rstrip()}\n" for line in text.splitlines())
+        click.echo(text, nl=False, color=True)
+
+    def note(self, text: str) -> None:
+        """One line beside the result, on stderr."""
+        click.echo(printable(text), err=True)
+
+    @contextmanager
+    def working(self, what: str, steps: int | None = None) -> Iterator[Callable[[str], None]]:
+        """A bar on stderr, if that is a terminal; gives a function that is told each step."""
+        err = console(stderr=True)
+        columns = (SpinnerColumn(), TextColumn("{task.description}", markup=False))
+        bar = Progress(
+            *columns,
+            *([BarColumn()] if steps else []),
+            TimeElapsedColumn(),
+            console=err,
+            transient=True,
+            disable=not err.is_terminal,
+        )
+        with bar:
+            task = bar.add_task(what, total=steps, start=True)
+            begun = False
+
+            def step(now: str) -> None:
+                nonlocal begun
+                bar.update(task, advance=int(begun), description=printable(now))
+                begun = True
+
+            yield step
+
+
+def table(title: str, header, rows, right=()) -> Table:
+    """A table; every cell is text and nothing but text."""
+    made = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False, title_justify="left")
+    made.title = Text(printable(title), style="bold") if title else None
+    for at, name in enumerate(header):
+        made.add_column(Text(name), justify="right" if at in right else "left", overflow="fold")
+    for row in rows:
+        made.add_row(*(Text(printable(cell), style=_style(cell)) for cell in row))
+    return made
+
+
+def _style(cell: str) -> str:
+    return STYLES.get(cell.partition("[")[0], "")

@@ -1,0 +1,88 @@
+"""CONV_2D with int8 or int16 activations: full-integer, every scale in the file.
+
+The formula is in ``drqsim.ops.integer``; padding holds the input's zero point, so it adds nothing.
+The kernel paths have the same accumulators and requantize them differently::
+
+    reference    round(round(biased * multiplier / 2^31) / 2^-shift)   twice, in int32
+    optimized    the same, ties upward                                 twice, in int32
+    XNNPACK      rint(float32(biased) * float32(m))                    once, in float32
+    int64 bias   round(biased * (multiplier >> 16) / 2^(15 - shift))   once, a 15-bit multiplier
+
+A grouped convolution runs the reference kernel on both builtin paths.
+
+Sources, ai-edge-litert 2.3.0: ``tflite/kernels/conv.cc`` (``EvalQuantizedPerChannel``,
+``EvalQuantizedPerChannel16x8``), ``internal/reference/integer_ops/conv.h``,
+``internal/optimized/integer_ops/conv.h``; XNNPACK ``src/operators/convolution-nhwc.c``.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from drqsim import accumulate, requantize
+from drqsim.errors import InputError
+from drqsim.graph import Tensor
+from drqsim.ops import integer, weights
+from drqsim.ops.call import Call
+from drqsim.ops.geometry import pad, patches, window
+
+
+def run(call: Call) -> list[np.ndarray]:
+    """Run one full-integer convolution; records every tensor of the kernel path."""
+    x = call.value(0, "input")
+    filters = weights.constant(call, 1, "filter")
+    groups = _groups(call, x, filters)
+    given = integer.scales(call, filters)
+    if given.bias is None:
+        raise call.contradiction("it has no bias, and the runtime refuses a convolution without.")
+    _, kernel_h, kernel_w, _ = filters.shape
+    rows, cols = window(call, x, kernel_h, kernel_w)
+    call.record("input", x)
+    call.record("filter", filters.value, weights.place(call, 1))
+    call.record("filter_scale", given.filter)
+    call.record("bias", given.bias)
+    on_xnnpack = integer.delegated(call, given, filters)
+    rescale = integer.in_float32(call, given) if on_xnnpack else _fixed_point(call, given, groups)
+
+    centred = x.astype(np.int32) - given.input_zero_point
+    seen = patches(pad(centred, rows, cols, np.zeros(len(x), np.int32)), rows, cols)
+    total = _multiply(seen, filters.value, groups)
+    return [integer.finish(call, given, total, rescale, on_xnnpack)]
+
+
+def _fixed_point(call: Call, given: integer.Scales, groups: int):
+    by = integer.by_multiplier(call, np.broadcast_to(given.effective, given.bias.shape))
+    if integer.wide(call, given):
+        return lambda biased: requantize.fifteen_bits(biased, by)
+    if call.kernels == "reference" or groups > 1:
+        return lambda biased: requantize.double_rounding(biased, by)
+    return lambda biased: requantize.double_rounding_upward(biased, by)
+
+
+def _multiply(seen: np.ndarray, filters: np.ndarray, groups: int) -> np.ndarray:
+    """Sum over each window, int64 [batch, out_h, out_w, out]; group g sees its own channels."""
+    batch, out_h, out_w, kernel_h, kernel_w, _ = seen.shape
+    by_group = np.moveaxis(seen.reshape(*seen.shape[:5], groups, -1), 5, 0)
+    columns = [
+        accumulate.wide_matmul(part.reshape(batch * out_h * out_w, -1), own.reshape(len(own), -1))
+        for part, own in zip(by_group, np.split(filters, groups), strict=True)
+    ]
+    return np.concatenate(columns, axis=1).reshape(batch, out_h, out_w, -1)
+
+
+def _groups(call: Call, x: np.ndarray, filters: Tensor) -> int:
+    if x.ndim != 4 or x.size == 0:
+        raise InputError(
+            f"the input is {x.dtype}{list(x.shape)}; a convolution reads [batch, height, width, "
+            "channels]."
+        )
+    if len(filters.shape) != 4 or 0 in filters.shape:
+        raise call.contradiction(
+            f"the filter is {filters}; expected [out, height, width, in] without a zero."
+        )
+    groups, rest = divmod(x.shape[3], filters.shape[3])
+    if rest or not groups or filters.shape[0] % groups:
+        raise call.contradiction(
+            f"{x.shape[3]} input channels and a filter {filters} do not divide into groups."
+        )
+    return groups

@@ -1,0 +1,197 @@
+"""Results as plain data: dicts, lists, numbers and strings, with the same keys everywhere."""
+
+from __future__ import annotations
+
+import json
+import math
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from drqsim.graph import Graph, Tensor
+from drqsim.trace import TensorRecord, Trace
+from drqsim.verdict import Explanation
+
+if TYPE_CHECKING:
+    from drqsim.memory import MemoryPlan
+
+
+def as_json(data: dict) -> str:
+    """The text of a JSON file: ASCII, without NaN and Infinity, which JSON does not have."""
+    return json.dumps(data, indent=2, allow_nan=False) + "\n"
+
+
+def printable(text: str) -> str:
+    """One line of text without what steers a terminal: a name in a file may hold anything."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
+def finite(value) -> float | None:
+    """A float for JSON: None where it is NaN or infinite."""
+    return float(value) if math.isfinite(value) else None
+
+
+def of_graph(graph: Graph) -> dict:
+    """Operators and tensors of a model."""
+    return {
+        "inputs": list(graph.inputs),
+        "outputs": list(graph.outputs),
+        "operators": [
+            {
+                "name": op.name,
+                "code": op.code,
+                "inputs": list(op.inputs),
+                "outputs": list(op.outputs),
+            }
+            for op in graph.operators
+        ],
+        "tensors": [of_tensor(tensor, at) for at, tensor in enumerate(graph.tensors)],
+    }
+
+
+def of_tensor(tensor: Tensor, index: int) -> dict:
+    """One tensor of a model file; ``quantization`` is None for floats."""
+    kind = "constant" if tensor.value is not None else "activation"
+    return {
+        "index": index,
+        "name": tensor.name,
+        **_type(tensor.dtype, tensor.shape, tensor.bits),
+        "kind": "variable" if tensor.is_variable else kind,
+        "bytes": tensor.nbytes,
+        "quantization": _quantization(tensor),
+    }
+
+
+def _type(dtype: np.dtype, shape, bits: int | None) -> dict:
+    name = dtype.name.replace("8", str(bits)) if bits else dtype.name
+    return {"dtype": name, "shape": list(shape)}
+
+
+def _quantization(tensor: Tensor) -> dict | None:
+    if tensor.quantization is None:
+        return None
+    scale, zero_point = tensor.quantization.scale, tensor.quantization.zero_point
+    return {
+        "scales": scale.size,
+        "axis": tensor.quantization.axis,
+        "lowest_scale": finite(scale.min(initial=np.inf)),
+        "highest_scale": finite(scale.max(initial=-np.inf)),
+        "symmetric": not zero_point.any(),
+    }
+
+
+def of_explanation(explanation: Explanation) -> dict:
+    """The verdicts."""
+    return {
+        "kernels": explanation.kernels,
+        "operators": [
+            {
+                "operator": v.operator,
+                "arithmetic": v.arithmetic,
+                "kernel": v.kernel,
+                "why": v.why,
+                "hazards": list(v.hazards),
+            }
+            for v in explanation
+        ],
+    }
+
+
+def of_trace(trace: Trace) -> dict:
+    """Every record, without its values; lowest and highest where the values were kept."""
+    return {
+        "kernels": trace.kernels,
+        "records": [of_record(record) for record in trace],
+        "hazards": [{"operator": operator, "text": text} for operator, text in trace.hazards],
+    }
+
+
+def of_record(record: TensorRecord) -> dict:
+    """One record."""
+    lowest, highest = extremes(record)
+    return {
+        "key": record.key,
+        "operator": record.op,
+        "name": record.name,
+        **_type(record.dtype, record.shape, record.bits),
+        "role": record.role,
+        "stage": record.stage,
+        "stored": record.stored,
+        "bytes": record.nbytes,
+        "reserved": record.reserved,
+        "lowest": None if lowest is None else finite(lowest),
+        "highest": None if highest is None else finite(highest),
+    }
+
+
+def extremes(record: TensorRecord) -> tuple:
+    """The lowest and the highest value, or two None."""
+    if record.value is None or record.value.size == 0:
+        return None, None
+    return record.value.min(), record.value.max()
+
+
+def of_plan(plan: MemoryPlan) -> dict:
+    """Totals and blocks of a memory plan."""
+    return {
+        "kernels": plan.kernels,
+        "threads": plan.threads,
+        "arena_bytes": plan.arena_bytes,
+        "persistent_bytes": plan.persistent_bytes,
+        "heap_bytes": plan.heap_bytes,
+        "file_bytes": plan.file_bytes,
+        "alive_at_once": plan.lower_bound,
+        "without_reuse": plan.without_reuse,
+        "steps": list(plan.steps),
+        "timeline": list(plan.timeline),
+        "delegated": [list(part) for part in plan.partition],
+        "blocks": [
+            {
+                "index": b.index,
+                "operator": b.op,
+                "name": b.name,
+                **_type(b.dtype, b.shape, None),
+                "role": b.role,
+                "stored": b.stored,
+                "bytes": b.nbytes,
+                "offset": b.offset,
+                "first": b.first,
+                "last": b.last,
+                "shares": b.shares,
+            }
+            for b in plan.blocks
+        ],
+    }
+
+
+def of_attribution(found) -> dict:
+    """The rows of an error attribution; an SNR is None where there is no error or no signal."""
+    return {
+        "inputs": found.inputs,
+        "operators": [_row(row) for row in found.rows],
+        "net": [_row(row) for row in found.net],
+        "net_error": None if found.net_error is None else _part(found.net_error),
+        "hazards": [{"operator": operator, "text": text} for operator, text in found.hazards],
+    }
+
+
+def _row(row) -> dict:
+    return {
+        "operator": row.operator,
+        "error": _part(row.error),
+        "parts": {cause: _part(part) for cause, part in row.parts.items()},
+        "clipping": None if row.clipping is None else _part(row.clipping),
+    }
+
+
+def _part(part) -> dict:
+    return {
+        "snr_db": finite(part.snr),
+        "lowest_snr_db": finite(part.lowest),
+        "highest_snr_db": finite(part.highest),
+        "share": finite(part.share),
+        "largest": finite(part.largest),
+        "input": part.input,
+        "position": list(part.position),
+        "channel": part.channel,
+    }

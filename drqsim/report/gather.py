@@ -1,0 +1,182 @@
+"""Everything that a report tells, computed once; what cannot be computed is left out, with why."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from math import prod
+
+import numpy as np
+
+from drqsim.attribution import attribute_error
+from drqsim.error_parts import Attribution
+from drqsim.errors import DrqsimError
+from drqsim.graph import Graph
+from drqsim.interpreter import run
+from drqsim.memory import MemoryPlan, plan_memory
+from drqsim.trace import Trace
+from drqsim.verdict import FLOAT, WEIGHTS, Explanation, explain
+
+STEPS = 5
+# Splitting the final output's error runs the rest of the model once for every int8 operator and
+# cause. Where that comes to more products than this (some ten seconds), somebody has to ask.
+MOST_PRODUCTS = 5_000_000_000
+PER_OPERATOR = 5_000_000  # an operator takes the time of so many products at least
+
+
+@dataclass(frozen=True, eq=False)
+class Report:
+    """What a report tells about a model.
+
+    Attributes
+    ----------
+    name : str
+        Of the file; it may hold anything.
+    graph : Graph
+    verdicts : dict of Explanation
+        By kernel path.
+    kernels : str
+        The path that plan, trace and error follow.
+    plan, float_plan : MemoryPlan or None
+    trace : Trace or None
+        With the values of int8 operators that the figures show.
+    error : Attribution or None
+    fed : str
+        What the model was fed with, in words.
+    left_out : list of str
+        One sentence for each part that could not be made.
+    """
+
+    name: str
+    graph: Graph
+    verdicts: dict[str, Explanation]
+    kernels: str
+    plan: MemoryPlan | None = None
+    float_plan: MemoryPlan | None = None
+    trace: Trace | None = None
+    error: Attribution | None = None
+    fed: str = ""
+    left_out: list[str] = field(default_factory=list)
+
+    @property
+    def explanation(self) -> Explanation:
+        """The verdicts on the report's own path."""
+        return self.verdicts[self.kernels]
+
+    def html(self, step: Callable[[str], None] = lambda now: None) -> str:
+        """The report as one HTML page that needs nothing else."""
+        from drqsim.report.page import page
+
+        return page(self, step)
+
+    def markdown(self) -> str:
+        """The report as Markdown."""
+        from drqsim.report.markdown import markdown
+
+        return markdown(self)
+
+    def data(self) -> dict:
+        """The report as plain data."""
+        from drqsim.report.markdown import data
+
+        return data(self)
+
+
+def make(
+    graph: Graph,
+    x: np.ndarray | dict[str, np.ndarray],
+    float_model: Graph | None = None,
+    kernels: str = "optimized",
+    name: str = "model",
+    fed: str = "",
+    end_to_end: bool | None = None,
+    step: Callable[[str], None] = lambda now: None,
+) -> Report:
+    """Compute what a report tells.
+
+    Parameters
+    ----------
+    graph : Graph
+        The model, quantized or not.
+    x : array, or dict of arrays by input name
+        What to run it on.
+    float_model : Graph, optional
+        What it was quantized from; without it there is nothing to hold the outputs against.
+    kernels : {"optimized", "reference", "xnnpack"}
+        The kernel path to follow.
+    name, fed : str
+        What the report calls the model and its input.
+    end_to_end : bool, optional
+        Whether to split the error of the final output, too. By default, where that is quick.
+    step : callable
+        Told what is done next; ``STEPS`` times.
+
+    Returns
+    -------
+    Report
+        A part that drqsim cannot make (an operator that it does not run, a model that does not
+        match) is left out, and ``left_out`` says why.
+
+    Raises
+    ------
+    InputError
+        When an argument does not fit the model.
+    """
+    left_out: list[str] = []
+
+    def attempt(what: str, make: Callable):
+        step(what)
+        try:
+            return make()
+        except DrqsimError as error:
+            left_out.append(f"{what}: left out. {error}")
+            return None
+
+    step("Which arithmetic")
+    paths = dict.fromkeys((kernels, "xnnpack", "optimized", "reference"))
+    verdicts = {path: explain(graph, path) for path in paths}
+    hybrid = [v.operator for v in verdicts[kernels] if v.arithmetic != FLOAT]
+    plan = attempt("Memory", lambda: plan_memory(graph, kernels))
+    float_plan = error = None
+    if float_model is not None:
+        float_plan = attempt("Memory of the float model", lambda: plan_memory(float_model, kernels))
+    trace = attempt("Every tensor", lambda: run(graph, x, kernels, record=_shown(hybrid))[1])
+    if float_model is not None:
+        if end_to_end is None:
+            once = products(graph) + PER_OPERATOR * len(graph.operators)
+            end_to_end = len(hybrid) * once <= MOST_PRODUCTS
+        both = float_model, graph
+        error = attempt("Error", lambda: _attribute(*both, x, kernels, end_to_end))
+        if error is not None and not end_to_end:
+            left_out.append(
+                "What each operator adds to the error of the final output is left out: it takes "
+                "long for a model of this size. Pass --end-to-end to have it."
+            )
+    return Report(name, graph, verdicts, kernels, plan, float_plan, trace, error, fed, left_out)
+
+
+def _shown(hybrid: list[str]) -> list[str]:
+    """The records whose values are drawn."""
+    names = ("input", "*_scale", "*_zero_point", "*_quantized", "filter", "*_weights")
+    names += ("accumulator", "*_accumulator")
+    return [f"{operator}/{name}" for operator in hybrid for name in names]
+
+
+def _attribute(float_model: Graph, graph: Graph, x, kernels: str, end_to_end: bool) -> Attribution:
+    """The error; the inputs are matched by their order, because a converter may rename them."""
+    if isinstance(x, dict):
+        ours = [graph.tensors[i].name for i in graph.inputs]
+        theirs = [float_model.tensors[i].name for i in float_model.inputs]
+        x = {new: x[old] for old, new in zip(ours, theirs, strict=False) if old in x}
+    return attribute_error(float_model, graph, x, kernels, end_to_end=end_to_end)
+
+
+def products(graph: Graph) -> int:
+    """About how many multiplications the operators with weights take, by the file's shapes."""
+    total = 0
+    for op in graph.operators:
+        weights = graph.tensor_of(op, WEIGHTS.get(op.code, len(op.inputs)))
+        if weights is not None and weights.shape and op.outputs:
+            outputs = prod(graph.tensors[op.outputs[0]].shape)
+            total += outputs * prod(weights.shape[1 : -1 if "DEPTHWISE" in op.code else None])
+    return total

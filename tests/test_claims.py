@@ -1,0 +1,420 @@
+"""What `book/what-the-documentation-says.md` says that the runtime does: one test for each row.
+
+The name after ``test_`` is the row's id on the page. Where it can be had, the evidence is behavior
+alone: how an output answers to a change of the input, on every kernel path. The runtime is asked
+directly; the simulator only writes the models, so that a test that fails tells of the runtime.
+"""
+
+from dataclasses import replace
+from pathlib import Path
+from types import MappingProxyType
+
+import numpy as np
+import pytest
+
+import drqsim
+from drqsim import litert
+from drqsim.graph import Quantization, Tensor
+from drqsim.litert.runtime import interpreter, quiet
+from tests.strategies import KERNELS, float_constant, one_operator
+
+f32 = np.float32
+BUILTIN = ("reference", "optimized")
+MODELS = Path(__file__).parent.parent / "book" / "models"
+DRQ = MODELS / "digits_drq.tflite"
+ONCE = {"stride_h": 1, "stride_w": 1, "dilation_h_factor": 1, "dilation_w_factor": 1}
+
+
+def image() -> np.ndarray:
+    return np.load(MODELS / "digits_inputs.npz")["images"][:1]
+
+
+def weights(*shape: int, scales: int = 1, axis: int = 0, seed: int = 0) -> Tensor:
+    """int8 weights from -100 to 100; with several scales each is different."""
+    values = np.random.default_rng(seed).integers(-100, 101, shape, dtype=np.int8)
+    scale = np.linspace(0.01, 0.02, scales).astype(f32)
+    return int8(values, scale, axis)
+
+
+def int8(values: np.ndarray, scale: np.ndarray, axis: int) -> Tensor:
+    quantization = Quantization(scale, np.zeros(scale.size, np.int64), axis)
+    return Tensor("filter", values.shape, values.dtype, values, quantization)
+
+
+def conv(x: np.ndarray, size=3, scales=4, activation="NONE"):
+    return convolution(x, weights(4, size, size, x.shape[3], scales=scales), activation)
+
+
+def convolution(x, filters, activation="NONE"):
+    bias = float_constant("bias", np.zeros(len(filters.value)))
+    options = ONCE | {"padding": "SAME", "fused_activation_function": activation}
+    shape = (*x.shape[:3], len(filters.value))
+    return one_operator("CONV_2D", x.shape, [filters, bias], shape, **options)
+
+
+def depthwise(x):
+    channels = x.shape[3]
+    filters = weights(1, 3, 3, channels, scales=channels, axis=3)
+    options = ONCE | {"padding": "SAME", "depth_multiplier": 1, "fused_activation_function": "NONE"}
+    constants = [filters, float_constant("bias", np.zeros(channels))]
+    return one_operator("DEPTHWISE_CONV_2D", x.shape, constants, x.shape, **options)
+
+
+def dense(x, filters=None, asymmetric=True, activation="NONE"):
+    filters = weights(4, x.shape[1], scales=4) if filters is None else filters
+    options = {"keep_num_dims": False, "fused_activation_function": activation}
+    options["asymmetric_quantize_inputs"] = asymmetric
+    return one_operator("FULLY_CONNECTED", x.shape, [filters], (len(x), 4), **options)
+
+
+def matmul(x, filters=None):
+    filters = weights(x.shape[1], 4) if filters is None else filters
+    options = {"adj_x": False, "adj_y": False, "asymmetric_quantize_inputs": True}
+    return one_operator("BATCH_MATMUL", x.shape, [filters], (len(x), 4), **options)
+
+
+def transposed(x, filters=None):
+    """A TRANSPOSE_CONV; it reads its output shape first, then the weights, then x."""
+    filters = weights(4, 1, 1, x.shape[3], scales=4) if filters is None else filters
+    wanted = np.array((*x.shape[:3], 4), np.int32)
+    shape = Tensor("shape", wanted.shape, wanted.dtype, wanted)
+    options = {"padding": "SAME", "stride_h": 1, "stride_w": 1, "fused_activation_function": "NONE"}
+    graph = one_operator("TRANSPOSE_CONV", x.shape, [shape, filters], tuple(wanted), **options)
+    return replace(graph, operators=(replace(graph.operators[0], inputs=(1, 2, 0)),))
+
+
+def output(graph, x, kernels):
+    (value,) = litert.run(graph, x, kernels).outputs.values()
+    return value
+
+
+def grid(*shape: int, low=-128, high=127) -> np.ndarray:
+    """Whole numbers between ``low`` and ``high``, which both occur: codes of the scale 1."""
+    x = np.random.default_rng(1).integers(low, high + 1, shape).astype(f32)
+    x.reshape(-1, shape[-1])[:, 0], x.reshape(-1, shape[-1])[:, 1] = low, high
+    return x
+
+
+def nudged(x: np.ndarray) -> np.ndarray:
+    """Moved by less than half a step, but for the lowest and the highest value."""
+    moved = x + np.random.default_rng(2).uniform(-0.4, 0.4, x.shape).astype(f32)
+    return np.where((x == x.min()) | (x == x.max()), x, np.clip(moved, x.min(), x.max()))
+
+
+def codes_see(graph, x, kernels) -> bool:
+    """Whether the output answers to a change of less than half a step of the scale 1."""
+    return not np.array_equal(output(graph, x, kernels), output(graph, nudged(x), kernels))
+
+
+def louder(x: np.ndarray, where: tuple) -> np.ndarray:
+    x = x.copy()
+    x[where] *= 1000
+    return x
+
+
+def normal(*shape: int) -> np.ndarray:
+    return np.random.default_rng(3).normal(size=shape).astype(f32)
+
+
+# What is stored
+
+
+@pytest.mark.parametrize("kernels", BUILTIN)
+def test_activations_are_float32(kernels):
+    graph = drqsim.load(DRQ)
+    runtime = interpreter(DRQ.read_bytes(), kernels)
+    runtime.allocate_tensors()
+    details = {d["index"]: d for d in runtime.get_tensor_details()}
+    between = [i for i, tensor in enumerate(graph.tensors) if tensor.value is None]
+    assert len(between) > len(graph.operators)  # the input, and an output of each operator
+    for index in between:
+        assert details[index]["dtype"] == np.float32
+        assert details[index]["quantization_parameters"]["scales"].size == 0
+    scratch = {np.dtype(d["dtype"]).name for i, d in details.items() if i >= len(graph.tensors)}
+    assert {"int8", "int32"} <= scratch
+
+
+@pytest.mark.parametrize("kernels", KERNELS)
+def test_float_before_the_activation_function(kernels):
+    x = normal(1, 6, 6, 8)
+    before = output(conv(x), x, kernels)
+    assert before.dtype == np.float32 and before.min() < 0
+    assert np.array_equal(np.maximum(before, 0), output(conv(x, activation="RELU"), x, kernels))
+
+
+def test_memory_of_activations_is_the_same():
+    float_layer = drqsim.load(MODELS / "digits_float.tflite").extract("conv_2d_1")
+    drq_layer = drqsim.load(DRQ).extract("conv_2d_1")
+    x = normal(*float_layer.tensors[float_layer.inputs[0]].shape)
+
+    def nbytes(graph, kernels):
+        run = litert.run(graph, x, kernels)
+        fed = [t for i, t in enumerate(run.tensors[: len(graph.tensors)]) if i not in graph.inputs]
+        kept = [t for t in fed if graph.tensors[t.index].value is None]
+        return sum(t.value.nbytes for t in kept), sum(t.value.nbytes for t in run.scratch)
+
+    for kernels in BUILTIN:
+        assert nbytes(float_layer, kernels)[0] == nbytes(drq_layer, kernels)[0]
+    assert nbytes(float_layer, "reference")[1] == 0 < nbytes(drq_layer, "reference")[1]
+    # the optimized float kernel unfolds its input in float32, the hybrid one in int8
+    assert nbytes(float_layer, "optimized")[1] > nbytes(drq_layer, "optimized")[1]
+
+
+# What is computed
+
+
+def test_int8_times_int8_into_int32():
+    x = normal(1, 5, 5, 8)
+    layer = conv(x, size=1)
+    scratch = litert.run(layer, x, "optimized").scratch
+    (codes,) = [t.value for t in scratch if t.dtype == np.int8 and t.shape == x.shape]
+    sums = [t.value for t in scratch if t.dtype == np.int32]
+    expected = codes.reshape(25, 8).astype(np.int32) @ layer.tensors[1].value.reshape(4, 8).T
+    # the accumulator is declared [channels, pixels] and stored pixel by pixel
+    assert any(np.array_equal(t.ravel(), expected.ravel()) for t in sums)
+
+
+OPERATORS = {
+    "conv": (conv, (1, 4, 4, 8)),
+    "depthwise": (depthwise, (1, 4, 4, 8)),
+    "dense": (dense, (3, 16)),
+    "matmul": (matmul, (3, 16)),
+    "transposed": (transposed, (1, 4, 4, 8)),
+}
+
+
+@pytest.mark.parametrize("kernels", KERNELS)
+@pytest.mark.parametrize("operator", OPERATORS)
+def test_not_int8_times_float32(operator, kernels):
+    build, shape = OPERATORS[operator]
+    x = grid(*shape)
+    assert not np.array_equal(x, nudged(x))
+    assert not codes_see(build(x), x, kernels)
+    # and float weights of the same values do see the change
+    assert operator != "conv" or codes_see(as_float(build(x)), x, kernels)
+
+
+def as_float(graph):
+    """The same layer with float32 weights of the same values."""
+    filters = graph.tensors[1]
+    scale = filters.quantization.scale.reshape(-1, *[1] * (len(filters.shape) - 1))
+    floats = float_constant("filter", filters.value * scale)
+    return replace(graph, tensors=(graph.tensors[0], floats, *graph.tensors[2:]))
+
+
+@pytest.mark.parametrize("kernels", KERNELS)
+def test_weights_stay_int8(kernels):
+    x = normal(1, 5, 7, 8)
+    layer = conv(x)
+    run = litert.run(layer, x, kernels)
+    filters = [t for t in run.tensors if np.prod(t.shape) == layer.tensors[1].value.size]
+    assert filters and all(t.dtype == np.int8 for t in filters)
+    floats = output(as_float(layer), x, kernels)
+    apart = np.abs(run.outputs["y"] - floats).max() / np.abs(floats).max()
+    assert 1e-4 < apart < 0.05  # rounding of float32 alone gives 1e-6
+
+
+@pytest.mark.parametrize("kernels", BUILTIN)
+def test_dequantized_once_without_a_hybrid_kernel(kernels):
+    path = MODELS / "digits_weight_only.tflite"
+    graph = drqsim.load(path)
+    dequantize = next(op for op in graph.operators if op.code == "DEQUANTIZE")
+    source, made = graph.tensor_of(dequantize, 0), dequantize.outputs[0]
+    runtime = interpreter(path.read_bytes(), kernels)
+    runtime.allocate_tensors()
+    runtime.set_tensor(graph.inputs[0], image())
+    runtime.invoke()
+    scale = source.quantization.scale.reshape(
+        [-1 if axis == source.quantization.axis else 1 for axis in range(source.value.ndim)]
+    )
+    assert np.array_equal(runtime.get_tensor(made), source.value.astype(f32) * scale)
+    runtime.tensor(made)()[...] = 0  # what is kept is read again, not made again
+    runtime.invoke()
+    assert not runtime.get_tensor(made).any()
+
+
+@pytest.mark.parametrize("kernels", KERNELS)
+def test_transposed_convolution_sums_float32(kernels):
+    x = np.abs(normal(1, 4, 4, 2048))
+    filters = weights(4, 1, 1, 2048, scales=4)
+    np.abs(filters.value, out=filters.value)
+    graphs = {"conv": convolution(x, filters), "transposed": transposed(x, filters)}
+    if kernels in BUILTIN:  # whole numbers are scaled once, at the end: a rounding or two
+        assert steps_apart(output(graphs["conv"], x, kernels), graphs, x) <= 1
+    away = steps_apart(output(graphs["transposed"], x, kernels), graphs, x)
+    assert round(away) == 39 if kernels in BUILTIN else away <= 2
+
+
+def steps_apart(value, graphs, x) -> float:
+    """How many steps of float32 it is away from the exact sum of the codes times the scales."""
+    scratch = litert.run(graphs["conv"], x, "optimized").scratch
+    (codes,) = [t.value for t in scratch if t.dtype == np.int8 and t.shape == x.shape]
+    scale = next(t.value for t in scratch if t.dtype == np.float32).ravel()[0].astype(np.float64)
+    filters = graphs["conv"].tensors[1]
+    sums = (codes.astype(np.int64) + 128) @ filters.value.reshape(4, -1).T.astype(np.int64)
+    exact = sums * scale * filters.quantization.scale.astype(np.float64)
+    return float((np.abs(value - exact) / np.spacing(exact.astype(f32))).max())
+
+
+# How the input is quantized
+
+
+@pytest.mark.parametrize("kernels", KERNELS)
+@pytest.mark.parametrize("operator", OPERATORS)
+def test_range_includes_zero(operator, kernels):
+    build, shape = OPERATORS[operator]
+    x = grid(*shape, low=128, high=255)  # from 0 to 255: the scale 1; from 128: about half of it
+    assert not codes_see(build(x), x, kernels)
+
+
+@pytest.mark.parametrize("kernels", KERNELS)
+@pytest.mark.parametrize("operator", OPERATORS)
+def test_scale_per_image_or_row(operator, kernels):
+    build, shape = OPERATORS[operator]
+    x = normal(2, *shape[1:])
+    quiet_one, loud_one = (output(build(x), v, kernels) for v in (x, louder(x, (1,))))
+    assert np.array_equal(quiet_one[0], loud_one[0])
+    assert not np.array_equal(quiet_one[1], loud_one[1])
+
+
+@pytest.mark.parametrize(
+    ("kernels", "size", "alone"),
+    [("xnnpack", 3, False), ("xnnpack", 1, True), ("optimized", 3, False), ("optimized", 1, False)],
+)
+def test_convolution_has_no_scale_per_row(kernels, size, alone):
+    x = normal(1, 6, 6, 8)
+    loud = louder(x, (0, 0, 0))  # one pixel in the corner; look at what does not read it
+    quiet_one, loud_one = (output(conv(x, size), v, kernels)[0, 3:] for v in (x, loud))
+    assert np.array_equal(quiet_one, loud_one) == alone
+
+
+@pytest.mark.parametrize("kernels", KERNELS)
+def test_not_always_asymmetric(kernels):
+    x = grid(1, 4, 4, 8, low=0, high=255)  # asymmetric: the scale 1; symmetric: twice as wide
+    assert not codes_see(conv(x, scales=4), x, kernels)
+    assert codes_see(conv(x, scales=1), x, kernels) == (kernels in BUILTIN)
+    x = grid(3, 16, low=0, high=255)
+    assert not codes_see(dense(x), x, kernels)
+    assert codes_see(dense(x, asymmetric=False), x, kernels) == (kernels in BUILTIN)
+
+
+@pytest.mark.parametrize("kernels", KERNELS)
+def test_xnnpack_ignores_the_flag(kernels):
+    x = np.abs(normal(3, 16))
+    one, other = (output(dense(x, asymmetric=flag), x, kernels) for flag in (True, False))
+    assert np.array_equal(one, other) == (kernels == "xnnpack")
+
+
+# Weights, bias, file
+
+
+def test_minus_128_is_not_refused():
+    x = -np.abs(normal(1, 32))
+    values = weights(4, 32).value
+    values[:, :4] = -128
+    graph = dense(x, int8(values, f32([0.01, 0.02, 0.03, 0.04]), 0), asymmetric=False)
+    wrong, right = (output(graph, x, kernels) for kernels in ("optimized", "xnnpack"))
+    assert np.abs(wrong - right).max() > 0.3 * np.abs(right).max()
+
+
+@pytest.mark.parametrize("kernels", KERNELS)
+@pytest.mark.parametrize(
+    ("build", "shape", "axis"),
+    [(dense, (4, 16), 0), (matmul, (16, 4), 1), (transposed, (4, 1, 1, 8), 0)],
+)
+def test_per_channel_beyond_convolutions(build, shape, axis, kernels):
+    filters = weights(*shape, scales=4, axis=axis)
+    doubled = filters.quantization.scale * f32([1, 2, 1, 1])
+    x = normal(1, 4, 4, 8) if build is transposed else normal(3, 16)
+    once, twice = (
+        output(build(x, int8(filters.value, scale, axis)), x, kernels)
+        for scale in (filters.quantization.scale, doubled)
+    )
+    assert np.array_equal(twice, once * f32([1, 2, 1, 1])) and once.any()
+
+
+@pytest.mark.parametrize("kernels", KERNELS)
+def test_bias_is_float32(kernels):
+    layer = drqsim.load(DRQ).extract("conv_2d_1")
+    bias = layer.tensor_of(layer.operators[0], 2)
+    assert bias.dtype == np.float32 and bias.quantization is None
+    whole = replace(bias, value=(bias.value * 2**20).astype(np.int32), dtype=np.dtype(np.int32))
+    tensors = tuple(whole if tensor is bias else tensor for tensor in layer.tensors)
+    x = normal(*layer.tensors[layer.inputs[0]].shape)
+    with pytest.raises(drqsim.ModelFileError):
+        litert.run(replace(layer, tensors=tensors), x, kernels)
+
+
+def test_exactly_1024_is_quantized():
+    made = np.load(Path(__file__).parent / "golden" / "converter_weights.npz")
+    for layer in ("conv", "dense", "depthwise"):
+        assert made[f"{layer}_1023/stayed_float"] and made[f"{layer}_1023/float"].size == 1023
+        assert not made[f"{layer}_1024/stayed_float"] and made[f"{layer}_1024/int8"].size == 1024
+
+
+def test_a_file_is_less_than_4_times_smaller():
+    ratio = (MODELS / "digits_float.tflite").stat().st_size / DRQ.stat().st_size
+    assert 2.9 < ratio < 3.0
+
+
+# Which kernels run
+
+
+def test_xnnpack_is_on():
+    runtime = interpreter(DRQ.read_bytes(), "xnnpack", preserve=False)
+    with quiet():
+        runtime.allocate_tensors()
+    assert any(op["op_name"] == "DELEGATE" for op in runtime._get_ops_details())
+    assert "conv_2d_1" in litert.delegated(DRQ)
+
+
+@pytest.mark.parametrize("operator", OPERATORS)
+def test_xnnpack_takes_four_operators(operator):
+    build, shape = OPERATORS[operator]
+    assert bool(litert.delegated(build(normal(*shape)))) == (operator != "depthwise")
+
+
+@pytest.mark.parametrize("kernels", KERNELS)
+def test_fused_tanh_is_left_out(kernels):
+    x = normal(1, 6, 6, 8)
+    plain = conv(x)
+    options = dict(plain.operators[0].options) | {"fused_activation_function": "TANH"}
+    fused = replace(plain.operators[0], options=MappingProxyType(options))
+    without = output(plain, x, "optimized" if kernels == "xnnpack" else kernels)
+    assert np.array_equal(output(replace(plain, operators=(fused,)), x, kernels), without)
+    assert np.abs(without).max() > 1
+    x = normal(3, 16)  # the dense layer does what its option says
+    assert np.abs(output(dense(x, activation="TANH"), x, kernels)).max() <= 1
+
+
+# What can be read
+
+
+def test_preserving_keeps_the_delegate():
+    runtime = interpreter(DRQ.read_bytes(), "xnnpack", preserve=True)
+    with quiet():
+        runtime.allocate_tensors()
+    assert any(op["op_name"] == "DELEGATE" for op in runtime._get_ops_details())
+
+
+def read_first_convolution(kernels: str, preserve: bool) -> np.ndarray:
+    """The output of the first operator, read after the whole network has run."""
+    graph = drqsim.load(DRQ)
+    runtime = interpreter(DRQ.read_bytes(), kernels, preserve)
+    with quiet():
+        runtime.allocate_tensors()
+    runtime.set_tensor(graph.inputs[0], image())
+    runtime.invoke()
+    return runtime.get_tensor(graph.operators[0].outputs[0])
+
+
+@pytest.mark.parametrize("kernels", KERNELS)
+def test_intermediate_results_can_be_read(kernels):
+    first = drqsim.load(DRQ).extract("conv_2d_0")
+    true = output(first, image(), kernels)
+    assert np.array_equal(read_first_convolution(kernels, preserve=True), true)
+    if kernels == "xnnpack":
+        with pytest.raises(ValueError, match="null"):
+            read_first_convolution(kernels, preserve=False)
+    else:
+        assert not np.array_equal(read_first_convolution(kernels, preserve=False), true)
