@@ -169,6 +169,8 @@ def hazards_of_input(
     -------
     list of str
     """
+    if "input" in values and values["input"].dtype != np.float32:
+        return []  # full integer: it takes codes, whatever they are
     if op.code not in _GROUP or "filter_scale" not in values:
         return _unproven(op, values)
     if "input_scale" not in values:  # a dense layer that took its short cut

@@ -234,7 +234,7 @@ def _why_float(graph: Graph, op: Operator, weights: Tensor) -> str:
         ]
         if made_by and made_by[0].code == "DEQUANTIZE":
             stored = graph.tensor_of(made_by[0], 0)
-            kind = "int4" if stored is not None and stored.bits else "int8"
+            kind = "a constant" if stored is None else str(stored).partition("[")[0]
             return f"its weights pass through DEQUANTIZE: {kind} in the file, float32 in memory"
         return "its second operand is an activation, which is float32"
     count = weights.value.size
