@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -20,6 +21,7 @@ from drqsim.figures.style import STYLE
 WIDGET = "application/vnd.jupyter.widget-view+json"
 MOST_BUTTONS = 6  # a knob with more numbers than this is a slider
 CSS = f"<style>{files('drqsim').joinpath('explorer.css').read_text(encoding='utf-8')}</style>"
+MARKS = Counter()  # how many explorers of this process have the same content
 SCRIPT = f"<script>{files('drqsim').joinpath('explorer.js').read_text(encoding='utf-8')}</script>"
 
 
@@ -169,10 +171,20 @@ class Explorer:
             for name, state in zip(self.names, self.states, strict=True)
         )
 
-    def _repr_html_(self) -> str:
-        states = [_html(state).replace(STYLE, "") for state in self.states]
-        content = "\0".join([*self.names, *states, self.caption, str(self.start)])
+    @cached_property
+    def _panels(self) -> list[str]:
+        return [_html(state).replace(STYLE, "") for state in self.states]
+
+    @cached_property
+    def _mark(self) -> str:
+        """What all ids begin with; two explorers of one page have different ones."""
+        content = "\0".join([*self.names, *self._panels, self.caption, str(self.start)])
         mark = f"drq-{hashlib.sha256(content.encode()).hexdigest()[:10]}"
+        MARKS[mark] += 1
+        return mark if MARKS[mark] == 1 else f"{mark}x{MARKS[mark]}"
+
+    def _repr_html_(self) -> str:
+        states, mark = self._panels, self._mark
         knobs = "".join(_buttons(knob, f"{mark}-{n}") for n, knob in enumerate(self.knobs))
         panels, rules = [], []
         settings = product(*(range(len(k.values)) for k in self.knobs))
@@ -266,8 +278,8 @@ def _controls(knob: Knob, turn: Callable[[object], None]) -> list:
         tooltip=knob.label,
         **look,
     )
-    slider.observe(lambda change: turn(knob.values[change.new]), names="value")
     if not knob.between:
+        slider.observe(lambda change: turn(knob.values[change.new]), names="value")
         return [slider]
     whole = all(isinstance(value, Integral) for value in knob.values)
     field = (ipywidgets.BoundedIntText if whole else ipywidgets.BoundedFloatText)(
@@ -278,7 +290,16 @@ def _controls(knob: Knob, turn: Callable[[object], None]) -> list:
         tooltip=knob.label,
         **look,
     )
-    field.observe(lambda change: turn(change.new), names="value")
+
+    def move(change):
+        field.value = knob.values[change.new]
+
+    def compute(change):
+        # a setting is handed on as it was passed, not as the number type of the field
+        turn(next((value for value in knob.values if value == change.new), change.new))
+
+    slider.observe(move, names="value")
+    field.observe(compute, names="value")
     return [slider, field]
 
 

@@ -75,6 +75,19 @@ OPTIONS: dict[str, tuple[str, dict[str, object]]] = {
             "quantized_bias_type": NUMBER,
         },
     ),
+    "CONV_3D": (
+        "Conv3DOptions",
+        {
+            "padding": PADDING,
+            "stride_d": NUMBER,
+            "stride_w": NUMBER,
+            "stride_h": NUMBER,
+            "dilation_d_factor": NUMBER,
+            "dilation_w_factor": NUMBER,
+            "dilation_h_factor": NUMBER,
+            "fused_activation_function": ACTIVATION,
+        },
+    ),
     "DEPTHWISE_CONV_2D": (
         "DepthwiseConv2DOptions",
         {
@@ -182,7 +195,7 @@ OPTIONS: dict[str, tuple[str, dict[str, object]]] = {
 }
 
 # what a field has when the file (or a caller who builds an operator) does not say
-DEFAULTS = {"dilation_w_factor": 1, "dilation_h_factor": 1, "beta": 1.0}
+DEFAULTS = {f"dilation_{axis}_factor": 1 for axis in "dwh"} | {"beta": 1.0}
 
 
 def unsaid(field: str, kind: object) -> object:

@@ -41,6 +41,11 @@ def table():
     return Explorer(product, {"left": [2, 3], "right": [5, 7, 9]}, start=(1, 2))
 
 
+def unmarked(html):
+    """The HTML of an explorer without what sets it apart from an equal one."""
+    return re.sub(r"drq-[0-9a-f]{10}(x\d+)?", "mark", html)
+
+
 class Controls(HTMLParser):
     """Knobs, radios, labels and panels of an explorer; what of it is packed up."""
 
@@ -93,7 +98,15 @@ def test_every_state_is_in_the_html(explorer):
     html = explorer._repr_html_()
     for state in explorer.states:
         assert state.body in html
-    assert html == Explorer(powers, [2, 3, 5], "base", start=1)._repr_html_()
+    assert html == explorer._repr_html_()
+    assert unmarked(html) == unmarked(Explorer(powers, [2, 3, 5], "base", start=1)._repr_html_())
+
+
+def test_equal_explorers_do_not_share_their_knobs():
+    first, second = (Controls(Explorer(powers, [4, 6], "base")._repr_html_()) for _ in range(2))
+    for of_first, of_second in zip(first.radios, second.radios, strict=True):
+        assert of_first["id"] != of_second["id"] and of_first["name"] != of_second["name"]
+    assert not {panel["id"] for panel in first.panels} & {panel["id"] for panel in second.panels}
 
 
 def test_every_radio_shows_its_panel_without_a_script(explorer):
@@ -204,6 +217,18 @@ def test_values_between_are_computed():
     assert "7 times 1.25 is 8.75" in picture.value
     assert (whole.min, whole.max, real.min, real.max) == (1, 9, 0.5, 1.5)
     assert caption.value.startswith("<p>Look &lt;i&gt;")
+
+
+def test_the_field_follows_the_slider():
+    pytest.importorskip("ipywidgets")
+    explorer = Explorer(lambda n: f"is {n}", [1, 2.5, 4], "n", "{}x".format, between=True)
+    slider, field, picture = explorer.widget().children
+    slider.value = 2
+    assert field.value == 4 and "is 4&" in picture.value
+    field.value = 3.5
+    assert "is 3.5&" in picture.value
+    slider.value = 1
+    assert field.value == 2.5 and "is 2.5&" in picture.value
 
 
 def test_an_error_takes_the_place_of_the_picture():

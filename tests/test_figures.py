@@ -305,6 +305,18 @@ def test_histogram_text():
     )
 
 
+def test_bars_are_as_high_as_their_counts():
+    """Measured in the picture: each bar's corners, left of it its bin's edge."""
+    values = np.repeat([0, 1, 2, 5], [3, 7, 1, 4])
+    body = figures.histogram(values, "codes", "int8").body
+    bars = re.findall(r'<path d="([^"]*)"[^>]*fill: var\(--drq-int8', body)
+    corners = np.array([re.findall(r"[\d.]+", bar) for bar in bars], float).reshape(-1, 4, 2)
+    height = corners[:, 0, 1] - corners[:, 1, 1]
+    assert height / height.sum() * values.size == pytest.approx([3, 7, 1, 4], abs=1e-4)
+    left = corners[:, 0, 0] - corners[0, 0, 0]
+    assert left / left[1] == pytest.approx([0, 1, 2, 5], abs=1e-4)
+
+
 @pytest.mark.parametrize("bins", [1, 2, 7, 40])
 @pytest.mark.parametrize(
     "values",
@@ -345,6 +357,11 @@ def test_two_histograms_count_the_same_bins():
     )
     counts = [line for line in repr(figure).splitlines() if "counts" in line]
     assert counts == ["  counts from left to right: 1 2 0 1"] * 2
+
+
+def test_a_value_of_0_has_no_bar():
+    body = figures.bars([("a", 4, "int8"), ("b", 0, "int32")], "Bytes").body
+    assert body.count('class="drq-track"') == 2 and body.count("<div style=") == 1
 
 
 def test_bars_text():

@@ -344,8 +344,12 @@ def test_the_table_as_text_and_html():
     plan = drqsim.plan_memory(graph)
     lines = repr(plan).splitlines()
     assert lines[0].split("  ")[0] == "tensor"
-    assert lines[1].startswith("<b>x ") and lines[1].endswith("256  relu_0 to the end")
-    assert "arena, in place" in lines[3]
+    assert lines[0].split() == ["tensor", "bytes", "offset", "needed", "from", "type"]
+    assert lines[1].startswith("<b>x ") and "256       0  relu_0 to the end" in lines[1]
+    assert "in place" in lines[3] and "in place" not in lines[2]
+    mixed = repr(drqsim.plan_memory(drqsim.load(MODELS / "digits_drq.tflite"))).splitlines()
+    assert mixed[0].split()[-3:] == ["role", "stored", "in"]
+    assert {line.split()[-1] for line in mixed[1:-2]} == {"arena", "persistent", "heap"}
     assert "arena: 768 bytes; 768 are alive at once at most, 1,024 would be" in lines[-2]
     html = plan._repr_html_()
     assert "&lt;b&gt;x" in html and "<b>x" not in html
@@ -379,6 +383,24 @@ def test_a_trace_learns_its_offsets(kernels):
         assert {r.name for r in known} >= {"input_quantized", "input_scale", "input", "output"}
     with pytest.raises(drqsim.InputError, match="same"):
         drqsim.plan_memory(model, "optimized").annotate(drqsim.run(model, x, "reference")[1])
+
+
+@given(
+    layer=st.sampled_from(["convolution", "convolution, int4", "dense", "dense, int4", "matmul"]),
+    kernels=st.sampled_from(("reference", "optimized")),
+    data=st.data(),
+)
+def test_a_buffer_is_called_what_the_kernel_writes_into_it(layer, kernels, data):
+    graph, x = data.draw(LAYERS[layer](kernels))
+    trace, plan = drqsim.run(graph, x, kernels)[1], drqsim.plan_memory(graph, kernels)
+    sums = {r.key: r for r in trace if r.name in ("accumulator", "accumulator_raw")}
+    blocks = [b for b in plan.of("arena") if b.name.startswith("accumulator")]
+    written = [key for key, r in sums.items() if r.stored == "arena"]
+    assert [b.key for b in blocks] == (written or [f"{graph.operators[0].name}/accumulator"])
+    for record in plan.annotate(trace):
+        if record.key in sums and record.stored == "arena":
+            (block,) = blocks
+            assert (record.offset, record.reserved) == (block.offset, block.nbytes)
 
 
 def named(plan, record):

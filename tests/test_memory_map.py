@@ -8,7 +8,7 @@ import pytest
 
 import drqsim
 from drqsim import figures
-from drqsim.figures.memory_map import HIGH, WIDE, _label
+from drqsim.figures.memory_map import HIGH, WIDE, _called, _label
 from drqsim.memory import MemoryPlan, plan_memory
 
 MODELS = Path(__file__).parent.parent / "book" / "models"
@@ -75,16 +75,39 @@ def test_only_scratch_is_hatched(plan):
     assert hatched == sum(b.role == "scratch" for b in plan.of("arena"))
 
 
-def test_a_label_fits_into_its_block(plan):
-    block = plan["conv_2d_2/accumulator"]
-    assert _label(block, 300, 20) == ("accumulator int32[128,64]", 0)
-    assert _label(block, 60, 20) == ("accumulator", 0)
-    assert _label(block, 10, 60) == ("accumulator", 90)
-    assert _label(block, 30, 20) == ("int32", 0)
-    assert _label(plan["conv_2d_2/output"], 60, 20) == ("conv_2d_2", 0)
-    assert _label(plan["conv_2d_2/output"], 30, 20) == ("output", 0)
-    assert _label(block, WIDE, 4) == ("", 0)
-    assert _label(block, 4, 72 * HIGH) == ("", 0)
+def test_a_label_fits_into_its_block():
+    assert _label("accumulator_raw", 100, 20) == ("accumulator_raw", 0)
+    assert _label("accumulator_raw", 15, 100) == ("accumulator_raw", 90)
+    assert _label("accumulator_raw", 70, 25) == ("accumulator_\nraw", 0)
+    assert _label("accumulator_raw", 25, 70) == ("accumulator_\nraw", 90)
+    assert _label("conv_2d_2, then add_0", 70, 25) == ("conv_2d_2,\nthen add_0", 0)
+    assert _label("accumulator_raw", 60, 20) == _label("image", 25, 25) == ("", 0)
+    assert _label("conv_2d_2", WIDE, 4) == ("", 0)
+    assert _label("conv_2d_2", 4, HIGH) == ("", 0)
+
+
+def test_a_label_names_the_operators_of_an_output_and_scratch_itself(plan):
+    assert _called(plan, plan["conv_2d_2/accumulator_raw"]) == "accumulator_raw"
+    assert _called(plan, plan["conv_2d_2/output"]) == "conv_2d_2"
+    model_input = next(b for b in plan.of("arena") if not b.op)
+    assert _called(plan, model_input) == model_input.name
+    in_place = replace(plan["softmax_0/output"], shares=plan["conv_2d_2/output"].index)
+    blocks = [in_place if b.op == "softmax_0" and b.name == "output" else b for b in plan.blocks]
+    shared = MemoryPlan(
+        *(blocks, plan.steps, (), plan.arena_bytes, plan.persistent_bytes),
+        kernels=plan.kernels,
+        threads=1,
+        preserve_all_tensors=False,
+    )
+    assert _called(shared, shared["conv_2d_2/output"]) == "conv_2d_2, then softmax_0"
+
+
+@pytest.mark.parametrize("kernels", ["reference", "optimized"])
+def test_the_legend_tells_what_is_drawn(kernels):
+    layer = drqsim.load(MODELS / "digits_float.tflite").extract("conv_2d_1")
+    body = figures.memory_map(plan_memory(layer, kernels), table=False).body
+    assert (">scratch<" in body) == (kernels == "optimized")
+    assert ">end of the arena<" in body and ">int8<" not in body
 
 
 def test_names_with_markup_are_text(plan):
@@ -102,13 +125,13 @@ def test_names_with_markup_are_text(plan):
 
 def test_bars_add_up_to_the_fullest_step(plan):
     values = dict(
-        re.findall(r"DRQ: (.*?)  +([\d,]+) bytes", repr(figures.memory_bars({"DRQ": plan})))
+        re.findall(r"DRQ(?:, |: )(.*?)  +([\d,]+) bytes", repr(figures.memory_bars({"DRQ": plan})))
     )
     numbers = {name: int(value.replace(",", "")) for name, value in values.items()}
-    alive = [n for name, n in numbers.items() if "alive" in name or "beside" in name]
+    alive = [n for name, n in numbers.items() if name.startswith("conv_2d_2: ")]
     assert len(alive) == 4 and sum(alive) == plan.lower_bound
     accumulator, zero_point = 4 * 64 * 128, 4 * 64
-    assert numbers["scratch beside them, int32"] == accumulator + zero_point
+    assert numbers["conv_2d_2: scratch, int32"] == accumulator + zero_point
     assert numbers["constants in the file"] == plan.file_bytes
     assert numbers["persistent arena, int32"] == plan.persistent_bytes
 

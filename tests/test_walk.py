@@ -355,3 +355,22 @@ def test_another_operator_than_the_traces_is_refused():
     for op in ("conv_2d_0", graph(1).operators[0]):
         with pytest.raises(drqsim.InputError, match="no window over the input"):
             Walk(trace, op)
+
+
+@pytest.mark.parametrize("kernels", KERNELS)
+def test_a_dashed_frame_is_around_what_is_never_stored(kernels):
+    """The raw sum is stored on one path, the corrected one on none."""
+    walk = walk_of(kernels)
+    steps = walk._repr_html_().split('<li class="drq-step ')[1:]
+    is_stored = "accumulator_raw" in walk.layer.records
+    assert is_stored == (kernels == "optimized")
+    dashed = ["drq-passing" in step[: step.index('"')] for step in steps]
+    assert dashed == [False] * 3 + [True, not is_stored, True, True, False]
+    (*_, raw), *corrected = (
+        re.findall('data-text="([^"]*)"', part)
+        for part in steps[4].split('<div class="drq-corrected">')
+    )
+    if is_stored:
+        assert raw == "{raw}" and corrected[0][0].endswith("{accumulator}")
+    else:
+        assert corrected == []

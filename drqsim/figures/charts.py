@@ -29,10 +29,11 @@ def bars(rows: Iterable[tuple[str, float, str]], title: str, unit: str = "") -> 
     width = max(len(label) for label, _, _ in rows)
     for label, value, kind in rows:
         shown = f"{number(value)} {unit}".strip()
+        bar = f'<div style="width:{100 * value / largest:.2f}%"></div>'
         lines.append(f"  {label.ljust(width)}  {shown}")
         body.append(
-            f'<tr class="drq-{kind}"><th scope="row">{escape(label)}</th><td class="drq-track">'
-            f'<div style="width:{100 * value / largest:.2f}%"></div></td>'
+            f'<tr class="drq-{kind}"><th scope="row">{escape(label)}</th>'
+            f'<td class="drq-track">{bar if value else ""}</td>'
             f"<td>{escape(shown)}</td></tr>"
         )
     listing = "; ".join(f"{label} {number(value)}" for label, value, _ in rows)

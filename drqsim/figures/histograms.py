@@ -39,6 +39,7 @@ def histogram(
     def paint(axes):
         _bars(axes, values, edges, check_kind(kind), title)
         _marks(axes, marks)
+        _arrange(axes)
 
     return Figure(
         draw(paint, 2.6),
@@ -106,6 +107,7 @@ def two_histograms(
             below = bottom.secondary_xaxis("bottom")
             below.set_xticks([(q - zero_point) * scale for q in ticks], map(minus, ticks))
             bottom.tick_params(labelbottom=False)
+        _arrange(top, bottom)
 
     lines, spoken = [], []
     for title, values, at in zip(titles, both, (upper, shown), strict=True):
@@ -146,8 +148,16 @@ def bin_edges(values: np.ndarray, bins: int, zero: int = 0) -> np.ndarray:
 
 
 def _bars(axes, values, edges, kind: str, title: str) -> None:
-    axes.hist(values, edges, color=colour(kind), rwidth=0.9)
-    axes.set_title(title)
+    from matplotlib.collections import PolyCollection
+
+    gap = 0.05 * np.diff(edges)
+    left, right, height = edges[:-1] + gap, edges[1:] - gap, np.histogram(values, edges)[0]
+    corners = [(left, 0 * height), (left, height), (right, height), (right, 0 * height)]
+    boxes = np.moveaxis(np.array(corners), -1, 0)[height > 0]  # one artist, drawn at once
+    axes.add_collection(PolyCollection(boxes, color=colour(kind), lw=0))
+    axes.set_xlim(left[0] - 0.05 * np.ptp(edges), right[-1] + 0.05 * np.ptp(edges))
+    axes.set_ylim(0, 1.05 * height.max())
+    axes.set_title(title, y=1)  # else the ticks are measured for it
     axes.set_ylabel("how many")
     axes.grid(False, axis="x")
     axes.tick_params(length=0)
@@ -155,6 +165,22 @@ def _bars(axes, values, edges, kind: str, title: str) -> None:
     axes.locator_params(axis="y", nbins=5, integer=True)
     for axis in (axes.xaxis, axes.yaxis):
         axis.set_major_formatter(tick)
+
+
+def _arrange(*panels) -> None:
+    """Leave room for the widest label; matplotlib's own layout takes as long as the drawing."""
+    figure = panels[0].figure
+    width, height = figure.get_size_inches()
+    digits = max(len(f"{axes.get_ylim()[1]:,.0f}") for axes in panels)
+    lines = max(axes.get_ylabel().count("\n") for axes in panels)
+    figure.set_layout_engine(None)
+    figure.subplots_adjust(
+        left=(0.3 + 0.085 * digits + 0.17 * lines) / width,
+        right=1 - 0.1 / width,
+        top=1 - 0.28 / height,
+        bottom=0.25 / height,
+        hspace=0.37,
+    )
 
 
 def _marks(axes, marks: Mapping[str, float], labels: bool = True) -> None:

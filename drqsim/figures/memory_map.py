@@ -11,9 +11,12 @@ from drqsim.figures.svg import COLOURS, INK, MUTED, colour, draw, tick
 from drqsim.graph import shorten
 from drqsim.memory import Block, MemoryPlan
 
-ROW, LETTER = 8.0, 4.6  # points: what a line of a label needs, and a letter of it
-HIGH, WIDE = 2.5, 285.0  # a panel's height in inches and the width of its axes in points
-LABEL = {"fontsize": 8, "color": INK}
+ROW, LETTER = 11.0, 5.2  # points: what a line of a label needs, and a letter of it
+MARGIN = 6.0  # points of a label that stay free, so that it keeps clear of its block's frame
+PANEL = 2.6  # inches
+HIGH, WIDE = 165.0, 285.0  # points: the axes of a panel
+LABEL = {"fontsize": 9, "color": INK}
+DASHES = (0, (4, 2))
 NAMED_STEPS = 26  # more operators than this are numbered
 
 
@@ -23,7 +26,8 @@ def memory_map(
     """Every tensor of the arena as a block: from left to right the operators, upwards the bytes.
 
     A block begins at the operator that writes the tensor and ends at its last reader; its colour is
-    the dtype, hatching says scratch. Blocks above one another exist at the same time, blocks beside
+    the dtype, hatching says scratch. Its label is the operator whose output it is, or the name of
+    the scratch, where that fits. Blocks above one another exist at the same time, blocks beside
     one another use the same bytes one after the other.
 
     Parameters
@@ -49,7 +53,7 @@ def memory_map(
 
     names = max(len(name) for plan in plans.values() for name in plan.steps)
     labels = 0.075 * names if most <= NAMED_STEPS else 0.2
-    svg = draw(paint, HIGH * len(plans) + labels + 0.8, panels=len(plans))
+    svg = draw(paint, PANEL * len(plans) + labels + 0.8, panels=len(plans))
     folded = "".join(
         f"<details><summary>{escape(title)}: the plan as a table</summary>"
         f"{plan._repr_html_()}</details>"
@@ -87,9 +91,10 @@ def _panel(axes, title: str, plan: MemoryPlan, top: int, most: int) -> None:
         axes.add_patch(Rectangle(corner, wide, block.nbytes, color=kind, alpha=0.22, lw=0))
         axes.add_patch(Rectangle(corner, wide, block.nbytes, **frame))
         where = (corner[0] + wide / 2, block.offset + block.nbytes / 2)
-        label, turned = _label(block, WIDE * wide / most, 72 * HIGH * block.nbytes / top)
+        size = WIDE * wide / most, HIGH * block.nbytes / top
+        label, turned = _label(_called(plan, block), *size)
         axes.annotate(label, where, ha="center", va="center", rotation=turned, **LABEL)
-    axes.axhline(plan.arena_bytes, color=INK, lw=1, ls=(0, (4, 2)))
+    axes.axhline(plan.arena_bytes, color=INK, lw=1, ls=DASHES)
     axes.set(xlim=(-0.5, most - 0.5), ylim=(0, 1.04 * top), ylabel="bytes in the arena")
     axes.set_title(f"{title}: {byte_count(plan.arena_bytes)}", color=INK)
     axes.yaxis.set_major_formatter(tick)
@@ -99,27 +104,53 @@ def _panel(axes, title: str, plan: MemoryPlan, top: int, most: int) -> None:
     axes.tick_params(axis="x", colors=MUTED, length=0)
 
 
-def _label(block: Block, width: float, height: float) -> tuple[str, int]:
-    """The longest label that fits into the block and its angle; the sizes are in points."""
-    # an output is known by its operator, for it stands there beside other outputs
-    known = block.op if block.name == "output" else block.name
-    for name in (f"{known} {block}", known, block.name, block.dtype.name):
+def _called(plan: MemoryPlan, block: Block) -> str:
+    """Scratch by its own name, an output by its operators: those that write it, one after another.
+
+    More than one write where an operator works in place.
+    """
+    if block.role == "scratch":
+        return block.name
+    later = [b.op for b in plan.of("arena") if b.shares == block.index]
+    return ", then ".join([block.op or block.name, *later])
+
+
+def _label(name: str, width: float, height: float) -> tuple[str, int]:
+    """The name, in one line or two, and its angle if it fits into a block; sizes in points."""
+    for lines in ([name], _halves(name)):
+        long, thick = max(map(len, lines)) * LETTER + MARGIN, len(lines) * ROW
         for angle, along, across in ((0, width, height), (90, height, width)):
-            if len(name) * LETTER <= along and across >= ROW:
-                return name, angle
+            if long <= along and thick <= across:
+                return "\n".join(lines), angle
     return "", 0
 
 
+def _halves(name: str) -> list[str]:
+    """Two lines, broken where the name can be: behind a comma, else the middlemost underscore."""
+    if ", " in name:
+        first, _, rest = name.partition(", ")
+        return [f"{first},", rest]
+    breaks = [at for at, letter in enumerate(name, 1) if letter == "_"]
+    at = min(breaks, key=lambda at: abs(2 * at - len(name)), default=len(name))
+    return [name[:at], name[at:]] if breaks else [name]
+
+
 def _legend(figure, plans: Mapping[str, MemoryPlan]) -> None:
+    from matplotlib.lines import Line2D
     from matplotlib.patches import Patch
 
-    kinds = dict.fromkeys(_kind(block) for plan in plans.values() for block in _own(plan))
+    own = [block for plan in plans.values() for block in _own(plan)]
+    kinds = set(map(_kind, own))
     handles = []
     for kind in sorted(kinds, key=list(COLOURS).index):
         known = kind if kind != "muted" else "another type"
         handles.append(Patch(facecolor=colour(kind), alpha=0.5, label=known))
-    handles.append(Patch(facecolor="none", edgecolor=INK, hatch="//", label="hatched: scratch"))
-    figure.legend(handles=handles, loc="outside upper left", ncols=len(handles), frameon=False)
+    if any(block.role == "scratch" for block in own):
+        handles.append(Patch(facecolor="none", edgecolor=INK, hatch="//", label="scratch"))
+    handles.append(Line2D([], [], color=INK, lw=1, ls=DASHES, label="end of the arena"))
+    options = {"columnspacing": 1.2, "handlelength": 1.6, "handletextpad": 0.5}
+    options |= {"borderaxespad": 0.2, "frameon": False}
+    figure.legend(handles=handles, loc="outside upper left", ncols=len(handles), **options)
 
 
 def _fullest(plan: MemoryPlan) -> tuple[str, list[Block]]:
@@ -154,6 +185,8 @@ def _alt(title: str, plan: MemoryPlan) -> str:
 def memory_bars(plans: MemoryPlan | Mapping[str, MemoryPlan]) -> Figure:
     """Bars for what a model needs: the file's values, and what is alive at the fullest step.
 
+    Plans can be fullest at different steps, so each bar names its own.
+
     Parameters
     ----------
     plans : MemoryPlan, or dict of title to MemoryPlan
@@ -163,16 +196,16 @@ def memory_bars(plans: MemoryPlan | Mapping[str, MemoryPlan]) -> Figure:
     plans = dict(plans) if isinstance(plans, Mapping) else {_title(plans): plans}
     rows = []
     for title, plan in plans.items():
-        _, blocks = _fullest(plan)
+        step, blocks = _fullest(plan)
         activations = [b for b in blocks if b.role == "activation"]
         scratch = [b for b in blocks if b.role == "scratch"]
         rows += [
             (f"{title}: constants in the file", plan.file_bytes, "weight"),
-            *_by_dtype(f"{title}: activations alive", activations),
-            *_by_dtype(f"{title}: scratch beside them", scratch),
+            *_by_dtype(f"{title}, {step}: activations", activations),
+            *_by_dtype(f"{title}, {step}: scratch", scratch),
             *_by_dtype(f"{title}: persistent arena", plan.of("persistent")),
         ]
-    return bars(rows, "Memory at the fullest operator", "bytes")
+    return bars(rows, "Memory at the fullest operator of each plan", "bytes")
 
 
 def _by_dtype(label: str, blocks: list[Block]) -> list[tuple[str, int, str]]:

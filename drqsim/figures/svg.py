@@ -91,7 +91,9 @@ def _for_the_page(svg: str) -> str:
     """Matplotlib's SVG without what cannot stand in the middle of a page."""
     svg = svg[svg.index("<svg") :]
     svg = re.sub(r"<metadata>.*?</metadata>|<style.*?</style>|<!--.*?-->", "", svg, flags=re.S)
+    # the page's font; which of the two ways to name one depends on matplotlib's version
     svg = re.sub(r"font: ([\d.]+)px [^;\"]*", r"font-size: \1px", svg)
+    svg = re.sub(r"; font-family: [^;\"]*", "", svg)
     view = re.search(r'viewBox="[^"]*"', svg)[0]
     svg = re.sub(r"^<svg[^>]*>", f'<svg {view} aria-hidden="true">', svg)
     for sentinel, value in COLOURS.values():

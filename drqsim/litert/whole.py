@@ -144,10 +144,11 @@ class ModelComparison:
             "bits in every element.",
             f"From end to end {self.flipped:,} of {self.codes:,} codes are flipped.",
         ]
+        apart, relative = f"{self.difference:.2g}", f"{self.relative_difference:.2g}"
+        of_range = f", {relative} of its range" * (relative != apart)  # the range may be 1
         return [
             *(of_hybrid if hybrid else ["No operator has a hybrid kernel: all is float32."]),
-            f"The output is {self.difference:.2g} apart from end to end, "
-            f"{self.relative_difference:.2g} of its range.",
+            f"The output is {apart} apart from end to end{of_range}.",
             *self.notes,
         ]
 

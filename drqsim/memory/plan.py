@@ -146,9 +146,10 @@ class MemoryPlan:
         hidden, parts = self.of("delegate"), len(self.partition)
         return (
             f"XNNPACK takes {sum(map(len, self.partition))} operators in {parts} "
-            f"part{'s' * (parts != 1)}: {len(hidden)} tensors between them "
+            f"part{'s' * (parts != 1)}. Memory of its own, which is not planned here, holds "
+            f"{len(hidden)} tensor{'s' * (len(hidden) != 1)} inside of the parts "
             f"({sum(b.nbytes for b in hidden):,} bytes, each counted alone), its scratch and a "
-            "packed copy of its weights lie in memory of its own, which is not planned here."
+            "packed copy of the weights."
         )
 
     def annotate(self, trace: Trace) -> Trace:
@@ -168,7 +169,7 @@ class MemoryPlan:
         by_key = {block.key: block for block in self.blocks if block.role == "scratch"}
         records = []
         for record in trace:
-            block = by_index.get(record.tensor_index) or by_key.get(_buffer(record, trace))
+            block = by_index.get(record.tensor_index) or by_key.get(record.key)
             if block is not None and record.stored in ("arena", "persistent", "register"):
                 record = _annotated(record, block, in_order=not self.partition)
             records.append(record)
@@ -194,13 +195,23 @@ class MemoryPlan:
                 shorten(b.key),
                 str(b),
                 b.role,
-                b.stored if b.shares is None else f"{b.stored}, in place",
+                b.stored,
                 "" if b.offset is None else f"{b.offset:,}",
                 f"{b.nbytes:,}",
-                self._span(b),
+                self._span(b) + ", in place" * (b.shares is not None),
             )
             for b in shown
         ]
+
+    def _table(self) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
+        """What prints: sizes and places first, role and memory only where they differ."""
+        rows = self.rows()
+        order = [
+            HEADER.index(name) for name in ("tensor", "bytes", "offset", "needed from", "type")
+        ]
+        order += [at for at in (2, 3) if len({row[at] for row in rows}) > 1]
+        header, *rows = (tuple(row[at] for at in order) for row in (HEADER, *rows))
+        return header, rows
 
     def _span(self, block: Block) -> str:
         if block.first == block.last or not self.steps:
@@ -209,23 +220,14 @@ class MemoryPlan:
         return f"{self.steps[block.first]} to {end}"
 
     def __repr__(self) -> str:
-        return "\n".join([text_table(HEADER, self.rows(), right=(4, 5)), *self.notes()])
+        return "\n".join([text_table(*self._table(), right=(1, 2)), *self.notes()])
 
     def _repr_html_(self) -> str:
         notes = "".join(f"<p>{html.escape(note)}</p>" for note in self.notes())
-        return html_table(HEADER, self.rows(), right=(4, 5)) + notes
+        return html_table(*self._table(), right=(1, 2)) + notes
 
 
 HEADER = ("tensor", "type", "role", "stored in", "offset", "bytes", "needed from")
-
-
-def _buffer(record, trace: Trace) -> str:
-    """The key of the buffer that holds a record."""
-    if record.name == "accumulator_raw":
-        return f"{record.op}/accumulator"
-    if record.name == "accumulator" and f"{record.op}/accumulator_raw" in trace:
-        return ""  # the buffer holds the raw one
-    return record.key
 
 
 def _annotated(record, block: Block, in_order: bool):

@@ -3,7 +3,9 @@
 Each function below says what ``Prepare`` of one kernel in ``tflite/kernels/*.cc`` (ai-edge-litert
 2.3.0) adds to the runtime's list of tensors. Sizes are what is reserved, not what is written: the
 hybrid convolution, for example, reserves a scale for every pixel and writes one for every batch
-item. Names are those of the trace where the buffer holds a record.
+item. Names are those of the trace where the buffer holds a record: ``accumulator_raw`` where the
+kernel writes sums that are not yet corrected for the zero point, ``accumulator`` elsewhere, also
+where it writes none.
 """
 
 from __future__ import annotations
@@ -107,16 +109,21 @@ def _conv_2d(site: Site) -> list[Scratch]:
         scratch.append(Scratch("filter_transposed", f32, shape, "persistent"))
     if hybrid:
         groups = channels // depth
+        scale = None if filters.quantization is None else filters.quantization.scale
+        # the kernel compares values: equal scales are per-tensor
+        asymmetric = groups > 1 or (scale is not None and (scale != scale[0]).any())
+        # grouped convolutions run the reference kernel on either path
+        is_raw = asymmetric and groups == 1 and not site.is_reference
         # one slot for every pixel is reserved, one for every batch item is used
         slots = (batch * height * width * groups,)
         scratch += [
             Scratch("input_quantized", i8, x.shape),
             Scratch("input_scale", f32, slots),
-            Scratch("accumulator", i32, (out, batch * out_h * out_w)),
+            Scratch(
+                "accumulator_raw" if is_raw else "accumulator", i32, (out, batch * out_h * out_w)
+            ),
         ]
-        scale = None if filters.quantization is None else filters.quantization.scale
-        # the kernel compares values: equal scales are per-tensor
-        if groups > 1 or (scale is not None and (scale != scale[0]).any()):
+        if asymmetric:
             scratch += [
                 Scratch("input_zero_point", i32, slots),
                 Scratch("filter_row_sums", i32, (out,), "persistent"),
@@ -145,7 +152,7 @@ def _fully_connected(site: Site) -> list[Scratch]:
         return [
             Scratch("input_quantized", i8, (rows, held)),
             Scratch("input_scale", f32, (rows,)),
-            Scratch("accumulator", i32, (rows, units)),
+            Scratch("accumulator_raw", i32, (rows, units)),
             Scratch("offset_correction", i32, (rows,)),
             EMPTY,
             EMPTY,

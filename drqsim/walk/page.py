@@ -135,7 +135,11 @@ def _steps(layer: Layer, stages: list[text.Stage], numbers: dict, k: int) -> Ite
         line = _slot(stage.sum, numbers, "div") if stage.sum else ""
         words = f": {escape(minus(stage.words))}" if stage.words else ""
         if stage.name == "accumulator":  # its words stand below the sums that they are about
-            body, words = f'{body}<div class="drq-muted">{words[2:]}</div>', ""
+            line, words = f'<div class="drq-muted">{words[2:]}</div>{line}', ""
+            if (
+                "accumulator_raw" in layer.records
+            ):  # the raw sum is stored, the corrected one is not
+                line = f'<div class="drq-corrected">{line}</div>'
         passing = " drq-passing" if stage.place == "register" else ""
         name = stage.name.replace("_", "_<wbr>")  # where it may break
         yield (

@@ -45,6 +45,10 @@ SHOWN = """explorer => {
     focus: explorer.querySelector(".drq-knob:focus-within legend")?.firstChild.data,
   };
 }"""
+# A key that is pressed before the first frame was drawn may be lost.
+DRAWN_TWICE = "new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))"
+READY = "explorer => explorer.knobs?.length > 0"
+FOCUSED = "([e, n]) => e.querySelectorAll(':scope > .drq-knob')[n].matches(':focus-within')"
 # Of the texts that look the same, axe-core computes the contrast of the first only.
 ONE_OF_EACH_LOOK = """() => {
   const looks = new Set(), grounds = new Map([[null, ""]]);
@@ -100,6 +104,7 @@ def visit(browser):
         page.goto(path.as_uri())
         page.add_style_tag(content="* { transition: none !important; }")
         page.evaluate("window.MathJax?.startup?.promise")
+        page.evaluate(DRAWN_TWICE)
         return page
 
     yield open_
@@ -155,22 +160,28 @@ def walk(page, explorer):
 
     From the first setting to the last; with two knobs, there and back again.
     """
+
+    def focus(n, key):
+        page.keyboard.press(key)
+        page.wait_for_function(FOCUSED, arg=[explorer, n], timeout=5000)
+
+    page.wait_for_function(READY, arg=explorer, timeout=5000)
     explorer.evaluate(FOCUS_BEFORE)
-    page.keyboard.press("Tab")
+    focus(0, "Tab")
     counts, starts = explorer.evaluate(
         "e => [e.knobs.map(k => k.names.length), e.knobs.map(k => k.at())]"
     )
     for n, start in enumerate(starts):
         if n:
-            page.keyboard.press("Tab")
+            focus(n, "Tab")
         for _ in range(start):
             page.keyboard.press("ArrowLeft")
     seen = [explorer.evaluate(SHOWN)]
     for row in range(counts[0] if len(counts) == 2 else 1):
         if row:
-            page.keyboard.press("Shift+Tab")
+            focus(0, "Shift+Tab")
             page.keyboard.press("ArrowRight")
-            page.keyboard.press("Tab")
+            focus(1, "Tab")
             seen.append(explorer.evaluate(SHOWN))
         for _ in range(counts[-1] - 1):
             page.keyboard.press("ArrowLeft" if row % 2 else "ArrowRight")
@@ -257,10 +268,10 @@ def test_everybody_can_read_the_dark_page(page):
 def test_current_state_is_printed(page):
     page.emulate_media(media="print")
     for explorer in page.query_selector_all("drq-explorer"):
+        legends = explorer.query_selector_all(":scope > .drq-knob > legend")
         panel = explorer.query_selector(".drq-panel")
-        legends = explorer.query_selector_all("legend")  # one for each knob
-        written = ", ".join(legend.inner_text() for legend in legends)
-        assert written == panel.get_attribute("aria-label")
+        settings = ", ".join(legend.inner_text() for legend in legends)
+        assert settings == panel.get_attribute("aria-label")
         assert panel.is_visible() and panel.bounding_box()["height"] > 20
         knobs = explorer.query_selector_all("label, input")
         assert knobs and not any(knob.is_visible() for knob in knobs)
