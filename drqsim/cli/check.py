@@ -51,11 +51,11 @@ def check(screen: Screen, model, specs, seed, kernels) -> int:
     fed = feed(screen, graph, specs, seed)
     with screen.working("Comparing", steps=2) as step:
         step("Comparing every tensor with the runtime's memory")
-        each = litert.compare(graph, fed, kernels)
+        each = litert.compare(model, fed, kernels)
         step("Comparing the model from end to end")
         whole, why = None, []
         try:
-            whole = litert.compare_model(graph, fed, kernels)
+            whole = litert.compare_model(model, fed, kernels)
         except UnsupportedOperatorError as error:
             why = [f"From end to end nothing was compared: {error}"]
     verdicts = explain(graph, kernels)
