@@ -146,7 +146,11 @@ def widest_range(filter, zero_point, reach=None):
 
 def _conv_case(rng, at, kernel=3, activation="RELU", record="output"):
     small = at < 8
-    shape = (1, 2, 2, 1) if small else (2, *rng.integers(2, 6, 2).tolist(), int(rng.integers(1, 5)))
+    shape = (
+        (1, 2, 2, 1 + (kernel == 1))
+        if small
+        else (2, *rng.integers(2, 6, 2).tolist(), int(rng.integers(1, 5)))
+    )
     out = 2 if small else int(rng.integers(2, 6))
     filter, filter_scale = _filter(rng, (out, kernel, kernel, shape[3]))
     bias = rng.normal(0, 0.5, out).astype(f32)

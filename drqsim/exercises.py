@@ -303,14 +303,6 @@ def dequantize(accumulator, input_scale, filter_scale, bias):
                 "added after the scales.",
             ),
             (partial(cases.dequantize, bias_as="none"), "the bias was not added."),
-            (
-                lambda acc, s_x, s_w, bias: acc.astype(f32) * s_x + bias,
-                "only the input's scale was used. A product of two codes stands for s_x * s_w.",
-            ),
-            (
-                lambda acc, s_x, s_w, bias: acc.astype(f32) * s_w + bias,
-                "only the weights' scales were used. A product of two codes stands for s_x * s_w.",
-            ),
         ),
         "y = float32(accumulator) * (filter_scale * input_scale) + bias, each step rounded to "
         "float32.",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,12 +16,12 @@ from drqsim.graph import short_form
 f32 = np.float32
 # float32 sums in another order agree this well, in parts of the largest result
 SAME_BUT_FOR_ROUNDING = 3e-6
-EXPLAINED = 0.9  # the part of the cases that a known wrong answer must explain to be named
+EXPLAINED = 0.8  # the part of the cases that a known wrong answer must explain to be named
 SHOWN = 40  # an array with more values is shown by its ends
 
 
 @dataclass(frozen=True)
-class Judgement:
+class Judgment:
     """What came of a check; printed, it says so in words.
 
     Parameters
@@ -48,7 +49,7 @@ class Judgement:
         return self.message
 
 
-def check(name: str, function: Callable, cases: int = 50, seed: int = 0) -> Judgement:
+def check(name: str, function: Callable, cases: int = 50, seed: int = 0) -> Judgment:
     """Judge ``function`` as an answer to the exercise ``name``.
 
     Parameters
@@ -65,14 +66,14 @@ def check(name: str, function: Callable, cases: int = 50, seed: int = 0) -> Judg
 
     Returns
     -------
-    Judgement
+    Judgment
         ``passed``, and in print the first failing case with a hint.
 
     Raises
     ------
     InputError
         When there is no such exercise, ``function`` cannot be called, or ``cases`` or ``seed`` is
-        no sensible number. An error inside ``function`` becomes part of the judgement.
+        no sensible number. An error inside ``function`` becomes part of the judgment.
     """
     exercise = find(name)
     if not callable(function):
@@ -92,16 +93,16 @@ def check(name: str, function: Callable, cases: int = 50, seed: int = 0) -> Judg
                 returned = function(*_copies(arguments))
         except Exception as error:  # whatever a reader's function raises
             text = f"{name}: case {at + 1} of {cases} stopped. {_told(error, function)}"
-            return Judgement(name, cases, 1, text)
+            return Judgment(name, cases, 1, _wrapped(text))
         try:
             answers.append(_results(returned))
         except ValueError:
             kind = type(returned).__name__
             text = f"{name}: your function returned a {kind} that makes no array."
-            return Judgement(name, cases, 1, text)
+            return Judgment(name, cases, 1, _wrapped(text))
     wrong = [at for at, (_, right) in enumerate(drawn) if not _right(answers[at], right)]
     if not wrong:
-        return Judgement(name, cases, 0, f"{name}: passed {cases} random cases.")
+        return Judgment(name, cases, 0, f"{name}: passed {cases} random cases.")
     arguments, right = drawn[wrong[0]]
     lines = [
         f"{name}: {len(wrong)} of {cases} random cases fail. Case {wrong[0] + 1}:",
@@ -109,7 +110,15 @@ def check(name: str, function: Callable, cases: int = 50, seed: int = 0) -> Judg
         *_difference(exercise.results, right, answers[wrong[0]]),
         f"Hint: {_hint(exercise, drawn, answers, wrong[0])}",
     ]
-    return Judgement(name, cases, len(wrong), "\n".join(lines))
+    return Judgment(name, cases, len(wrong), "\n".join(map(_wrapped, lines)))
+
+
+def _wrapped(line: str) -> str:
+    """A line as several of at most 80 columns."""
+    indent = " " * 15 if line.startswith(" ") else ""
+    return textwrap.fill(
+        line, 80, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False
+    )
 
 
 def _copies(arguments: tuple) -> list:
