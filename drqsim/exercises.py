@@ -17,8 +17,6 @@ from drqsim import exercise_cases as cases
 from drqsim import qparams
 from drqsim.errors import InputError
 
-f32 = np.float32
-
 
 class Exercise(NamedTuple):
     """One exercise."""
@@ -51,13 +49,10 @@ EVEN = (
     "you round half to even, as np.rint, np.round and Python's round do. The builtin kernels round "
     "half away from zero: 0.5 becomes 1, and -0.5 becomes -1."
 )
-INPUT_LAST = (
-    "the scales are multiplied in another order, which differs in the last bit: acc * s_w * s_x is "
-    "the reference kernel's. The optimized kernel makes acc * (s_w * s_x)."
-)
-WEIGHTS_LAST = (
-    "the scales are multiplied in another order, which differs in the last bit: acc * s_x * s_w is "
-    "XNNPACK's. The optimized kernel makes acc * (s_w * s_x)."
+ORDER = (
+    "the scales are multiplied in another order, which differs in the last bit. The optimized "
+    "kernel makes acc * (s_w * s_x); the reference kernel's order is acc * s_w * s_x, and "
+    "XNNPACK's acc * s_x * s_w."
 )
 BIAS_CODES = (
     "the bias was quantized: rounded to whole steps of s_x * s_w and added to the accumulator, as "
@@ -210,11 +205,6 @@ def accumulator_range(filter, zero_point):
             (
                 cases.widest_range,
                 "no sum is beyond these bounds, but they are not reached: use the weights that "
-                "are there instead of 127 for each.",
-            ),
-            (
-                partial(cases.widest_range, reach=255),
-                "no sum is beyond these bounds, but they are not reached: use the weights that "
                 "are there, and the zero point, instead of 255 * 127 for each product.",
             ),
         ),
@@ -274,8 +264,8 @@ def conv(x, filter, filter_scale, bias):
             (partial(cases.conv, bias_as="codes"), BIAS_CODES),
             (partial(cases.conv, bias_as="none"), "the bias was not added."),
             (partial(cases.conv, relu=False), "the ReLU is missing: negative results become 0."),
-            (partial(cases.conv, order="input last"), INPUT_LAST),
-            (partial(cases.conv, order="weights last"), WEIGHTS_LAST),
+            (partial(cases.conv, order="input last"), ORDER),
+            (partial(cases.conv, order="weights last"), ORDER),
         ),
         "take it apart: check('zero_point', ...), check('quantize', ...) and "
         "check('dequantize', ...) judge the steps one by one.",
@@ -294,8 +284,8 @@ def dequantize(accumulator, input_scale, filter_scale, bias):
         ("y",),
         cases.last_steps,
         (
-            (partial(cases.dequantize, order="input last"), INPUT_LAST),
-            (partial(cases.dequantize, order="weights last"), WEIGHTS_LAST),
+            (partial(cases.dequantize, order="input last"), ORDER),
+            (partial(cases.dequantize, order="weights last"), ORDER),
             (partial(cases.dequantize, bias_as="codes"), BIAS_CODES),
             (
                 partial(cases.dequantize, bias_as="in front"),
