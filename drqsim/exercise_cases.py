@@ -144,7 +144,7 @@ def widest_range(filter, zero_point):
     return np.full(len(filter), -terms), np.full(len(filter), terms)
 
 
-def _conv_case(rng, at, kernel=3, activation="RELU", record="output"):
+def _conv_case(rng, at, kernel=3, activation="RELU"):
     small = at < 8
     shape = (1, 2, 2, 2 if kernel == 1 else 1)
     if not small:
