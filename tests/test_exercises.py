@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import drqsim
-from drqsim import exercises
+from drqsim import exercise_cases, exercises
 from drqsim.exercises import EXERCISES
 
 f32 = np.float32
@@ -185,11 +185,21 @@ def test_the_same_seed_draws_the_same_cases():
 
 def test_arguments_are_copies():
     def spoils(x, s, z):
-        codes = quantize(x, s, z)
         x[:] = 0
-        return codes
+        return x.astype(np.int8)
 
-    assert drqsim.check("quantize", spoils).passed
+    def untouched(x, s, z):
+        return np.zeros(x.shape, np.int8)
+
+    assert str(drqsim.check("quantize", spoils)) == str(drqsim.check("quantize", untouched))
+
+
+@pytest.mark.parametrize(
+    ("name", "function"),
+    [(name, getattr(exercise_cases, name, exercise_cases.sum_range)) for name in EXERCISES],
+)
+def test_functions_with_mistakes_are_right_without(name, function):
+    assert drqsim.check(name, function).passed
 
 
 def test_an_error_in_the_function_is_one_sentence():
