@@ -114,10 +114,10 @@ def check(name: str, function: Callable, cases: int = 50, seed: int = 0) -> Judg
 
 
 def _wrapped(line: str) -> str:
-    """A line as several of at most 80 columns."""
+    """A line as several of at most 70 columns, which a page of the book has room for."""
     indent = " " * 15 if line.startswith(" ") else ""
     return textwrap.fill(
-        line, 80, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False
+        line, 70, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False
     )
 
 
