@@ -7,6 +7,7 @@ from drqsim.error_parts import Attribution
 from drqsim.errors import DrqsimError, InputError, ModelFileError, UnsupportedOperatorError
 from drqsim.graph import Graph, Operator, Quantization, Tensor
 from drqsim.interpreter import run
+from drqsim.judge import check
 from drqsim.lesson import conv_relu
 from drqsim.memory import MemoryPlan, plan_memory
 from drqsim.quantize import quantize
@@ -30,6 +31,7 @@ __all__ = [
     "Trace",
     "UnsupportedOperatorError",
     "attribute_error",
+    "check",
     "compare_schemes",
     "conv_relu",
     "explain",
