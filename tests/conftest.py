@@ -5,7 +5,7 @@ from hypothesis import HealthCheck, settings
 
 def pytest_addoption(parser):
     parser.addoption(
-        "--draws", type=int, default=120, help="random cases for each property test (default 120)"
+        "--draws", type=int, default=80, help="random cases for each property test (default 80)"
     )
     parser.addoption(
         "--mutations", type=int, default=60, help="damaged files made of each model (default 60)"
