@@ -10,7 +10,7 @@ import numpy as np
 
 from drqsim.errors import InputError, ModelFileError, UnsupportedOperatorError
 from drqsim.graph import Graph, Operator, shorten
-from drqsim.hazards import hazards_of_input
+from drqsim.input_hazards import hazards_of_input
 from drqsim.ops import TABLE, TAKE_INT4
 from drqsim.ops.call import Call
 from drqsim.tflite_schema import completed
