@@ -36,6 +36,7 @@ import numpy as np
 from drqsim import accumulate
 from drqsim.errors import InputError
 from drqsim.graph import pair
+from drqsim.ops.conv_2d_integer import grouped_sums
 from drqsim.ops.geometry import Axis, pad, patches
 from drqsim.trace import Trace, make_record
 
@@ -193,13 +194,7 @@ def conv_integer(
     centred = np.moveaxis(x, 1, 3).astype(np.int32) - np.int32(x_zero_point)
     filters = np.moveaxis(w, 1, 3).astype(np.int32) - np.int32(w_zero_point)
     seen = patches(pad(centred, *axes, np.zeros(len(x), np.int32)), *axes)
-    by_group = np.moveaxis(seen.reshape(*seen.shape[:5], group, -1), 5, 0)
-    sums = [
-        accumulate.wide_matmul(part.reshape(-1, own[0].size), own.reshape(len(own), -1))
-        for part, own in zip(by_group, np.split(filters, group), strict=True)
-    ]
-    total = np.concatenate(sums, axis=1).reshape(*seen.shape[:3], -1)
-    return np.moveaxis(total, 3, 1).astype(np.int32)
+    return np.moveaxis(grouped_sums(seen, filters, group), 3, 1).astype(np.int32)
 
 
 def matmul(

@@ -46,7 +46,7 @@ def run(call: Call) -> list[np.ndarray]:
 
     centred = x.astype(np.int32) - given.input_zero_point
     seen = patches(pad(centred, rows, cols, np.zeros(len(x), np.int32)), rows, cols)
-    total = _multiply(seen, filters.value, groups)
+    total = grouped_sums(seen, filters.value, groups)
     return [integer.finish(call, given, total, rescale, on_xnnpack)]
 
 
@@ -59,7 +59,7 @@ def _fixed_point(call: Call, given: integer.Scales, groups: int):
     return lambda biased: requantize.double_rounding_upward(biased, by)
 
 
-def _multiply(seen: np.ndarray, filters: np.ndarray, groups: int) -> np.ndarray:
+def grouped_sums(seen: np.ndarray, filters: np.ndarray, groups: int) -> np.ndarray:
     """Sum over each window, int64 [batch, out_h, out_w, out]; group g sees its own channels."""
     batch, out_h, out_w, kernel_h, kernel_w, _ = seen.shape
     by_group = np.moveaxis(seen.reshape(*seen.shape[:5], groups, -1), 5, 0)
