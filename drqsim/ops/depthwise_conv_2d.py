@@ -39,16 +39,7 @@ def run(call: Call) -> list[np.ndarray]:
             f"the input is {x.dtype}{list(x.shape)}; a depthwise convolution reads float32 "
             "[batch, height, width, channels]."
         )
-    if len(filters.shape) != 4 or 0 in filters.shape or filters.shape[0] != 1:
-        raise call.contradiction(
-            f"the filter is {filters}; expected [1, height, width, channels] without a zero."
-        )
-    _, kernel_h, kernel_w, out = filters.shape
-    if out % x.shape[3]:
-        raise call.contradiction(
-            f"the filter {filters} has {out} channels for {x.shape[3]} input channels; expected a "
-            "multiple of them."
-        )
+    kernel_h, kernel_w, out = weights.depthwise(call, filters, x.shape[3])
     rows, cols = window(call, x, kernel_h, kernel_w)
     bias = weights.bias(call, 2, out)
     if bias is None and call.kernels != "reference":

@@ -31,24 +31,12 @@ def run(call: Call) -> list[np.ndarray]:
             f"the input is {x.dtype}{list(x.shape)}; a depthwise convolution reads [batch, height, "
             "width, channels]."
         )
-    if len(filters.shape) != 4 or 0 in filters.shape or filters.shape[0] != 1:
-        raise call.contradiction(
-            f"the filter is {filters}; expected [1, height, width, channels] without a zero."
-        )
-    _, kernel_h, kernel_w, out = filters.shape
-    if out % x.shape[3]:
-        raise call.contradiction(
-            f"the filter {filters} has {out} channels for {x.shape[3]} input channels; expected a "
-            "multiple of them."
-        )
+    kernel_h, kernel_w, out = weights.depthwise(call, filters, x.shape[3])
     given = integer.scales(call, filters, axis=3)
     if given.bias is None:
         raise call.refuse("it has no bias; give it zeros.")
     rows, cols = window(call, x, kernel_h, kernel_w)
-    call.record("input", x)
-    call.record("filter", filters.value, weights.place(call, 1))
-    call.record("filter_scale", given.filter)
-    call.record("bias", given.bias)
+    integer.record_given(call, x, filters, given)
     on_xnnpack = integer.delegated(call, given, filters)
     rescale = integer.in_float32(call, given) if on_xnnpack else _fixed_point(call, given)
 

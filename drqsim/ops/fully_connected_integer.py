@@ -48,11 +48,7 @@ def run(call: Call) -> list[np.ndarray]:
     given = integer.scales(call, matrix)
     if given.filter.size == 1:
         _check_bias_scale(call, given)
-    call.record("input", x)
-    call.record("filter", matrix.value, weights.place(call, 1))
-    call.record("filter_scale", given.filter)
-    if given.bias is not None:
-        call.record("bias", given.bias)
+    integer.record_given(call, x, matrix, given)
     on_xnnpack = integer.delegated(call, given, matrix)
     rescale = integer.in_float32(call, given) if on_xnnpack else _builtin(call, given)
 

@@ -27,6 +27,21 @@ def constant(call: Call, position: int, what: str) -> Tensor:
     return replace(tensor, shape=value.shape, dtype=value.dtype, value=value)
 
 
+def depthwise(call: Call, filters: Tensor, channels: int) -> tuple[int, int, int]:
+    """Height, width and output channels of a depthwise filter for so many input channels."""
+    if len(filters.shape) != 4 or 0 in filters.shape or filters.shape[0] != 1:
+        raise call.contradiction(
+            f"the filter is {filters}; expected [1, height, width, channels] without a zero."
+        )
+    _, kernel_h, kernel_w, out = filters.shape
+    if out % channels:
+        raise call.contradiction(
+            f"the filter {filters} has {out} channels for {channels} input channels; expected a "
+            "multiple of them."
+        )
+    return kernel_h, kernel_w, out
+
+
 def place(call: Call, position: int) -> str | None:
     """Where weights lie that were made at run time; None for those of the file."""
     return None if call.tensors[position].value is not None else "persistent"
