@@ -31,7 +31,11 @@ def rectangles(figure):
 
 
 def test_blocks_that_are_alive_together_do_not_overlap_and_are_drawn_to_scale(plan):
-    blocks = [b for b in plan.of("arena") if b.shares is None]
+    looks: dict[tuple, list] = {}  # those that look alike are drawn together
+    for block in plan.of("arena"):
+        if block.shares is None:
+            looks.setdefault((block.dtype, block.role == "scratch"), []).append(block)
+    blocks = [block for alike in looks.values() for block in alike]
     boxes = rectangles(figures.memory_map(plan, table=False))
     assert len(boxes) == len(blocks) > 40
     bottom = max(box[3] for box in boxes)

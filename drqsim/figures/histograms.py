@@ -9,7 +9,7 @@ import numpy as np
 from drqsim.errors import InputError
 from drqsim.figures.figure import Figure, check_kind, minus, number
 from drqsim.figures.ruler import code_ticks
-from drqsim.figures.svg import INK, colour, draw, tick
+from drqsim.figures.svg import INK, arrange, colour, draw, tick
 
 
 def histogram(
@@ -39,7 +39,7 @@ def histogram(
     def paint(axes):
         _bars(axes, values, edges, check_kind(kind), title)
         _marks(axes, marks)
-        _arrange(axes)
+        arrange(axes, top=0.28, bottom=0.25)
 
     return Figure(
         draw(paint, 2.6),
@@ -107,7 +107,7 @@ def two_histograms(
             below = bottom.secondary_xaxis("bottom")
             below.set_xticks([(q - zero_point) * scale for q in ticks], map(minus, ticks))
             bottom.tick_params(labelbottom=False)
-        _arrange(top, bottom)
+        arrange(top, bottom, top=0.28, bottom=0.25, hspace=0.37)
 
     lines, spoken = [], []
     for title, values, at in zip(titles, both, (upper, shown), strict=True):
@@ -165,22 +165,6 @@ def _bars(axes, values, edges, kind: str, title: str) -> None:
     axes.locator_params(axis="y", nbins=5, integer=True)
     for axis in (axes.xaxis, axes.yaxis):
         axis.set_major_formatter(tick)
-
-
-def _arrange(*panels) -> None:
-    """Leave room for the widest label; matplotlib's own layout takes as long as the drawing."""
-    figure = panels[0].figure
-    width, height = figure.get_size_inches()
-    digits = max(len(f"{axes.get_ylim()[1]:,.0f}") for axes in panels)
-    lines = max(axes.get_ylabel().count("\n") for axes in panels)
-    figure.set_layout_engine(None)
-    figure.subplots_adjust(
-        left=(0.3 + 0.085 * digits + 0.17 * lines) / width,
-        right=1 - 0.1 / width,
-        top=1 - 0.28 / height,
-        bottom=0.25 / height,
-        hspace=0.37,
-    )
 
 
 def _marks(axes, marks: Mapping[str, float], labels: bool = True) -> None:

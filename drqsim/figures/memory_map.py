@@ -7,14 +7,14 @@ from html import escape
 
 from drqsim.errors import InputError
 from drqsim.figures.figure import KIND_NAMES, Figure, byte_count
-from drqsim.figures.svg import COLOURS, INK, MUTED, colour, draw, tick
+from drqsim.figures.svg import COLOURS, INK, MUTED, arrange, colour, draw, tick
 from drqsim.graph import shorten
 from drqsim.memory import Block, MemoryPlan
 
 ROW, LETTER = 11.0, 5.2  # points: what a line of a label needs, and a letter of it
 MARGIN = 6.0  # points of a label that stay free, so that it keeps clear of its block's frame
-PANEL = 2.6  # inches
 HIGH, WIDE = 165.0, 285.0  # points: the axes of a panel
+HEAD, LEGEND, FOOT = 0.3, 0.35, 0.35  # inches: a panel's title, the legend, the x axis' label
 LABEL = {"fontsize": 9, "color": INK}
 DASHES = (0, (4, 2))
 NAMED_STEPS = 26  # more operators than this are numbered
@@ -45,15 +45,19 @@ def memory_map(
     top = max(top, *(plan.arena_bytes for plan in plans.values()))
     most = max(len(plan.steps) for plan in plans.values())
 
+    longest = max(len(name) for plan in plans.values() for name in plan.steps)
+    names = 0.08 * longest if most <= NAMED_STEPS else 0.2
+    below = names + FOOT
+
     def paint(*axes):
         for axis, (title, plan) in zip(axes, plans.items(), strict=True):
             _panel(axis, title, plan, top, most)
         axes[-1].set_xlabel("operators in order")
         _legend(axes[0].figure, plans)
+        arrange(*axes, top=HEAD + LEGEND, bottom=below, hspace=HEAD * 72 / HIGH)
 
-    names = max(len(name) for plan in plans.values() for name in plan.steps)
-    labels = 0.075 * names if most <= NAMED_STEPS else 0.2
-    svg = draw(paint, PANEL * len(plans) + labels + 0.8, panels=len(plans))
+    high = len(plans) * (HEAD + HIGH / 72)
+    svg = draw(paint, LEGEND + high + below, panels=len(plans))
     folded = "".join(
         f"<details><summary>{escape(title)}: the plan as a table</summary>"
         f"{plan._repr_html_()}</details>"
@@ -80,23 +84,29 @@ def _kind(block: Block) -> str:
 
 
 def _panel(axes, title: str, plan: MemoryPlan, top: int, most: int) -> None:
-    from matplotlib.patches import Rectangle
+    from matplotlib.collections import PolyCollection
 
+    boxes: dict[tuple[str, bool], list] = {}  # an artist draws all that look alike at once
     for block in _own(plan):
-        last = min(block.last, len(plan.steps) - 1)
-        corner, wide = (block.first - 0.5, block.offset), last - block.first + 1
-        kind, hatch = colour(_kind(block)), "//" if block.role == "scratch" else None
-        frame = {"facecolor": "none", "edgecolor": kind, "lw": 0.9, "hatch": hatch}
-        # two, because an SVG's opacity would fade the hatching with the tint
-        axes.add_patch(Rectangle(corner, wide, block.nbytes, color=kind, alpha=0.22, lw=0))
-        axes.add_patch(Rectangle(corner, wide, block.nbytes, **frame))
-        where = (corner[0] + wide / 2, block.offset + block.nbytes / 2)
-        size = WIDE * wide / most, HIGH * block.nbytes / top
+        left, right = block.first - 0.5, min(block.last, len(plan.steps) - 1) + 0.5
+        low, high = block.offset, block.offset + block.nbytes
+        corners = [(left, low), (left, high), (right, high), (right, low)]
+        boxes.setdefault((_kind(block), block.role == "scratch"), []).append(corners)
+        size = WIDE * (right - left) / most, HIGH * block.nbytes / top
         label, turned = _label(_called(plan, block), *size)
-        axes.annotate(label, where, ha="center", va="center", rotation=turned, **LABEL)
+        middle = ((left + right) / 2, (low + high) / 2)
+        if label:
+            axes.annotate(label, middle, ha="center", va="center", rotation=turned, **LABEL)
+    for (kind, scratch), corners in boxes.items():
+        # two, because an SVG's opacity would fade the hatching with the tint
+        tint = {"color": colour(kind), "alpha": 0.22, "lw": 0}
+        frame = {"facecolor": "none", "edgecolor": colour(kind), "lw": 0.9}
+        axes.add_collection(PolyCollection(corners, **tint), autolim=False)
+        hatch = "//" if scratch else None
+        axes.add_collection(PolyCollection(corners, hatch=hatch, **frame), autolim=False)
     axes.axhline(plan.arena_bytes, color=INK, lw=1, ls=DASHES)
     axes.set(xlim=(-0.5, most - 0.5), ylim=(0, 1.04 * top), ylabel="bytes in the arena")
-    axes.set_title(f"{title}: {byte_count(plan.arena_bytes)}", color=INK)
+    axes.set_title(f"{title}: {byte_count(plan.arena_bytes)}", color=INK, y=1)
     axes.yaxis.set_major_formatter(tick)
     axes.grid(False)
     if most <= NAMED_STEPS:

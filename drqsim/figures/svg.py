@@ -87,6 +87,32 @@ def draw(paint: Callable, height: float, panels: int = 1) -> str:
     return _for_the_page(buffer.getvalue())
 
 
+def arrange(*panels, top: float, bottom: float, hspace: float = 0) -> None:
+    """Leave room for the widest label; matplotlib's own layout takes as long as the drawing.
+
+    Parameters
+    ----------
+    panels : axes
+        From the upper one to the lower one.
+    top, bottom : float
+        Inches above and below all of them.
+    hspace : float
+        What is free between two, as a part of the height of one.
+    """
+    figure = panels[0].figure
+    width, height = figure.get_size_inches()
+    digits = max(len(f"{axes.get_ylim()[1]:,.0f}") for axes in panels)
+    lines = max(axes.get_ylabel().count("\n") for axes in panels)
+    figure.set_layout_engine(None)
+    figure.subplots_adjust(
+        left=(0.3 + 0.085 * digits + 0.17 * lines) / width,
+        right=1 - 0.1 / width,
+        top=1 - top / height,
+        bottom=bottom / height,
+        hspace=hspace,
+    )
+
+
 def _for_the_page(svg: str) -> str:
     """Matplotlib's SVG without what cannot stand in the middle of a page."""
     svg = svg[svg.index("<svg") :]
