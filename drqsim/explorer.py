@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import hashlib
 import os
 import re
@@ -231,10 +232,15 @@ class Explorer:
 
         def turn(n, value):
             setting[n] = value
+            collects = gc.isenabled()
+            gc.disable()  # a collection takes as long as a picture: first the picture is sent
             try:
                 picture.value = _html(self.function(*setting))
             except Exception as error:  # the old picture would be a lie
                 picture.value = f"<pre>{escape(f'{type(error).__name__}: {error}')}</pre>"
+            finally:
+                if collects:
+                    gc.enable()
 
         children = []
         for n, knob in enumerate(self.knobs):

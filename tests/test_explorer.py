@@ -1,5 +1,6 @@
 """The explorer: every state on the page, no kernel and no script needed, the same text anywhere."""
 
+import gc
 import re
 from html.parser import HTMLParser
 
@@ -237,6 +238,20 @@ def test_an_error_takes_the_place_of_the_picture():
     _, field, picture = explorer.widget().children
     field.value = 2
     assert picture.value == "<pre>KeyError: 2</pre>"
+
+
+def test_garbage_is_collected_after_the_picture():
+    pytest.importorskip("ipywidgets")
+
+    def collects(n):
+        if n == 3:
+            raise ValueError
+        return gc.isenabled()
+
+    knob, picture = Explorer(collects, [1, 2, 4], "n", between=True).widget().children[1:]
+    for value, shown in ((2, "False"), (3, "ValueError"), (4, "False")):
+        knob.value = value
+        assert shown in picture.value and gc.isenabled()
 
 
 def test_the_states_are_formatted():
