@@ -9,8 +9,10 @@ and widgets are made when the site is built, so a second run leaves no differenc
 """
 
 import argparse
+import ast
 import copy
 import re
+import symtable
 import sys
 from pathlib import Path
 
@@ -83,7 +85,51 @@ def check(path):
         problems.append("is not clean: run `make notebooks`")
     for position, cell in enumerate(notebook.cells, start=1):
         problems += [f"cell {position} {problem}" for problem in check_cell(cell)]
-    return problems
+    return problems + list(check_knobs(notebook))
+
+
+def check_knobs(notebook):
+    """Which explorers compute something else once the whole chapter has run, in sentences.
+
+    In a running notebook a knob is turned after the last cell, so nothing that its function reads
+    may have got another meaning by then.
+    """
+    cells = {
+        position: cell.source
+        for position, cell in enumerate(notebook.cells, start=1)
+        if cell.cell_type == "code" and "%" not in cell.source[:1]
+    }
+    reads = {}
+    for source in cells.values():
+        for function in symtable.symtable(source, "cell", "exec").get_children():
+            reads.setdefault(function.get_name(), set()).update(_globals(function))
+    for position, source in cells.items():
+        needed = set()
+        for call in ast.walk(ast.parse(source)):
+            if isinstance(call, ast.Call) and getattr(call.func, "id", "") == "Explorer":
+                names = [name.id for name in ast.walk(call.args[0]) if isinstance(name, ast.Name)]
+                needed.update(names)
+        found = list(needed)
+        while found:
+            more = reads.get(found.pop(), set()) - needed
+            needed |= more
+            found += more
+        for later, other in cells.items():
+            if later > position and (changed := needed & _bound(other)):
+                names = ", ".join(sorted(changed))
+                yield f"cell {later} gives another meaning to {names}, read by a knob above"
+
+
+def _globals(scope):
+    """The names that a function reads from the notebook, and those that it calls its own inside."""
+    names = {s.get_name() for s in scope.get_symbols() if s.is_global()}
+    return names.union(*map(_globals, scope.get_children()))
+
+
+def _bound(source):
+    """The names that a cell gives a meaning to."""
+    top = symtable.symtable(source, "cell", "exec")
+    return {s.get_name() for s in top.get_symbols() if s.is_assigned() or s.is_imported()}
 
 
 def check_cell(cell):

@@ -48,6 +48,25 @@ def test_lint_is_content_with_a_clean_chapter(tmp_path):
     assert notebooks.check(path) == []
 
 
+READER = "def double():\n    return [2 * n for n in numbers]\n\n"
+
+
+@pytest.mark.parametrize(
+    ("cells", "complaint"),
+    [
+        (["numbers = [1]", READER, "Explorer(lambda k: double(), [1], 'k')", "numbers = [2]"], "4"),
+        ([READER + "Explorer(double, [1], 'k')", "from x import y as numbers"], "2"),
+        ([READER + "def f(k):\n    return double()", "Explorer(f, [1])", "def double(): 0"], "3"),
+        ([READER + "numbers = [1]", "Explorer(double, [1], 'k')", "n = 3\nnumber = 4"], None),
+        ([READER, "numbers = 1", "Explorer(abs, [1], 'k')", "numbers = 2"], None),
+    ],
+)
+def test_what_a_knob_reads_keeps_its_meaning(cells, complaint):
+    cells = [notebooks.nbformat.v4.new_code_cell(source) for source in cells]
+    found = list(notebooks.check_knobs(notebooks.nbformat.v4.new_notebook(cells=cells)))
+    assert [line.split()[:2] for line in found] == ([["cell", complaint]] if complaint else [])
+
+
 def _notebook_with(change):
     defaults = {
         "display_data": {"data": {}, "metadata": {}},
