@@ -22,10 +22,13 @@ UNBOUNDED = 100_000  # columns of a pipe: nothing is cut or wrapped there
 
 
 def console(stderr: bool = False) -> Console:
-    """A terminal as wide as it is and in color; a pipe without either; NO_COLOR is heeded."""
-    made = Console(stderr=stderr, highlight=False, markup=False, emoji=False)
-    if os.environ.get("NO_COLOR"):
-        made = Console(stderr=stderr, highlight=False, color_system=None)
+    """A terminal as wide as it is and in color; a pipe without either; NO_COLOR is heeded.
+
+    In a notebook's own process it is what it is elsewhere.
+    """
+    colors = None if os.environ.get("NO_COLOR") else "auto"
+    plain = {"highlight": False, "markup": False, "emoji": False, "force_jupyter": False}
+    made = Console(stderr=stderr, color_system=colors, **plain)
     if not made.is_terminal and not os.environ.get("COLUMNS", "").isdigit():
         made.width = UNBOUNDED
     return made
