@@ -145,6 +145,16 @@ def test_kernels_and_inputs_are_checked_before_the_runtime_sees_them():
         litert.run(layer, np.zeros((1, 8, 8, 15), f32))
 
 
+@pytest.mark.parametrize("kernels", KERNELS)
+def test_outputs_only_leaves_the_rest_unread(kernels):
+    layer = drqsim.load(MODELS / "digits_drq.tflite").extract("conv_2d_1")
+    x = np.ones((1, 8, 8, 16), f32)
+    run, whole = litert.run(layer, x, kernels, outputs_only=True), litert.run(layer, x, kernels)
+    assert run.tensors == () and len(whole.tensors) > 3
+    for name, value in whole.outputs.items():
+        assert np.array_equal(run.outputs[name], value)
+
+
 def test_the_comparison_prints_as_a_table():
     layer = drqsim.load(MODELS / "digits_drq.tflite").extract("conv_2d_1")
     comparison = litert.compare(layer, np.ones((1, 8, 8, 16), f32))

@@ -75,6 +75,7 @@ def run(
     x: np.ndarray | dict[str, np.ndarray],
     kernels: str = "optimized",
     allow_nonfinite: bool = False,
+    outputs_only: bool = False,
 ) -> RuntimeRun:
     """Run a model in the installed runtime and read every tensor that it exposes.
 
@@ -88,11 +89,14 @@ def run(
         The runtime's resolver.
     allow_nonfinite : bool
         Whether NaN and infinity may be fed.
+    outputs_only : bool
+        Keep nothing else, as an app would, where many inputs are to be run.
 
     Returns
     -------
     RuntimeRun
-        Tensors of the file and scratch tensors. Under ``xnnpack`` there is no scratch to read.
+        Tensors of the file and scratch tensors, none with ``outputs_only``. Under ``xnnpack``
+        there is no scratch to read.
 
     Raises
     ------
@@ -101,7 +105,7 @@ def run(
     InputError
         When ``x`` does not fit the model.
     """
-    return run_both(*read_both(model), x, kernels, allow_nonfinite)
+    return run_both(*read_both(model), x, kernels, allow_nonfinite, outputs_only)
 
 
 def run_both(
@@ -110,6 +114,7 @@ def run_both(
     x: np.ndarray | dict[str, np.ndarray],
     kernels: str,
     allow_nonfinite: bool = False,
+    outputs_only: bool = False,
 ) -> RuntimeRun:
     """The same with a model that is a graph and its bytes already."""
     if kernels not in RESOLVERS:
@@ -117,7 +122,7 @@ def run_both(
     inputs = inputs_by_index(graph, x, allow_nonfinite)
     try:
         with quiet():
-            runtime = interpreter(content, kernels)
+            runtime = interpreter(content, kernels, preserve=not outputs_only)
             for index, array in inputs.items():
                 if array.shape != graph.tensors[index].shape:
                     runtime.resize_tensor_input(index, array.shape)
@@ -127,7 +132,7 @@ def run_both(
         runtime.invoke()
     except (RuntimeError, ValueError) as error:
         raise ModelFileError(f"The runtime refuses this model on {kernels}: {error}") from error
-    details = runtime.get_tensor_details()
+    details = [] if outputs_only else runtime.get_tensor_details()
     tensors = tuple(_read(runtime, detail, len(graph.tensors)) for detail in details)
     outputs = {graph.tensors[i].name: runtime.get_tensor(i) for i in graph.outputs}
     return RuntimeRun(kernels, tensors, outputs)
