@@ -278,6 +278,22 @@ def test_current_state_is_printed(page):
     page.emulate_media(media="screen")
 
 
+CUT_OFF = """() => {
+    const edge = document.querySelector("main").getBoundingClientRect().right + 1;
+    return [...document.querySelectorAll("article :is(table, pre, svg, .drq-figure)")]
+        .filter(e => e.checkVisibility() && e.getBoundingClientRect().right > edge)
+        .map(e => e.tagName + ": " + e.textContent.slice(0, 60));
+}"""
+
+
+def test_nothing_is_cut_off_on_paper(page):
+    page.emulate_media(media="print")
+    page.set_viewport_size({"width": 718, "height": 1000})  # A4 between its margins
+    assert page.evaluate(CUT_OFF) == []
+    page.set_viewport_size({"width": 1280, "height": 900})
+    page.emulate_media(media="screen")
+
+
 def test_phone_does_not_scroll_sideways(page):
     page.set_viewport_size({"width": 390, "height": 844})
     widths = [page.evaluate("document.scrollingElement.scrollWidth")]
