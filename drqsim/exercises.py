@@ -156,7 +156,7 @@ def quantize(x, scale, zero_point):
             (
                 cases.shifted_first,
                 "the zero point was added before rounding. That turns ties around: round "
-                "x / scale first, half away from zero, then add the zero point.",
+                "x * (1 / scale) first, half away from zero, then add the zero point.",
             ),
             (
                 partial(cases.quantize, rounded=np.trunc),

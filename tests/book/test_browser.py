@@ -278,6 +278,14 @@ def test_current_state_is_printed(page):
     page.emulate_media(media="screen")
 
 
+HIDDEN = """() => [...document.querySelectorAll("drq-explorer > .drq-panel *")]
+    .filter(e => getComputedStyle(e).display === "none").map(e => e.outerHTML)"""
+
+
+def test_a_panel_hides_nothing(page):
+    assert page.evaluate(HIDDEN) == []
+
+
 CUT_OFF = """() => {
     const edge = document.querySelector("main").getBoundingClientRect().right + 1;
     return [...document.querySelectorAll("article :is(table, pre, svg, .drq-figure)")]
