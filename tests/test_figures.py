@@ -266,6 +266,29 @@ def test_a_grid_says_what_its_colour_means():
     assert "color: distance from \N{MINUS SIGN}128<" in other.body
     assert figures.grids([one, one]).body.count("color:") == 1
     assert figures.grids([one, other]).body.count("color:") == 2
+    shared = figures.grids([one, other], note="color: <what> it is").body
+    assert shared.count("color:") == 1 and shared.endswith("color: &lt;what&gt; it is</span></div>")
+
+
+def test_grids_of_one_scale_have_the_same_colour_for_the_same_number():
+    small, large = np.array([[1, 2]]), np.array([[4, 2]])
+    shades = [
+        re.findall(r"--shade:(\d+)%", figures.grid(values, "a", "int32", top=4).body)
+        for values in (small, large)
+    ]
+    assert shades == [["10", "20"], ["40", "20"]]
+
+
+def test_a_format_with_a_width_gives_every_cell_room():
+    space = "\N{FIGURE SPACE}"
+    body = figures.grid(np.array([[7, -128]]), "a", "int8", "4d").body
+    assert f">{space * 3}7</td>" in body and ">\N{MINUS SIGN}128</td>" in body
+
+
+def test_a_grid_of_fewer_bits_says_how_many():
+    figure = figures.grid(np.array([[7, -7]], np.int8), "codes", "weight", bits=4)
+    assert repr(figure).startswith("codes  int4[1,2]  -7 … 7\n")
+    assert ">int4[1,2]<" in figure.body and "1 by 2 int4 numbers" in figure.alt
 
 
 @pytest.mark.parametrize(
@@ -285,6 +308,11 @@ def test_grid_takes_infinity_and_nan():
 def test_grids_join_texts():
     one = figures.grid(np.array([[1]]), "a", "int32")
     assert repr(figures.grids([one, one])) == f"{one!r}\n\n{one!r}"
+    rows = figures.grids({"first": [one, one], "second <b>": [one]})
+    assert repr(rows) == f"first\n{one!r}\n\n{one!r}\n\nsecond <b>\n{one!r}"
+    assert rows.alt == f"first. {one.alt} {one.alt} second <b>. {one.alt}"
+    assert rows.body.count('class="drq-beside"') == 2 and "second &lt;b&gt;" in rows.body
+    assert rows.body.count("color:") == 1
 
 
 def test_number_line_text():
@@ -359,9 +387,34 @@ def test_two_histograms_count_the_same_bins():
     assert counts == ["  counts from left to right: 1 2 0 1"] * 2
 
 
+def test_two_histograms_name_their_axes():
+    real, codes, kinds = np.array([0.0, 1.5]), np.array([-4, -1], np.int8), ("float32", "int8")
+    for upper, lower, scale, names in (
+        (real, codes, 0.5, ["value", "code"]),
+        (codes, codes, None, ["code"]),
+        (real, real, None, ["value"]),
+    ):
+        body = figures.two_histograms(
+            upper, lower, ("x", "q"), kinds, scale, -4 if scale else 0
+        ).body
+        assert re.findall(r">(value|code)</text>", body) == names
+
+
 def test_a_value_of_0_has_no_bar():
     body = figures.bars([("a", 4, "int8"), ("b", 0, "int32")], "Bytes").body
     assert body.count('class="drq-track"') == 2 and body.count("<div style=") == 1
+
+
+def test_bars_of_one_scale_have_the_same_length_for_the_same_number():
+    for values, widths in (((1, 2), ["25.00", "50.00"]), ((8, 2), ["100.00", "25.00"])):
+        body = figures.bars([("a", v, "int8") for v in values], "Bytes", top=4).body
+        assert re.findall(r"width:([\d.]+)%", body) == widths
+
+
+def test_bars_write_numbers_as_they_are_told():
+    figure = figures.bars([("a", 0.00044, "weight"), ("b", 0.5, "weight")], "e", "", 0, ".4f")
+    assert repr(figure) == "e: 2 bars up to 0.5000\n  a  0.0004\n  b  0.5000"
+    assert "<td>0.0004</td>" in figure.body and "a 0.0004; b 0.5000" in figure.alt
 
 
 def test_bars_text():

@@ -160,3 +160,16 @@ def test_the_comparison_prints_as_a_table():
     comparison = litert.compare(layer, np.ones((1, 8, 8, 16), f32))
     assert "accumulator_raw      2,048  2,048                   0" in repr(comparison)
     assert "<table" in comparison._repr_html_()
+
+
+def test_differences_of_whole_numbers_are_written_in_full(monkeypatch):
+    module, name, wrong, kernels = BREAKS["padding"]
+    layer = drqsim.load(MODELS / "digits_drq.tflite").extract("conv_2d_1")
+    monkeypatch.setattr(module, name, wrong)
+    rows = litert.compare(layer, np.linspace(-1, 2, 1024, dtype=f32).reshape(1, 8, 8, 16)).rows
+    apart = {row.tensor: row.largest_difference for row in rows}
+    sums = apart["accumulator_raw"]
+    assert type(sums) is int and sums >= 1000
+    assert type(apart["output"]) is float and apart["output"] > 0
+    table = repr(litert.Comparison(rows, [], kernels))
+    assert f" {sums:,}\n" in table and f"{apart['output']:.3g}" in table

@@ -10,7 +10,13 @@ from drqsim.figures.figure import Figure, byte_count, check_kind, number, scroll
 from drqsim.graph import Graph
 
 
-def bars(rows: Iterable[tuple[str, float, str]], title: str, unit: str = "") -> Figure:
+def bars(
+    rows: Iterable[tuple[str, float, str]],
+    title: str,
+    unit: str = "",
+    top: float = 0,
+    number_format: str | None = None,
+) -> Figure:
     """Horizontal bars with their values.
 
     Parameters
@@ -19,24 +25,30 @@ def bars(rows: Iterable[tuple[str, float, str]], title: str, unit: str = "") -> 
         Values from 0 up.
     title, unit : str
         What is compared, and in what.
+    top : float
+        The value that the scale reaches at least: one scale for the figures of a knob.
+    number_format : str, optional
+        A format specification for the values, such as ``".3f"``; by default, four digits.
     """
     rows = [(str(label), value, check_kind(kind)) for label, value, kind in rows]
     if not rows or not all(0 <= value < float("inf") for _, value, _ in rows):
         raise InputError("bars needs one row or more, with finite values from 0 up.")
-    largest = max(value for _, value, _ in rows) or 1
-    lines = [f"{title}: {len(rows)} bars up to {number(largest)} {unit}".rstrip()]
+    write = number if number_format is None else lambda value: format(value, number_format)
+    largest = max(value for _, value, _ in rows)
+    full = max(largest, top) or 1
+    lines = [f"{title}: {len(rows)} bars up to {write(largest)} {unit}".rstrip()]
     body = []
     width = max(len(label) for label, _, _ in rows)
     for label, value, kind in rows:
-        shown = f"{number(value)} {unit}".strip()
-        bar = f'<div style="width:{100 * value / largest:.2f}%"></div>'
+        shown = f"{write(value)} {unit}".strip()
+        bar = f'<div style="width:{100 * value / full:.2f}%"></div>'
         lines.append(f"  {label.ljust(width)}  {shown}")
         body.append(
             f'<tr class="drq-{kind}"><th scope="row">{escape(label)}</th>'
             f'<td class="drq-track">{bar if value else ""}</td>'
             f"<td>{escape(shown)}</td></tr>"
         )
-    listing = "; ".join(f"{label} {number(value)}" for label, value, _ in rows)
+    listing = "; ".join(f"{label} {write(value)}" for label, value, _ in rows)
     return Figure(
         f'<table class="drq-bars" style="--label:{0.6 * width:.1f}em">'
         f"<caption>{escape(title)}</caption><tbody>{''.join(body)}</tbody></table>",

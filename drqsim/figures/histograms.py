@@ -9,7 +9,7 @@ import numpy as np
 from drqsim.errors import InputError
 from drqsim.figures.figure import Figure, check_kind, minus, number
 from drqsim.figures.ruler import code_ticks
-from drqsim.figures.svg import INK, arrange, colour, draw, tick
+from drqsim.figures.svg import INK, MUTED, arrange, colour, draw, tick
 
 
 def histogram(
@@ -62,6 +62,7 @@ def two_histograms(
     """Two histograms, one above the other, on one x axis.
 
     They share the y axis too, unless the counts are too far apart; the lower label then says so.
+    The x axis is of codes where the lower values are int8, else of values.
 
     Parameters
     ----------
@@ -107,14 +108,16 @@ def two_histograms(
             below = bottom.secondary_xaxis("bottom")
             below.set_xticks([(q - zero_point) * scale for q in ticks], map(minus, ticks))
             bottom.tick_params(labelbottom=False)
-        arrange(top, bottom, top=0.28, bottom=0.25, hspace=0.37)
+            _name(top, "value")
+        _name(bottom, "code" if lower.dtype == np.int8 else "value")
+        arrange(top, bottom, top=0.28, bottom=0.44, hspace=0.37 if scale is None else 0.48)
 
     lines, spoken = [], []
     for title, values, at in zip(titles, both, (upper, shown), strict=True):
         lines += _numbers(title, values, at, edges)
         spoken.append(f"{title}: {_sentence(values)}.")
     return Figure(
-        draw(paint, 4.2, panels=2),
+        draw(paint, 4.4, panels=2),
         "\n".join(lines + _mark_lines(marks)),
         "Two histograms, one above the other. " + " ".join(spoken) + _marks_spoken(marks),
         drawn=True,
@@ -165,6 +168,12 @@ def _bars(axes, values, edges, kind: str, title: str) -> None:
     axes.locator_params(axis="y", nbins=5, integer=True)
     for axis in (axes.xaxis, axes.yaxis):
         axis.set_major_formatter(tick)
+
+
+def _name(axes, label: str) -> None:
+    """What the x axis is of; at a fixed place, which matplotlib need not search for."""
+    place = {"xycoords": "axes fraction", "textcoords": "offset points"}
+    axes.annotate(label, (0.5, 0), (0, -18), ha="center", va="top", color=MUTED, **place)
 
 
 def _marks(axes, marks: Mapping[str, float], labels: bool = True) -> None:

@@ -56,6 +56,9 @@ _RULES = """
 
 .drq-figure .drq-beside{display:flex;flex-wrap:wrap;gap:1rem;align-items:flex-end}
 .drq-figure .drq-beside-item{max-width:100%;min-width:0}
+.drq-figure .drq-beside-head{margin:.9rem 0 .4rem;font-weight:600;font-size:.95rem}
+.drq-figure .drq-beside-head:first-child{margin-top:0}
+.drq-figure .drq-beside-head+.drq-beside caption{font-weight:400}
 .drq-figure .drq-note{font-size:.9em;font-weight:400;color:var(--drq-muted)}
 .drq-figure caption .drq-note{display:block;font-size:.8rem}
 .drq-figure table.drq-grid{font-size:.76rem}

@@ -29,7 +29,7 @@ class Row:
     tensor: str
     elements: int
     equal: int
-    largest_difference: float
+    largest_difference: float  # of whole numbers an int
 
 
 class Comparison:
@@ -50,7 +50,7 @@ class Comparison:
                 r.tensor if alone else f"{r.operator}/{r.tensor}",
                 f"{r.elements:,}",
                 f"{r.equal:,}",
-                f"{r.largest_difference:.3g}",
+                _in_full(r.largest_difference),
             )
             for r in self.rows
         ]
@@ -61,6 +61,10 @@ class Comparison:
     def _repr_html_(self) -> str:
         notes = "".join(f"<p>{html.escape(note)}</p>" for note in self.notes)
         return html_table(_HEADER, self._cells(), right=(1, 2, 3)) + notes
+
+
+def _in_full(apart: float) -> str:
+    return f"{apart:,}" if isinstance(apart, int) else f"{apart:.3g}"
 
 
 _HEADER = ("tensor", "elements", "equal", "largest difference")
@@ -156,7 +160,8 @@ def fed_alone(
 def _row(operator: str, tensor: str, ours: np.ndarray, theirs: np.ndarray) -> Row:
     check_kind(f"{operator}/{tensor}", ours, theirs)
     equal = int(same_bits(ours, theirs).sum())
-    return Row(operator, tensor, ours.size, equal, difference(ours, theirs))
+    apart = difference(ours, theirs)
+    return Row(operator, tensor, ours.size, equal, int(apart) if ours.dtype.kind in "iu" else apart)
 
 
 def check_kind(who: str, ours: np.ndarray, theirs: np.ndarray) -> None:
