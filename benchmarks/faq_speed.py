@@ -69,7 +69,7 @@ LAYERS = {
     "dense 4,096 to 4,096, 1 row": lambda: dense(1, 4096, 4096),
     "dense 4,096 to 4,096, 16 rows": lambda: dense(16, 4096, 4096),
     "depthwise 3x3, 56x56x128": lambda: depthwise(56, 128),
-    "MobileNetV1, 224x224": mobilenet.mobilenet,
+    "MobileNet class, 224x224": mobilenet.mobilenet,
 }
 
 
