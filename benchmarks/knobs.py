@@ -8,6 +8,7 @@ the kernel is idle again. The picture has to be the one that the page shows.
 Not measured: painting on a screen, and what a front end such as JupyterLab adds.
 """
 
+import json
 import os
 import shutil
 import statistics
@@ -38,14 +39,13 @@ PAGE = """() => {
   return took;
 }"""
 FIND = """
-import gc, re
-from itertools import product
+import gc, json, re
 from ipywidgets import SelectionSlider
 from drqsim.explorer import Explorer, _html
 _found = [x for x in gc.get_objects() if isinstance(x, Explorer) and "states" in vars(x)]
 _boxes = [x.widget() for x in _found]
 _sliders = [[c for c in b.children if isinstance(c, SelectionSlider)] for b in _boxes]
-print([[(k.label, len(k.values)) for k in x.knobs] for x in _found])
+print(json.dumps([[(k.label, len(k.values)) for k in x.knobs] for x in _found]))
 """
 MOVE = "_sliders[{0}][{1}].value = {2}"
 SAME = """
@@ -97,7 +97,7 @@ def in_a_kernel(path: Path) -> list[float]:
     with client.setup_kernel():
         for at, cell in enumerate(client.nb.cells):
             client.execute_cell(cell, at)
-        for n, knobs in enumerate(eval(run(FIND))):
+        for n, knobs in enumerate(json.loads(run(FIND))):
             for m, (label, settings) in enumerate(knobs):
                 taken = []
                 for at in [*range(1, settings), *range(settings - 2, -1, -1)] * 2:

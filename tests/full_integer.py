@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from drqsim.graph import Graph, Operator, Quantization, Tensor
 from drqsim.ops.geometry import axis
-from tests.strategies import ACTIVATIONS, window_sizes
+from tests.strategies import ACTIVATIONS, filter_sizes, window_sizes
 
 f32 = np.float32
 INT64 = 4  # TensorType of quantized_bias_type
@@ -89,27 +89,28 @@ def _graph(code, dtype, ends, x_shape, constants, y_shape, options):
     return Graph(tensors, (op,), (0,), (at,))
 
 
+def _window(padding, stride, dilation):
+    """The options of a window."""
+    return {
+        "padding": padding,
+        "stride_h": stride[0],
+        "stride_w": stride[1],
+        "dilation_h_factor": dilation[0],
+        "dilation_w_factor": dilation[1],
+    }
+
+
 @st.composite
 def convolutions(draw, dtype=np.int8):
     """A full-integer CONV_2D and codes for it."""
-    groups = draw(st.sampled_from((1, 1, 1, 2, 3)))
-    depth = draw(st.sampled_from((1, 2, 3, 4, 5, 8, 16, 17)))
-    out = groups * draw(st.integers(1, 9))
-    kernel = draw(st.sampled_from(((1, 1), (3, 3), (2, 3), (5, 1), (1, 3))))
-    stride = draw(st.sampled_from(((1, 1), (1, 1), (2, 2), (1, 2), (3, 1))))
-    dilation = draw(st.sampled_from(((1, 1), (1, 1), (2, 2), (1, 2))))
+    groups, depth, out, kernel, stride, dilation = filter_sizes(draw)
     padding, batch, height, width = window_sizes(draw, kernel, dilation)
     shape = (out, *kernel, depth)
     constants, ends, feed = draw(_layers(dtype, out, depth * kernel[0] * kernel[1], shape))
     rows = axis(height, kernel[0], stride[0], dilation[0], padding)
     cols = axis(width, kernel[1], stride[1], dilation[1], padding)
     x_shape = (batch, height, width, depth * groups)
-    options = {
-        "padding": padding,
-        "stride_h": stride[0],
-        "stride_w": stride[1],
-        "dilation_h_factor": dilation[0],
-        "dilation_w_factor": dilation[1],
+    options = _window(padding, stride, dilation) | {
         "fused_activation_function": draw(st.sampled_from(ACTIVATIONS)),
     }
     y_shape = (batch, rows.out, cols.out, out)
@@ -147,12 +148,7 @@ def depthwise(draw, dtype=np.int8):
     constants, ends, feed = draw(_layers(dtype, out, kernel[0] * kernel[1], (1, *kernel, out), 3))
     rows = axis(height, kernel[0], stride[0], dilation[0], padding)
     cols = axis(width, kernel[1], stride[1], dilation[1], padding)
-    options = {
-        "padding": padding,
-        "stride_h": stride[0],
-        "stride_w": stride[1],
-        "dilation_h_factor": dilation[0],
-        "dilation_w_factor": dilation[1],
+    options = _window(padding, stride, dilation) | {
         "depth_multiplier": multiplier,
         "fused_activation_function": draw(st.sampled_from(ACTIVATIONS)),
     }

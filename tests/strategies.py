@@ -55,6 +55,17 @@ def inputs(draw, shape):
     return DISTRIBUTIONS[name](random, shape).astype(f32)
 
 
+def filter_sizes(draw):
+    """Groups, depth, outputs, kernel, stride and dilation of a convolution."""
+    groups = draw(st.sampled_from((1, 1, 1, 2, 3)))
+    depth = draw(st.sampled_from((1, 2, 3, 4, 5, 8, 16, 17)))
+    out = groups * draw(st.integers(1, 9))
+    kernel = draw(st.sampled_from(((1, 1), (3, 3), (2, 3), (5, 1), (1, 3))))
+    stride = draw(st.sampled_from(((1, 1), (1, 1), (2, 2), (1, 2), (3, 1))))
+    dilation = draw(st.sampled_from(((1, 1), (1, 1), (2, 2), (1, 2))))
+    return groups, depth, out, kernel, stride, dilation
+
+
 def window_sizes(draw, kernel, dilation):
     """Padding, batch, height and width of an input that the window fits into."""
     padding = draw(st.sampled_from(("SAME", "VALID")))
@@ -70,12 +81,7 @@ def window_sizes(draw, kernel, dilation):
 def hybrid_convolutions(draw, kernels):
     """An int8 CONV_2D that the runtime accepts on this kernel path, and an input for it."""
     random = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
-    groups = draw(st.sampled_from((1, 1, 1, 2, 3)))
-    depth = draw(st.sampled_from((1, 2, 3, 4, 5, 8, 16, 17)))
-    out = groups * draw(st.integers(1, 9))
-    kernel = draw(st.sampled_from(((1, 1), (3, 3), (2, 3), (5, 1), (1, 3))))
-    stride = draw(st.sampled_from(((1, 1), (1, 1), (2, 2), (1, 2), (3, 1))))
-    dilation = draw(st.sampled_from(((1, 1), (1, 1), (2, 2), (1, 2))))
+    groups, depth, out, kernel, stride, dilation = filter_sizes(draw)
     padding, batch, height, width = window_sizes(draw, kernel, dilation)
     scales = draw(st.sampled_from(("per-channel", "per-channel", "equal", "per-tensor")))
     lowest = draw(st.sampled_from((-127, -127, -128)))

@@ -247,18 +247,8 @@ def _layer(call: Call, x: np.ndarray) -> Layer:
             f"the input is {x.dtype}{list(x.shape)}; a convolution reads float32 "
             "[batch, height, width, channels]."
         )
-    if len(filters.shape) != 4 or 0 in filters.shape:
-        raise call.contradiction(
-            f"the filter is {filters}; expected [out, height, width, in] without a zero."
-        )
-    out, kernel_h, kernel_w, depth = filters.shape
-    channels = x.shape[3]
-    if channels % depth or out % (channels // depth):
-        raise call.contradiction(
-            f"{channels} input channels and a filter {filters} do not divide into groups; the "
-            "filter's last dimension must divide the input channels, and the groups the outputs."
-        )
-    groups = channels // depth
+    groups = weights.groups(call, filters, x.shape[3])
+    out, kernel_h, kernel_w, _ = filters.shape
     bias = weights.bias(call, 2, out)
     rows, cols = window(call, x, kernel_h, kernel_w)
     activation = fused.check(call, options["fused_activation_function"])

@@ -21,7 +21,6 @@ import numpy as np
 
 from drqsim import accumulate, requantize
 from drqsim.errors import InputError
-from drqsim.graph import Tensor
 from drqsim.ops import integer, weights
 from drqsim.ops.call import Call
 from drqsim.ops.geometry import pad, patches, window
@@ -31,7 +30,12 @@ def run(call: Call) -> list[np.ndarray]:
     """Run one full-integer convolution; records every tensor of the kernel path."""
     x = call.value(0, "input")
     filters = weights.constant(call, 1, "filter")
-    groups = _groups(call, x, filters)
+    if x.ndim != 4 or x.size == 0:
+        raise InputError(
+            f"the input is {x.dtype}{list(x.shape)}; a convolution reads [batch, height, width, "
+            "channels]."
+        )
+    groups = weights.groups(call, filters, x.shape[3])
     given = integer.scales(call, filters)
     if given.bias is None:
         raise call.contradiction("it has no bias, and the runtime refuses a convolution without.")
@@ -65,21 +69,3 @@ def grouped_sums(seen: np.ndarray, filters: np.ndarray, groups: int) -> np.ndarr
         for part, own in zip(by_group, np.split(filters, groups), strict=True)
     ]
     return np.concatenate(columns, axis=1).reshape(batch, out_h, out_w, -1)
-
-
-def _groups(call: Call, x: np.ndarray, filters: Tensor) -> int:
-    if x.ndim != 4 or x.size == 0:
-        raise InputError(
-            f"the input is {x.dtype}{list(x.shape)}; a convolution reads [batch, height, width, "
-            "channels]."
-        )
-    if len(filters.shape) != 4 or 0 in filters.shape:
-        raise call.contradiction(
-            f"the filter is {filters}; expected [out, height, width, in] without a zero."
-        )
-    groups, rest = divmod(x.shape[3], filters.shape[3])
-    if rest or not groups or filters.shape[0] % groups:
-        raise call.contradiction(
-            f"{x.shape[3]} input channels and a filter {filters} do not divide into groups."
-        )
-    return groups

@@ -27,6 +27,21 @@ def constant(call: Call, position: int, what: str) -> Tensor:
     return replace(tensor, shape=value.shape, dtype=value.dtype, value=value)
 
 
+def groups(call: Call, filters: Tensor, channels: int) -> int:
+    """Into how many groups a convolution's filter divides so many input channels."""
+    if len(filters.shape) != 4 or 0 in filters.shape:
+        raise call.contradiction(
+            f"the filter is {filters}; expected [out, height, width, in] without a zero."
+        )
+    found, rest = divmod(channels, filters.shape[3])
+    if rest or not found or filters.shape[0] % found:
+        raise call.contradiction(
+            f"{channels} input channels and a filter {filters} do not divide into groups; the "
+            "filter's last dimension must divide the input channels, and the groups the outputs."
+        )
+    return found
+
+
 def depthwise(call: Call, filters: Tensor, channels: int) -> tuple[int, int, int]:
     """Height, width and output channels of a depthwise filter for so many input channels."""
     if len(filters.shape) != 4 or 0 in filters.shape or filters.shape[0] != 1:
