@@ -20,7 +20,8 @@ import numpy as np
 from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
 import drqsim
-from drqsim import litert, tflite_write
+from drqsim import litert
+from drqsim.model_file import write
 
 ROUNDS = 25
 RESOLVERS = {
@@ -44,7 +45,7 @@ def main() -> None:
     sides = {}
     for kernels, resolver in RESOLVERS.items():
         runtime = Interpreter(
-            model_content=tflite_write.to_bytes(layer),
+            model_content=write.to_bytes(layer),
             experimental_op_resolver_type=resolver,
             num_threads=1,
         )

@@ -19,8 +19,9 @@ import mobilenet
 import numpy as np
 
 import drqsim
-from drqsim import litert, tflite_write
+from drqsim import litert
 from drqsim.graph import Graph, Operator, Tensor
+from drqsim.model_file import write
 
 PATHS = ("reference", "optimized", "xnnpack")
 SECONDS = 8  # for each layer, both forms and the three paths together, at least
@@ -76,7 +77,7 @@ LAYERS = {
 def prepared(graph: Graph, path: str):
     """The runtime, ready to run the graph on random input."""
     with litert.runtime.quiet():
-        runtime = litert.runtime.interpreter(tflite_write.to_bytes(graph), path, preserve=False)
+        runtime = litert.runtime.interpreter(write.to_bytes(graph), path, preserve=False)
         runtime.allocate_tensors()
     (index,) = graph.inputs
     x = np.random.default_rng(1).normal(size=graph.tensors[index].shape).astype(f32)

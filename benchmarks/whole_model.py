@@ -23,7 +23,8 @@ from ai_edge_litert.interpreter import Interpreter, OpResolverType
 from mobilenet import image, mobilenet
 
 import drqsim
-from drqsim import litert, tflite_write
+from drqsim import litert
+from drqsim.model_file import write
 
 ROUNDS = 15
 FAR = 2**26
@@ -94,7 +95,7 @@ def peak_mebibytes(call) -> float:
 def main() -> None:
     """Time both sides and print medians, ratios and peaks."""
     model, x = drqsim.quantize(mobilenet()), image()
-    content = tflite_write.to_bytes(model)
+    content = write.to_bytes(model)
     sides = {}
     for kernels, resolver in RESOLVERS.items():
         sides[f"runtime, {kernels}"] = runtime(content, x, resolver).invoke

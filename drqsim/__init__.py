@@ -2,18 +2,18 @@
 
 from importlib import import_module
 
-from drqsim.attribution import attribute_error
-from drqsim.error_parts import Attribution
+from drqsim.attribution.attribute import attribute_error
+from drqsim.attribution.parts import Attribution
+from drqsim.converter.quantize import quantize
 from drqsim.errors import DrqsimError, InputError, ModelFileError, UnsupportedOperatorError
+from drqsim.exercises.checking import check
 from drqsim.graph import Graph, Operator, Quantization, Tensor
 from drqsim.interpreter import run
-from drqsim.judge import check
 from drqsim.lesson import conv_relu
 from drqsim.memory import MemoryPlan, plan_memory
-from drqsim.quantize import quantize
-from drqsim.schemes import compare_schemes
-from drqsim.tflite_file import load
-from drqsim.tflite_write import save
+from drqsim.model_file.read import load
+from drqsim.model_file.write import save, to_bytes
+from drqsim.schemes.compare import compare_schemes
 from drqsim.trace import TensorRecord, Trace
 from drqsim.verdict import explain
 
@@ -40,6 +40,7 @@ __all__ = [
     "quantize",
     "run",
     "save",
+    "to_bytes",
 ]
 
 # these need more than NumPy, so they are imported when first used

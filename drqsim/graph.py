@@ -1,7 +1,7 @@
 """What a model is: tensors, operators, and the graph that joins them.
 
-Nothing here computes. A ``Graph`` comes from a ``.tflite`` file (``tflite_file.load``) or from
-NumPy arrays (``conv_relu``), and both kinds take the same way through the interpreter.
+Nothing here computes. A ``Graph`` comes from a ``.tflite`` file (``drqsim.load``) or from
+NumPy arrays (``drqsim.conv_relu``), and both kinds take the same way through the interpreter.
 """
 
 from __future__ import annotations

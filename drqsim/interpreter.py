@@ -10,10 +10,10 @@ import numpy as np
 
 from drqsim.errors import InputError, ModelFileError, UnsupportedOperatorError
 from drqsim.graph import Graph, Operator, shorten
-from drqsim.input_hazards import hazards_of_input
+from drqsim.hazards.of_input import hazards_of_input
+from drqsim.model_file.schema import completed
 from drqsim.ops import TABLE, TAKE_INT4
 from drqsim.ops.call import Call
-from drqsim.tflite_schema import completed
 from drqsim.trace import TensorRecord, Trace, make_record, numbered, usual_place
 
 KERNELS = ("reference", "optimized", "xnnpack")

@@ -6,6 +6,7 @@ from types import MappingProxyType
 
 import numpy as np
 
+from drqsim.arithmetic.window import axis
 from drqsim.errors import InputError
 from drqsim.graph import (
     FUSED_ACTIVATIONS,
@@ -17,7 +18,6 @@ from drqsim.graph import (
     freeze,
     pair,
 )
-from drqsim.ops.geometry import axis
 
 f32 = np.dtype(np.float32)
 

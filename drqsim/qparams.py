@@ -29,9 +29,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from drqsim import nan_range
+from drqsim.arithmetic import nan_range
+from drqsim.arithmetic.tiles import tiles
 from drqsim.errors import InputError
-from drqsim.tiles import tiles
 
 f32 = np.float32
 INT32 = np.iinfo(np.int32)
@@ -110,7 +110,7 @@ def symmetric(x: np.ndarray, allow_nonfinite: bool = False) -> Quantized:
     ``NeonSymmetricQuantizeFloats``. The codes are multiplied by 127/max, a division of its own,
     not by 1/scale. Infinity makes the scale infinite, and 127/max zero: every finite value gets
     code 0, infinity itself (times zero) NaN, whose code is -127. What a NaN does to the range
-    depends on where it stands (``nan_range.py``).
+    depends on where it stands (``arithmetic/nan_range.py``).
     """
     largest = np.maximum(x.max(axis=1), -x.min(axis=1))
     ordinary = _has_range(-largest, largest, largest, allow_nonfinite)
@@ -173,7 +173,7 @@ def asymmetric(x: np.ndarray, allow_nonfinite: bool = False) -> Quantized:
     An infinite range (infinity, or ends over 3.4e38 apart) makes the scale infinite and its inverse
     zero: every finite value gets the zero point's code, which is 127, or 0 when infinity over
     infinity made it NaN. What a NaN does to the range depends on where it stands
-    (``nan_range.py``).
+    (``arithmetic/nan_range.py``).
     """
     low, high = _range_with_zero(x)
     with np.errstate(over="ignore", invalid="ignore"):

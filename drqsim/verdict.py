@@ -6,15 +6,16 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from drqsim.converter.dequantize_tables import PASS_THROUGH
+from drqsim.converter.quantize import MIN_ELEMENTS
 from drqsim.errors import InputError, ModelFileError
 from drqsim.graph import Graph, Operator, Tensor
-from drqsim.hazards import Case, hazards
+from drqsim.hazards.of_weights import Case, hazards
 from drqsim.interpreter import KERNELS
-from drqsim.ops import TAKE_INT4, fully_connected_int4, integer
+from drqsim.model_file.schema import completed
+from drqsim.ops import TAKE_INT4, fully_connected_int4
+from drqsim.ops.integer import shared as integer
 from drqsim.ops.xnnpack import why_builtin
-from drqsim.push_down import PASS_THROUGH
-from drqsim.quantize import MIN_ELEMENTS
-from drqsim.tflite_schema import completed
 from drqsim.trace import html_table, text_table
 
 f32 = np.float32

@@ -5,8 +5,8 @@ from types import MappingProxyType
 import numpy as np
 from hypothesis import strategies as st
 
+from drqsim.arithmetic.window import axis
 from drqsim.graph import Graph, Operator, Quantization, Tensor
-from drqsim.ops.geometry import axis
 from tests.strategies import ACTIVATIONS, filter_sizes, window_sizes
 
 f32 = np.float32

@@ -4,8 +4,8 @@ from types import MappingProxyType
 
 import numpy as np
 
+from drqsim.arithmetic.window import axis
 from drqsim.graph import Graph, Operator, Quantization, Tensor, operator_names
-from drqsim.ops.geometry import axis
 
 f32, i32, i8 = np.dtype(np.float32), np.dtype(np.int32), np.dtype(np.int8)
 LARGEST = 6000  # elements of one activation

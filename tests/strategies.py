@@ -7,8 +7,8 @@ import numpy as np
 from hypothesis import strategies as st
 
 import drqsim
+from drqsim.arithmetic.window import axis
 from drqsim.graph import Graph, Operator, Quantization, Tensor
-from drqsim.ops.geometry import axis
 
 f32 = np.float32
 KERNELS = ("reference", "optimized", "xnnpack")

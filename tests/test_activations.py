@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 import drqsim
 from drqsim import litert
 from drqsim.graph import Graph, Operator, Tensor
-from drqsim.ops.activations import FUNCTIONS
+from drqsim.ops.float32.activations import FUNCTIONS
 from tests.strategies import KERNELS, inputs
 
 f32 = np.dtype(np.float32)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 import drqsim
 from drqsim import InputError, UnsupportedOperatorError, qparams
-from drqsim.error_parts import CAUSES, Tally
+from drqsim.attribution.parts import CAUSES, Tally
 from drqsim.graph import Graph, Operator, Quantization, Tensor, operator_names
 from tests import networks, recurrent, strategies
 from tests import test_quantized_models as quantized_models
@@ -318,7 +318,7 @@ def test_random_layers(layer, kernels, data, seed):
 
 def plain_convolution(x, weights, bias, options):
     """A convolution in float64 as a loop over taps."""
-    from drqsim.ops.geometry import axis
+    from drqsim.arithmetic.window import axis
 
     out, kernel_h, kernel_w, depth = weights.shape
     strides = options["stride_h"], options["stride_w"]

@@ -15,7 +15,7 @@ import pytest
 import drqsim
 from drqsim import litert
 from drqsim.graph import Quantization, Tensor
-from drqsim.litert.runtime import interpreter, quiet
+from drqsim.runtime import interpreter, quiet
 from tests.strategies import KERNELS, float_constant, one_operator
 
 f32 = np.float32

@@ -22,10 +22,10 @@ from click.testing import CliRunner
 import drqsim
 from drqsim import ops
 from drqsim.cli import files
-from drqsim.cli.commands import Commands
+from drqsim.cli.app import Commands
 from drqsim.cli.commands import drqsim as command
 from drqsim.cli.inputs import read_inputs
-from drqsim.tflite_write import to_bytes
+from drqsim.model_file.write import to_bytes
 
 ROOT = Path(__file__).parent.parent
 MODELS = ROOT / "book" / "models"
@@ -276,7 +276,7 @@ def test_refused(here, case):
 
 
 def test_a_file_that_is_there_is_found_before_the_work(here, monkeypatch):
-    for module in ("make", "measure", "look"):
+    for module in ("quantize", "report", "trace", "error", "explain"):
         monkeypatch.setattr(f"drqsim.cli.{module}.load", lambda _: pytest.fail("worked in vain"))
     for arguments in (
         ["report", DRQ, "-o", "there.html"],

@@ -10,10 +10,11 @@ import numpy as np
 import pytest
 
 import drqsim
-from drqsim import litert, ops, tflite_write
+from drqsim import litert, ops
 from drqsim.graph import Graph
 from drqsim.litert import ModelComparison
-from drqsim.litert.whole import relative
+from drqsim.litert.model import relative
+from drqsim.model_file import write
 from drqsim.verdict import WEIGHTS
 from tests import networks
 from tests.corpus import KERNELS, gathered, judge, random_input, table
@@ -80,7 +81,7 @@ FILES = files()
 
 @cache
 def content(name: str) -> bytes:
-    return tflite_write.to_bytes(sound(FILES[name]()))
+    return write.to_bytes(sound(FILES[name]()))
 
 
 def test_every_operator_with_weights_is_in_some_file():

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from drqsim import litert
-from drqsim.ops import eigen
+from drqsim.arithmetic import eigen
 from tests.recurrent import lstm
 
 f32 = np.float32

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 import drqsim
-from drqsim import exercise_cases, exercises
-from drqsim.exercises import EXERCISES
+from drqsim.exercises import cases, catalogue
+from drqsim.exercises.catalogue import EXERCISES
 
 f32 = np.float32
 
@@ -196,7 +196,7 @@ def test_arguments_are_copies():
 
 @pytest.mark.parametrize(
     ("name", "function"),
-    [(name, getattr(exercise_cases, name, exercise_cases.sum_range)) for name in EXERCISES],
+    [(name, getattr(cases, name, cases.sum_range)) for name in EXERCISES],
 )
 def test_functions_with_mistakes_are_right_without(name, function):
     assert drqsim.check(name, function).passed
@@ -253,14 +253,14 @@ def test_wrong_use_is_refused(arguments, said):
 
 @pytest.mark.parametrize("name", EXERCISES)
 def test_skeletons_are_functions_yet_to_be_written(name, capsys):
-    assert exercises.skeleton(name) is None
+    assert catalogue.skeleton(name) is None
     printed = capsys.readouterr().out
     made = {"np": np}
     exec(printed, made)
     assert max(map(len, printed.splitlines())) <= 80
     assert not drqsim.check(name, made[name]).passed
     with pytest.raises(drqsim.InputError):
-        exercises.skeleton("nothing")
+        catalogue.skeleton("nothing")
 
 
 def test_exercises_need_numpy_alone():

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 import drqsim
 from drqsim import litert, ops
 from drqsim.graph import Graph, Operator, Tensor
-from drqsim.ops import activations
+from drqsim.ops.float32 import activations
 from tests.float_cases import COMPARED, GENERATORS, LAYERS, cases
 from tests.one_operator import (
     UNIT,
@@ -326,7 +326,7 @@ def test_a_dynamic_batch_takes_any_size():
         Tensor("y", (1,), np.dtype(f32), signature=(-1,)),
     )
     op = Operator("SUM", "sum_0", (0, 1), (2,), MappingProxyType({"keep_dims": False}))
-    model = drqsim.load(drqsim.tflite_write.to_bytes(Graph(tensors, (op,), (0,), (2,))))
+    model = drqsim.load(drqsim.model_file.write.to_bytes(Graph(tensors, (op,), (0,), (2,))))
     assert model.tensors[0].signature == signature
     for batch in (1, 5):
         x = np.arange(3 * batch, dtype=f32).reshape(batch, 3)

@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from drqsim.ops.floats import fma
+from drqsim.arithmetic.floats import fma
 
 finite = st.floats(
     width=32, allow_nan=False, allow_infinity=False, min_value=-(2.0**60), max_value=2.0**60

@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import drqsim
-from drqsim import litert, requantize
+from drqsim import litert
+from drqsim.arithmetic import requantize
 from drqsim.graph import Graph, Operator, Tensor
 from tests import full_integer
 from tests.full_integer import quantized

@@ -10,9 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import drqsim
-from drqsim import litert, tflite_write
+from drqsim import litert
 from drqsim.graph import Graph, Operator, Quantization, Tensor
-from drqsim.tflite_file import unpacked
+from drqsim.model_file import write
+from drqsim.model_file.read import unpacked
 from tests.strategies import (
     ACTIVATIONS,
     DISTRIBUTIONS,
@@ -283,7 +284,7 @@ def test_what_is_written_reads_back_and_is_what_the_runtime_sees(seed, count):
     f = np.dtype(f32)
     tensors = (weights, Tensor("y", (count,), f))
     operators = (Operator("DEQUANTIZE", "dequantize_0", (0,), (1,)),)
-    content = tflite_write.to_bytes(Graph(tensors, operators, (), (1,)))
+    content = write.to_bytes(Graph(tensors, operators, (), (1,)))
     again = drqsim.load(content).tensors[0]
     assert (str(again), again.nbytes) == (f"int4[{count}]", (count + 1) // 2)
     assert np.array_equal(again.value, weights.value)
@@ -297,7 +298,7 @@ def test_a_buffer_of_the_wrong_size_is_named(stored, claimed):
     weights = int4_tensor(np.random.default_rng(0), (stored,), None)
     tensors = (replace(weights, shape=(claimed,)), Tensor("y", (claimed,), np.dtype(f32)))
     operators = (Operator("DEQUANTIZE", "dequantize_0", (0,), (1,)),)
-    content = tflite_write.to_bytes(Graph(tensors, operators, (), (1,)))
+    content = write.to_bytes(Graph(tensors, operators, (), (1,)))
     says = rf"int4\[{claimed}\], {(claimed + 1) // 2} bytes, but its buffer has {(stored + 1) // 2}"
     with pytest.raises(drqsim.ModelFileError, match=says):
         drqsim.load(content)

@@ -8,9 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import drqsim
-from drqsim import fixed_point, litert, requantize
+from drqsim import litert
+from drqsim.arithmetic import fixed_point, requantize
+from drqsim.arithmetic.window import axis
 from drqsim.graph import Graph, Operator, Quantization, Tensor
-from drqsim.ops.geometry import axis
 from tests.full_integer import codes, quantized
 from tests.strategies import ACTIVATIONS, KERNELS
 

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 import drqsim
-from drqsim import litert, qparams, tflite_write
+from drqsim import litert, qparams
+from drqsim.model_file import write
 from drqsim.ops import conv_2d, xnnpack
 from tests.strategies import KERNELS
 
@@ -54,7 +55,7 @@ def scratch_after_two_invokes(layer, resolver):
     from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
     runtime = Interpreter(
-        model_content=tflite_write.to_bytes(layer),
+        model_content=write.to_bytes(layer),
         experimental_op_resolver_type=getattr(OpResolverType, resolver),
         experimental_preserve_all_tensors=True,
     )

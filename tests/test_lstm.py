@@ -9,9 +9,11 @@ from hypothesis import strategies as st
 
 import drqsim
 from drqsim import litert, qparams
+from drqsim.arithmetic import eigen
 from drqsim.graph import Graph
-from drqsim.ops import eigen, recurrent, unidirectional_sequence_lstm
-from drqsim.ops import svdf as svdf_operator
+from drqsim.ops.recurrent import shared as recurrent
+from drqsim.ops.recurrent import svdf as svdf_operator
+from drqsim.ops.recurrent import unidirectional_sequence_lstm
 from tests.recurrent import cut, hybrid_lstm, hybrid_rnn, hybrid_svdf, lstm, svdf
 from tests.strategies import KERNELS
 

@@ -12,7 +12,7 @@ from onnx import TensorProto, helper, numpy_helper
 from onnxruntime.quantization import QuantType, quant_utils, quantize_dynamic
 
 import drqsim
-from drqsim import onnx_dynamic
+from drqsim.other_runtimes import onnx_dynamic
 from tests.one_operator import same_bits
 from tests.strategies import inputs
 

@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import drqsim
-from drqsim import nan_range, qparams
+from drqsim import qparams
+from drqsim.arithmetic import nan_range
 
 f32 = np.float32
 

@@ -9,7 +9,7 @@ import pytest
 
 import drqsim
 from drqsim import litert
-from drqsim.quantize import RULES
+from drqsim.converter.quantize import RULES
 from tests.one_operator import same_bits
 from tests.same_graph import differences
 

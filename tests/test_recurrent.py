@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 
 import drqsim
-from drqsim import litert, tflite_file, tflite_write
+from drqsim import litert
 from drqsim.graph import Graph, Operator, Tensor
+from drqsim.model_file import read, write
 from tests.recurrent import cut, lstm, rnn, svdf
 
 f32 = np.float32
@@ -39,7 +40,7 @@ def test_a_sequence_may_go_on_from_a_state(make):
 
 def test_a_variable_tensor_stays_one_in_a_file():
     layer = lstm(np.random.default_rng(0))
-    again = tflite_file.load(tflite_write.to_bytes(layer))
+    again = read.load(write.to_bytes(layer))
     assert [t.is_variable for t in again.tensors] == [t.is_variable for t in layer.tensors]
     assert sum(t.is_variable for t in again.tensors) == 2
     assert again.operators[0].options == layer.operators[0].options

@@ -12,8 +12,7 @@ import numpy as np
 import pytest
 
 import drqsim
-from drqsim import node_data, plain
-from drqsim.report import make
+from drqsim.report import make, node_data, plain
 from drqsim.report.drawn import corner, of_operator
 from drqsim.report.words import about_the_file, listed, weigh
 from tests.corpus import random_input

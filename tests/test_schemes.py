@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import drqsim
-from drqsim import litert, schemes
+from drqsim import litert
+from drqsim.schemes import compare as schemes
 from tests.one_operator import UNIT
 from tests.strategies import ACTIVATIONS, KERNELS, float_constant, one_operator
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import drqsim
-from drqsim import tflite_write
+from drqsim.model_file import write
 
 MODELS = Path(__file__).parent.parent / "book" / "models"
 FILES = sorted(MODELS.glob("*.tflite"))
@@ -23,7 +23,7 @@ def test_the_models_of_the_book_are_here():
 @pytest.mark.parametrize("file", FILES, ids=lambda f: f.stem)
 def test_what_is_written_reads_back(file):
     first = drqsim.load(file)
-    again = drqsim.load(tflite_write.to_bytes(first))
+    again = drqsim.load(write.to_bytes(first))
     assert repr(first) == repr(again)
     for a, b in zip(first.tensors, again.tensors, strict=True):
         assert (a.name, str(a)) == (b.name, str(b))
@@ -175,7 +175,7 @@ def test_vectors_signatures_and_scalars_survive_writing_and_reading():
         Operator("RESHAPE", "reshape_0", (0,), (2,), MappingProxyType({"new_shape": (-1, 6)})),
         Operator("MUL", "mul_0", (2, 1), (3,)),
     )
-    again = drqsim.load(tflite_write.to_bytes(Graph(tensors, operators, (0,), (3,))))
+    again = drqsim.load(write.to_bytes(Graph(tensors, operators, (0,), (3,))))
     assert again.operators[0].options["new_shape"] == (-1, 6)
     assert again.operators[1].options["fused_activation_function"] == "NONE"
     assert [t.signature for t in again.tensors] == [t.signature for t in tensors]

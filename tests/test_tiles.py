@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import drqsim
-from drqsim import qparams, tiles
+from drqsim import qparams
+from drqsim.arithmetic import tiles
 from tests.strategies import KERNELS, hybrid_convolutions, hybrid_depthwise
 
 LAYERS = {"conv_2d": hybrid_convolutions, "depthwise_conv_2d": hybrid_depthwise}

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import drqsim
-from drqsim import torch_dynamic
+from drqsim.other_runtimes import torch_dynamic
 from tests.one_operator import same_bits
 from tests.strategies import DISTRIBUTIONS, inputs
 

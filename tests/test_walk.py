@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import drqsim
+from drqsim.arithmetic.floats import fma
 from drqsim.interpreter import KERNELS
-from drqsim.ops.floats import fma
 from drqsim.qparams import flush_denormals
 from drqsim.trace import TensorRecord, Trace
 from drqsim.walk import Walk, numbers, text

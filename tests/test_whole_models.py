@@ -124,7 +124,7 @@ def test_shapes_that_are_computed_at_run_time(kernels, batch):
         Operator("SPLIT", "split_0", (11, 8), (9, 10), {"num_splits": 2}),
         Operator("ADD", "add_0", (9, 10), (12,)),
     )
-    model = drqsim.load(drqsim.tflite_write.to_bytes(Graph(tensors, operators, (0,), (12, 9))))
+    model = drqsim.load(drqsim.model_file.write.to_bytes(Graph(tensors, operators, (0,), (12, 9))))
     x = np.random.default_rng(0).normal(size=(batch, 2, 3)).astype(f32)
     outputs, _ = drqsim.run(model, x, kernels)
     real = litert.run(model, x, kernels).outputs

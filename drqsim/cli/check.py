@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from drqsim import plain
-from drqsim.cli.commands import REFUSED, command, input_options, kernels_option, model_argument
-from drqsim.cli.measure import feed
+from drqsim.cli.app import REFUSED, command, input_options, kernels_option, model_argument
+from drqsim.cli.inputs import feed
 from drqsim.cli.screen import Screen, table
 from drqsim.errors import UnsupportedOperatorError
-from drqsim.tflite_file import load
+from drqsim.model_file.read import load
+from drqsim.report import plain
 from drqsim.verdict import FLOAT, explain
 
 # A float operator is close when it is apart by less than this part of its output's range: its sums

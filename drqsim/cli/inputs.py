@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from drqsim.cli.screen import Screen
 from drqsim.errors import InputError
 from drqsim.graph import Graph, Tensor
 
@@ -228,3 +229,11 @@ def _picture(path: Path, tensor: Tensor, notes: list[str]) -> np.ndarray:
     turned = "" if mode == modes[shape[3]] else f", from {mode} to {modes[shape[3]]}"
     notes.append(f"{path.name}: values scaled from 0..255 to 0..1{turned}.")
     return values
+
+
+def feed(screen: Screen, graph: Graph, specs: tuple[str, ...], seed: int) -> dict:
+    """The inputs by name; what was done to them is said on stderr."""
+    fed, notes = read_inputs(graph, specs, seed)
+    for note in notes:
+        screen.note(note)
+    return fed

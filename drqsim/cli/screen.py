@@ -14,7 +14,7 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeEl
 from rich.table import Table
 from rich.text import Text
 
-from drqsim.plain import as_json, printable
+from drqsim.report.plain import as_json, printable
 
 # the palette of the book, as near as a terminal comes
 STYLES = {"int8": "yellow", "int4": "yellow", "int32": "magenta", "float32": "cyan"}

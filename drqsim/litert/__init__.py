@@ -2,8 +2,8 @@
 
 from drqsim.litert.comparison import Comparison, compare
 from drqsim.litert.memory import MemoryComparison, RuntimeMemory, compare_memory, read_memory
-from drqsim.litert.runtime import RuntimeRun, RuntimeTensor, delegated, run, version
-from drqsim.litert.whole import Judged, ModelComparison, compare_model
+from drqsim.litert.model import Judged, ModelComparison, compare_model
+from drqsim.runtime import RuntimeRun, RuntimeTensor, delegated, run, version
 
 __all__ = [
     "Comparison",

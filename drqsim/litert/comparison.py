@@ -16,8 +16,8 @@ from drqsim.errors import (
     UnsupportedOperatorError,
 )
 from drqsim.graph import Graph
-from drqsim.litert.runtime import RuntimeRun, read_both, run, run_both, version
 from drqsim.litert.scratch import readable
+from drqsim.runtime import RuntimeRun, read_both, run, run_both, version
 from drqsim.trace import html_table, numbered, text_table
 
 

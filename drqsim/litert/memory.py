@@ -9,8 +9,8 @@ from pathlib import Path
 
 from drqsim.errors import InputError, ModelFileError
 from drqsim.graph import Graph, shorten
-from drqsim.litert.runtime import RESOLVERS, delegated, interpreter, quiet, read_both, run_on_zeros
 from drqsim.memory import MemoryPlan, plan_memory
+from drqsim.runtime import RESOLVERS, delegated, interpreter, quiet, read_both, run_on_zeros
 from drqsim.trace import html_table, text_table
 
 

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from drqsim.graph import Operator
-from drqsim.litert.runtime import RuntimeRun
+from drqsim.runtime import RuntimeRun
 
 # where a recurrent operator has its variable tensors
 STATES = {

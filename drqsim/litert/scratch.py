@@ -11,7 +11,7 @@ import numpy as np
 
 from drqsim.graph import Operator
 from drqsim.litert import recurrent
-from drqsim.litert.runtime import RuntimeRun
+from drqsim.runtime import RuntimeRun
 from drqsim.trace import Trace, numbered
 
 

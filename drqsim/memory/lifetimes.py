@@ -10,8 +10,8 @@ from collections import Counter
 from typing import NamedTuple
 
 from drqsim.graph import Graph
+from drqsim.memory.held import Held
 from drqsim.memory.schedule import Step
-from drqsim.memory.tensors import Held
 
 NEVER = 2**31 - 1  # later than every step
 SCALAR = 4  # bytes; a tensor no larger is never overwritten in place

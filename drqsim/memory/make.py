@@ -11,10 +11,10 @@ from drqsim.errors import InputError, ModelFileError, UnsupportedOperatorError
 from drqsim.graph import Graph
 from drqsim.interpreter import KERNELS, run
 from drqsim.memory import schedule
+from drqsim.memory.held import Held, resized
 from drqsim.memory.plan import Block, MemoryPlan
 from drqsim.memory.planner import Planner
 from drqsim.memory.prepare import Runtime
-from drqsim.memory.tensors import Held, resized
 from drqsim.ops.call import LARGEST
 
 MOST_AT_ONCE = 10_000  # tensors that one operator writes; a damaged file may claim any number

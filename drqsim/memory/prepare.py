@@ -11,10 +11,10 @@ from dataclasses import replace
 from drqsim.errors import UnsupportedOperatorError
 from drqsim.graph import Graph, Operator
 from drqsim.memory import scratch
+from drqsim.memory.held import Held, held
 from drqsim.memory.schedule import Step
-from drqsim.memory.tensors import Held, held
+from drqsim.model_file.schema import completed
 from drqsim.ops import TABLE
-from drqsim.tflite_schema import completed
 
 # operators that compute their output at once, on the heap, when they know all their inputs
 EARLY = ("CONCATENATION", "GATHER", "MUL", "RESHAPE", "STRIDED_SLICE")

@@ -17,7 +17,7 @@ import numpy as np
 
 from drqsim.errors import ModelFileError, UnsupportedOperatorError
 from drqsim.graph import Operator, short_form
-from drqsim.memory.tensors import Held
+from drqsim.memory.held import Held
 from drqsim.ops import fully_connected_int4
 
 f32, i8, i16, i32, i64 = (np.dtype(t) for t in (np.float32, np.int8, np.int16, np.int32, np.int64))

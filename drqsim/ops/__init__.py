@@ -1,26 +1,26 @@
 """The operators: one file for each that has weights, one for each kind of the others."""
 
 from drqsim.ops import (
-    activations,
-    arrange,
     batch_matmul,
     conv_2d,
-    convert,
-    cut_and_pad,
     depthwise_conv_2d,
-    elementwise,
     embedding_lookup,
     fully_connected,
+    transpose_conv,
+)
+from drqsim.ops.float32 import (
+    activations,
+    arrange,
+    convert,
+    cut_and_pad,
+    elementwise,
     logic,
     normalize,
     pooling,
     reduce,
     resize,
-    rnn,
-    svdf,
-    transpose_conv,
-    unidirectional_sequence_lstm,
 )
+from drqsim.ops.recurrent import rnn, svdf, unidirectional_sequence_lstm
 
 # the operators that run with int4 tensors; BATCH_MATMUL, DEPTHWISE_CONV_2D and TRANSPOSE_CONV are
 # refused by the runtime itself

@@ -7,8 +7,8 @@ from collections.abc import Callable
 
 import numpy as np
 
+from drqsim.arithmetic.tiles import tiles
 from drqsim.ops.call import Call
-from drqsim.tiles import tiles
 
 
 def by_bands(

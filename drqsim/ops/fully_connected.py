@@ -20,18 +20,13 @@ from __future__ import annotations
 import numpy as np
 
 from drqsim import accumulate, qparams
+from drqsim.arithmetic import eigen
 from drqsim.errors import InputError
 from drqsim.graph import Tensor
-from drqsim.ops import (
-    eigen,
-    fully_connected_int4,
-    fully_connected_integer,
-    fused,
-    integer,
-    weights,
-    xnnpack,
-)
+from drqsim.ops import fully_connected_int4, fused, weights, xnnpack
 from drqsim.ops.call import Call
+from drqsim.ops.integer import fully_connected as fully_connected_integer
+from drqsim.ops.integer import shared as integer
 
 f32 = np.float32
 

@@ -22,10 +22,10 @@ from typing import NamedTuple
 import numpy as np
 
 from drqsim import qparams
+from drqsim.arithmetic.window import axis
 from drqsim.errors import InputError
 from drqsim.ops import fused, weights, xnnpack
 from drqsim.ops.call import Call
-from drqsim.ops.geometry import axis
 
 f32 = np.float32
 

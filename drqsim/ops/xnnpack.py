@@ -11,10 +11,10 @@ from __future__ import annotations
 import numpy as np
 
 from drqsim import qparams
+from drqsim.arithmetic.floats import fma
 from drqsim.errors import InputError
 from drqsim.graph import Operator
 from drqsim.ops.call import Call
-from drqsim.ops.floats import fma
 from drqsim.ops.fused import WITHOUT_RANGE
 
 f32 = np.float32

@@ -8,8 +8,8 @@ from math import prod
 
 import numpy as np
 
-from drqsim.attribution import attribute_error
-from drqsim.error_parts import Attribution
+from drqsim.attribution.attribute import attribute_error
+from drqsim.attribution.parts import Attribution
 from drqsim.errors import DrqsimError
 from drqsim.graph import Graph
 from drqsim.interpreter import run

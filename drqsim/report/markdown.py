@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 
-from drqsim import plain
 from drqsim.memory.plan import HEADER as PLAN
+from drqsim.report import plain
 from drqsim.report.gather import Report
 from drqsim.report.words import (
     about_memory,

@@ -10,13 +10,13 @@ from importlib.resources import files
 
 import numpy as np
 
-from drqsim import figures, plain
-from drqsim.error_parts import ORDER
+from drqsim import figures
+from drqsim.attribution.parts import ORDER
 from drqsim.errors import InputError
 from drqsim.figures.style import DARK_VARIABLES, STYLE
 from drqsim.graph import shorten
 from drqsim.memory.plan import HEADER as PLAN
-from drqsim.report import drawn
+from drqsim.report import drawn, plain
 from drqsim.report.gather import Report
 from drqsim.report.markdown import OPERATORS, beware, operators, paths, summary
 from drqsim.trace import HEADER, html_table, kind_class

@@ -8,10 +8,10 @@ from itertools import product
 import numpy as np
 
 from drqsim import accumulate
+from drqsim.arithmetic.window import Axis, axis, pad, patches
 from drqsim.errors import InputError
 from drqsim.figures.flow import ACTIVATIONS, activation_seen
 from drqsim.graph import Operator
-from drqsim.ops.geometry import Axis, axis, pad, patches
 from drqsim.qparams import flush_denormals
 from drqsim.trace import TensorRecord, Trace
 

@@ -134,7 +134,7 @@ def drqsim_cases():
     from dataclasses import replace
 
     from drqsim.graph import Graph, Operator, Tensor
-    from drqsim.tflite_write import to_bytes
+    from drqsim.model_file.write import to_bytes
     from tests import recurrent
 
     def as_float(graph):

@@ -1,0 +1,133 @@
+"""What every command shares: the group that they register with, its errors, common options."""
+
+from __future__ import annotations
+
+import functools
+import sys
+from collections.abc import Callable
+
+import click
+
+from drqsim.cli import inputs
+from drqsim.cli.screen import Screen
+from drqsim.errors import DrqsimError
+from drqsim.interpreter import KERNELS
+from drqsim.report.plain import printable
+
+REFUSED, MISUSED, STOPPED = 1, 2, 130
+# the package behind an import -> what to install
+EXTRAS = {"ai_edge_litert": "runtime", "tflite": "tflite", "flatbuffers": "tflite"}
+
+
+class Commands(click.Group):
+    """A group whose errors are one sentence on stderr and an exit status."""
+
+    def main(self, *args, **kwargs):
+        kwargs["standalone_mode"] = False
+        try:
+            status = super().main(*args, **kwargs)
+        except click.exceptions.NoArgsIsHelpError as error:
+            _say(error.format_message(), one_line=False)
+            status = MISUSED
+        except click.UsageError as error:
+            where = error.ctx.command_path if error.ctx else "drqsim"
+            message = error.format_message().rstrip(".")
+            _say(f"Error: {message}. Try '{where} --help'.")
+            status = MISUSED
+        except click.ClickException as error:
+            _say(f"Error: {error.format_message()}")
+            status = error.exit_code
+        except (click.Abort, KeyboardInterrupt):
+            _say("Stopped.")
+            status = STOPPED
+        except DrqsimError as error:
+            _say(f"Error: {error}")
+            status = REFUSED
+        except ImportError as error:
+            package = (error.name or "").split(".")[0]
+            if package in ("", "drqsim"):
+                raise
+            what = f"'drqsim[{EXTRAS[package]}]'" if package in EXTRAS else package
+            _say(f"Error: This needs the package {package!r}; run: pip install {what}")
+            status = REFUSED
+        except MemoryError:
+            _say("Error: This model needs more memory than there is; try a smaller input.")
+            status = REFUSED
+        sys.exit(status if isinstance(status, int) else 0)
+
+
+def _say(text: str, one_line: bool = True) -> None:
+    click.echo(printable(" ".join(text.split())) if one_line else text, err=True)
+
+
+@click.group(
+    cls=Commands,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog="Exit status: 0 fine; 1 a model or input is refused, or a check fails; 2 wrong usage.",
+)
+@click.version_option(package_name="drqsim", message="drqsim %(version)s")
+def drqsim() -> None:
+    """Dynamic-range quantization of .tflite models: every tensor, its memory, its error.
+
+    \b
+    Examples:
+      drqsim inspect model.tflite
+      drqsim explain model.tflite --kernels optimized
+      drqsim trace model.tflite --input image.npy --op conv_2d_3
+      drqsim report model.tflite --float float.tflite -o report.html
+    """
+
+
+def command(examples: str, name: str | None = None) -> Callable:
+    """A command with ``--json``; its function gets the ``Screen`` first."""
+
+    def decorate(function: Callable) -> click.Command:
+        @click.option("--json", "as_json", is_flag=True, help="Write JSON instead of tables.")
+        @functools.wraps(function)
+        def run(as_json: bool, **options):
+            return function(Screen(as_json), **options)
+
+        lines = "\n".join(f"  {line}" for line in examples.strip().splitlines())
+        return drqsim.command(name, epilog=f"\b\nExamples:\n{lines}")(run)
+
+    return decorate
+
+
+def model_argument(name: str = "model") -> Callable:
+    """A ``.tflite`` file; reading it says what is wrong with it."""
+    return click.argument(name, metavar=f"{name.upper()}.tflite", type=click.Path())
+
+
+def kernels_option(default: str) -> Callable:
+    """Which kernel path to follow."""
+    return click.option(
+        "--kernels",
+        type=click.Choice(KERNELS),
+        default=default,
+        show_default=True,
+        help="The kernel path; xnnpack is the runtime's own default.",
+    )
+
+
+def input_options(required: bool = True) -> Callable:
+    """``--input`` and ``--seed``."""
+
+    def decorate(function: Callable) -> Callable:
+        function = click.option(
+            "--seed", type=click.IntRange(0), default=0, show_default=True, help="For 'random'."
+        )(function)
+        return click.option(
+            "--input",
+            "specs",
+            multiple=True,
+            required=required,
+            metavar="[NAME=]FILE|random",
+            help=inputs.HELP,
+        )(function)
+
+    return decorate
+
+
+def force_option() -> Callable:
+    """``--force``."""
+    return click.option("--force", is_flag=True, help="Replace files that are there.")

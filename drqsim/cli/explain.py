@@ -1,0 +1,51 @@
+"""``drqsim explain``: int8 or float32, in which kernel, and why."""
+
+from __future__ import annotations
+
+import click
+
+from drqsim.cli.app import command, force_option, kernels_option, model_argument
+from drqsim.cli.files import check_free, write_whole
+from drqsim.cli.screen import Screen, table
+from drqsim.graph import Graph
+from drqsim.model_file.read import load
+from drqsim.report import node_data, plain
+from drqsim.report.words import about_the_arithmetic
+from drqsim.verdict import explain as verdicts
+
+
+@command(
+    """
+drqsim explain model.tflite
+drqsim explain model.tflite --kernels optimized
+drqsim explain model.tflite --node-data arithmetic.json
+"""
+)
+@model_argument()
+@kernels_option("xnnpack")
+@click.option(
+    "--node-data", type=click.Path(), help="Write the arithmetic as node data for Model Explorer."
+)
+@force_option()
+def explain(screen: Screen, model: str, kernels: str, node_data: str | None, force: bool) -> None:
+    """Say which arithmetic each operator gets, and why."""
+    check_free(node_data, force)
+    graph = load(model)
+    found = verdicts(graph, kernels)
+    rows = [(v.operator, v.arithmetic, v.kernel, v.why) for v in found]
+    if node_data:
+        _write_arithmetic(node_data, graph, found, force)
+    hazards = [f"Beware, {v.operator}: {text}" for v in found for text in v.hazards]
+    lines = about_the_arithmetic(found)
+    screen.result(
+        {"summary": lines, **plain.of_explanation(found)},
+        table("", ("operator", "arithmetic", "kernel", "why"), rows),
+        "",
+        *lines,
+        *hazards,
+    )
+
+
+def _write_arithmetic(path: str, graph: Graph, found, force: bool) -> None:
+    content = plain.as_json(node_data.of_arithmetic(graph, found))
+    write_whole(path, content.encode(), force)

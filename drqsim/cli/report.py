@@ -1,0 +1,91 @@
+"""``drqsim report``: all of it on one page."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from drqsim.cli.app import (
+    command,
+    force_option,
+    input_options,
+    kernels_option,
+    model_argument,
+)
+from drqsim.cli.files import check_free, write_whole
+from drqsim.cli.inputs import read_inputs
+from drqsim.cli.screen import Screen
+from drqsim.model_file.read import load
+from drqsim.report import node_data, plain
+
+FORMATS = ("html", "json", "md", "node-data")
+
+
+@command(
+    """
+drqsim report model.tflite -o report.html
+drqsim report drq.tflite --float float.tflite --input image.npy -o report.html
+drqsim report drq.tflite --float float.tflite -o error.json --format node-data
+"""
+)
+@model_argument()
+@click.option(
+    "--float", "float_model", type=click.Path(), help="The float model that it was made from."
+)
+@click.option("-o", "--output", type=click.Path(), required=True, help="The file to write.")
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(FORMATS),
+    default="html",
+    show_default=True,
+    help="node-data is for Model Explorer: the errors with --float, else the arithmetic.",
+)
+@input_options(required=False)
+@kernels_option("optimized")
+@click.option(
+    "--end-to-end/--no-end-to-end",
+    default=None,
+    help="Whether to split the error of the final output, too; by default where it is quick.",
+)
+@force_option()
+def report(
+    screen: Screen, model, float_model, output, form, specs, seed, kernels, end_to_end, force
+) -> None:
+    """Write a report: what is int8, what it costs in memory, where the error arises."""
+    from drqsim.report.gather import STEPS, make
+
+    check_free(output, force)
+    graph = load(model)
+    floats = None if float_model is None else load(float_model)
+    fed, notes = read_inputs(graph, specs or ("random",), seed)
+    for note in notes:
+        screen.note(note)
+    named = ", ".join(specs) if specs else f"random numbers between -1 and 1 (seed {seed})"
+    operators = len(graph.operators) if form == "html" else 0
+    with screen.working("Reading", steps=STEPS + operators) as step:
+        made = make(
+            graph, fed, floats, kernels, Path(model).name, named, end_to_end=end_to_end, step=step
+        )
+        content = _written(made, form, step)
+    write_whole(output, content.encode(), force)
+    data = {
+        "output": output,
+        "format": form,
+        "bytes": len(content.encode()),
+        "left_out": made.left_out,
+    }
+    screen.result(data, f"{output}: {len(content.encode()):,} bytes.", *made.left_out)
+
+
+def _written(made, form: str, step) -> str:
+    if form == "html":
+        return made.html(step)
+    if form == "md":
+        return made.markdown()
+    if form == "json":
+        return plain.as_json(made.data())
+    if made.error is not None:
+        return plain.as_json(node_data.of_errors(made.graph, made.error))
+    return plain.as_json(node_data.of_arithmetic(made.graph, made.explanation))

@@ -1,0 +1,78 @@
+"""``drqsim trace``: every tensor of a run."""
+
+from __future__ import annotations
+
+import io
+
+import click
+import numpy as np
+
+from drqsim.cli.app import (
+    command,
+    force_option,
+    input_options,
+    kernels_option,
+    model_argument,
+)
+from drqsim.cli.files import check_free, write_whole
+from drqsim.cli.inputs import feed
+from drqsim.cli.screen import Screen, table
+from drqsim.figures.figure import number
+from drqsim.interpreter import run
+from drqsim.model_file.read import load
+from drqsim.report import plain
+from drqsim.trace import HEADER, TensorRecord, Trace
+
+
+@command(
+    """
+drqsim trace model.tflite --input random
+drqsim trace model.tflite --input digits.npz:images[3] --op conv_2d_3
+drqsim trace model.tflite --input image.npy --save trace.npz
+""",
+)
+@model_argument()
+@input_options()
+@click.option("--op", help="One operator alone, with its values.")
+@click.option("--save", type=click.Path(), help="Write the values as a .npz file.")
+@kernels_option("optimized")
+@force_option()
+def trace(screen: Screen, model, specs, seed, op, save, kernels, force) -> None:
+    """Run a model and show every tensor of every operator."""
+    check_free(save, force)
+    graph = load(model)
+    if op is not None:
+        graph.operator(op)
+    fed = feed(screen, graph, specs, seed)
+    record = "values" if save else "shapes"
+    with screen.working("Running the model"):
+        _, found = run(graph, fed, kernels, record=[f"{op}/*"] if op else record)
+    if op is not None:
+        hazards = [pair for pair in found.hazards if pair[0] == op]
+        found = Trace(found.op(op), found.kernels, hazards)
+    if save:
+        buffer = io.BytesIO()
+        np.savez_compressed(buffer, **{r.key: r.value for r in found if r.value is not None})
+        write_whole(save, buffer.getvalue(), force)
+    hazards = [f"Beware, {operator}: {text}" for operator, text in found.hazards]
+    if op is None:
+        parts = [table("", HEADER, found.rows(), right=(4,))]
+    else:
+        rows = [(*row, *_extremes(record)) for row, record in zip(found.rows(), found, strict=True)]
+        parts = [table("", (*HEADER, "lowest", "highest"), rows, right=(4, 6, 7)), ""]
+        parts += [_values(record) for record in found]
+    screen.result(plain.of_trace(found), *parts, *hazards)
+
+
+def _extremes(record: TensorRecord) -> tuple[str, str]:
+    lowest, highest = plain.extremes(record)
+    return ("", "") if lowest is None else (number(lowest), number(highest))
+
+
+def _values(record: TensorRecord) -> str:
+    """The first values on one line."""
+    if record.value is None:
+        return f"{record.name}: not kept"
+    flat = record.value.ravel()
+    first = " ".join(number(value) for value in flat[:12])
+    return f"{record.name}: {first}" + (" ..." if flat.size > 12 else "")

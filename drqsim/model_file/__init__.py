@@ -1,0 +1,1 @@
+"""``.tflite`` files: their schema, a reader and a writer."""

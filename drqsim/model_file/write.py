@@ -1,0 +1,204 @@
+"""``Graph`` -> ``.tflite`` bytes that the runtime loads."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+
+from drqsim.errors import InputError, UnsupportedOperatorError
+from drqsim.graph import Graph, Operator, Tensor
+from drqsim.model_file.schema import DTYPES, INT4, OPTIONS, VECTOR, camel, unsaid
+from drqsim.ops import TABLE
+
+_TYPE_NUMBERS = {dtype: number for number, dtype in DTYPES.items()}
+
+
+def to_bytes(graph: Graph) -> bytes:
+    """Write a graph as a TFLite FlatBuffer.
+
+    Parameters
+    ----------
+    graph : Graph
+        Every operator's options are written from ``schema.OPTIONS``.
+
+    Returns
+    -------
+    bytes
+        The content of a ``.tflite`` file; constants keep their bits. What a ``Graph`` does not
+        hold (signatures, metadata) is not in it.
+
+    Raises
+    ------
+    UnsupportedOperatorError
+        When the graph has an operator whose options drqsim does not read: it would lose them.
+    """
+    unknown = sorted({op.code for op in graph.operators} - set(OPTIONS) - set(TABLE))
+    if unknown:
+        raise UnsupportedOperatorError(
+            f"This model uses {', '.join(unknown)}, whose options drqsim does not read, so it "
+            "cannot write them; extract its other operators one by one with graph.extract(name)."
+        )
+    import flatbuffers
+    import tflite
+
+    builder = flatbuffers.Builder(1024)
+    data = [None] + [_stored(t) for t in graph.tensors if t.value is not None]
+    filled = [_buffer(builder, tflite, value) for value in data]
+    buffers = _offsets(builder, tflite.ModelStartBuffersVector, filled)
+    place = iter(range(1, len(data)))
+    tensors = [
+        _tensor(builder, tflite, t, next(place) if t.value is not None else 0)
+        for t in graph.tensors
+    ]
+    codes = sorted({op.code for op in graph.operators})
+    operators = [_operator(builder, tflite, op, codes.index(op.code)) for op in graph.operators]
+
+    tensor_vector = _offsets(builder, tflite.SubGraphStartTensorsVector, tensors)
+    operator_vector = _offsets(builder, tflite.SubGraphStartOperatorsVector, operators)
+    inputs = builder.CreateNumpyVector(np.array(graph.inputs, np.int32))
+    outputs = builder.CreateNumpyVector(np.array(graph.outputs, np.int32))
+    name = builder.CreateString("main")
+    tflite.SubGraphStart(builder)
+    tflite.SubGraphAddTensors(builder, tensor_vector)
+    tflite.SubGraphAddInputs(builder, inputs)
+    tflite.SubGraphAddOutputs(builder, outputs)
+    tflite.SubGraphAddOperators(builder, operator_vector)
+    tflite.SubGraphAddName(builder, name)
+    subgraph = tflite.SubGraphEnd(builder)
+
+    subgraphs = _offsets(builder, tflite.ModelStartSubgraphsVector, [subgraph])
+    code_vector = _offsets(
+        builder, tflite.ModelStartOperatorCodesVector, [_code(builder, tflite, c) for c in codes]
+    )
+    description = builder.CreateString("drqsim")
+    tflite.ModelStart(builder)
+    tflite.ModelAddVersion(builder, 3)
+    tflite.ModelAddOperatorCodes(builder, code_vector)
+    tflite.ModelAddSubgraphs(builder, subgraphs)
+    tflite.ModelAddDescription(builder, description)
+    tflite.ModelAddBuffers(builder, buffers)
+    builder.Finish(tflite.ModelEnd(builder), file_identifier=b"TFL3")
+    return bytes(builder.Output())
+
+
+def save(graph: Graph, path: str | Path) -> None:
+    """Write a graph as a ``.tflite`` file that the runtime loads.
+
+    Parameters
+    ----------
+    graph : Graph
+    path : path
+        Where to write. The file appears whole or not at all; one that is there is replaced.
+
+    Raises
+    ------
+    InputError
+        When the path cannot be written.
+    """
+    path, content = Path(path), to_bytes(graph)
+    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        beside.write_bytes(content)
+        os.replace(beside, path)
+    except OSError as error:
+        beside.unlink(missing_ok=True)
+        raise InputError(
+            f"Cannot write {path.name!r}: {error.strerror}; pass a path in a folder that exists "
+            "and may be written."
+        ) from error
+
+
+def _offsets(builder, start_vector, offsets: list[int]) -> int:
+    start_vector(builder, len(offsets))
+    for offset in reversed(offsets):
+        builder.PrependUOffsetTRelative(offset)
+    return builder.EndVector()
+
+
+def _stored(tensor: Tensor) -> np.ndarray:
+    """The values as the file holds them: int4 packed, an odd last one with zeros beside it."""
+    if tensor.bits is None:
+        return tensor.value
+    codes = np.append(tensor.value.reshape(-1), np.zeros(tensor.value.size % 2, np.int8))
+    low, high = codes.view(np.uint8).reshape(-1, 2).T
+    return low & 15 | high << 4
+
+
+def _buffer(builder, tflite, value: np.ndarray | None) -> int:
+    vector = None
+    if value is not None:
+        raw = np.ascontiguousarray(value).tobytes()
+        # kernels read constants in place and expect them on a 16-byte boundary
+        builder.StartVector(1, len(raw), 16)
+        builder.head -= len(raw)
+        builder.Bytes[builder.head : builder.head + len(raw)] = raw
+        vector = builder.EndVector()
+    tflite.BufferStart(builder)
+    if vector is not None:
+        tflite.BufferAddData(builder, vector)
+    return tflite.BufferEnd(builder)
+
+
+def _tensor(builder, tflite, tensor: Tensor, buffer: int) -> int:
+    name = builder.CreateString(tensor.name)
+    shape = builder.CreateNumpyVector(np.array(tensor.shape, np.int32))
+    signature = quantization = None
+    if tensor.signature is not None:
+        signature = builder.CreateNumpyVector(np.array(tensor.signature, np.int32))
+    if tensor.quantization is not None:
+        scale = builder.CreateNumpyVector(tensor.quantization.scale.astype(np.float32))
+        zero_point = builder.CreateNumpyVector(tensor.quantization.zero_point.astype(np.int64))
+        tflite.QuantizationParametersStart(builder)
+        tflite.QuantizationParametersAddScale(builder, scale)
+        tflite.QuantizationParametersAddZeroPoint(builder, zero_point)
+        tflite.QuantizationParametersAddQuantizedDimension(builder, tensor.quantization.axis)
+        quantization = tflite.QuantizationParametersEnd(builder)
+    tflite.TensorStart(builder)
+    tflite.TensorAddShape(builder, shape)
+    tflite.TensorAddType(builder, INT4 if tensor.bits else _TYPE_NUMBERS[tensor.dtype])
+    tflite.TensorAddBuffer(builder, buffer)
+    tflite.TensorAddName(builder, name)
+    if quantization is not None:
+        tflite.TensorAddQuantization(builder, quantization)
+    if signature is not None:
+        tflite.TensorAddShapeSignature(builder, signature)
+    tflite.TensorAddIsVariable(builder, tensor.is_variable)
+    return tflite.TensorEnd(builder)
+
+
+def _operator(builder, tflite, op: Operator, code_index: int) -> int:
+    inputs = builder.CreateNumpyVector(np.array(op.inputs, np.int32))
+    outputs = builder.CreateNumpyVector(np.array(op.outputs, np.int32))
+    options = None
+    if op.code in OPTIONS:
+        table, fields = OPTIONS[op.code]
+        values = {f: op.options.get(f, unsaid(f, kind)) for f, kind in fields.items()}
+        # a vector is written before the table that points to it
+        for field, kind in fields.items():
+            if kind == VECTOR:
+                values[field] = builder.CreateNumpyVector(np.array(values[field], np.int32))
+            elif isinstance(kind, tuple):
+                values[field] = kind.index(values[field])
+        getattr(tflite, f"{table}Start")(builder)
+        for field, value in values.items():
+            getattr(tflite, f"{table}Add{camel(field)}")(builder, value)
+        options = getattr(tflite, f"{table}End")(builder)
+    tflite.OperatorStart(builder)
+    tflite.OperatorAddOpcodeIndex(builder, code_index)
+    tflite.OperatorAddInputs(builder, inputs)
+    tflite.OperatorAddOutputs(builder, outputs)
+    if options is not None:
+        tflite.OperatorAddBuiltinOptionsType(builder, getattr(tflite.BuiltinOptions, table))
+        tflite.OperatorAddBuiltinOptions(builder, options)
+    return tflite.OperatorEnd(builder)
+
+
+def _code(builder, tflite, code: str) -> int:
+    number = getattr(tflite.BuiltinOperator, code)
+    tflite.OperatorCodeStart(builder)
+    tflite.OperatorCodeAddDeprecatedBuiltinCode(builder, min(number, 127))
+    tflite.OperatorCodeAddBuiltinCode(builder, number)
+    tflite.OperatorCodeAddVersion(builder, 1)
+    return tflite.OperatorCodeEnd(builder)

@@ -1,0 +1,1 @@
+"""Operators without int8 weights, one file for each kind."""

@@ -1,0 +1,178 @@
+"""AVERAGE_POOL_2D and MAX_POOL_2D: one value for each window and channel.
+
+Padding holds nothing: the average divides by the number of real elements in the window, and the
+maximum is one of them. Both are exact, because the order in which each kernel visits the taps of a
+window is followed: row by row in the builtin kernels; column by column in XNNPACK, nine taps at a
+time, joined as a tree.
+
+Sources, ai-edge-litert 2.3.0: ``tflite/kernels/pooling.cc``, ``internal/reference/pooling.h``,
+``internal/optimized/optimized_ops.h``; XNNPACK ``src/f32-maxpool/maxpool.c.in``,
+``src/f32-avgpool/avgpool.c.in``, ``src/indirection.c``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import islice, product
+
+import numpy as np
+
+from drqsim.arithmetic import requantize
+from drqsim.arithmetic.window import Axis, axis, pad, patches
+from drqsim.errors import InputError
+from drqsim.ops import fused
+from drqsim.ops.call import Call
+from drqsim.ops.integer import shared as integer
+from drqsim.qparams import flush_denormals
+
+f32 = np.float32
+LOWEST = np.finfo(f32).min
+TAPS_AT_ONCE = 9
+
+
+def average(x: np.ndarray, rows: Axis, cols: Axis) -> np.ndarray:
+    """Sum of the window, tap after tap, divided by the number of its real elements"""
+    total = np.zeros((len(x), rows.out, cols.out, x.shape[3]), f32)
+    for tap in _taps(x, rows, cols, f32(0)):
+        total += tap
+    return total / _count(x, rows, cols)
+
+
+def maximum(x: np.ndarray, rows: Axis, cols: Axis) -> np.ndarray:
+    """The largest element of the window; of 0 and -0, the first"""
+    best = np.full((len(x), rows.out, cols.out, x.shape[3]), LOWEST)
+    for tap in _taps(x, rows, cols, LOWEST):
+        best = np.where(tap > best, tap, best)
+    return best
+
+
+def average_xnnpack(x: np.ndarray, rows: Axis, cols: Axis, low: np.float32) -> np.ndarray:
+    """The sum of trees of nine taps, times the reciprocal of the number of real elements"""
+    total = np.zeros((len(x), rows.out, cols.out, x.shape[3]), f32)
+    nothing = np.zeros_like(total)
+    for taps in _nines(_taps(x, rows, cols, f32(0), by_column=True)):
+        total = _add(total, _tree(_add, taps, nothing))
+    return _larger(flush_denormals(total * (f32(1) / _count(x, rows, cols))), low)
+
+
+def maximum_xnnpack(x: np.ndarray, rows: Axis, cols: Axis, low: np.float32) -> np.ndarray:
+    """The maximum of trees of nine taps; of 0 and -0, the later one in the tree"""
+    # padding repeats the border, which is in the window anyway
+    border = (0, 0), (rows.before, rows.after), (cols.before, cols.after), (0, 0)
+    bare = [a._replace(before=0, after=0) for a in (rows, cols)]
+    best = None
+    for taps in _nines(_taps(np.pad(x, border, "edge"), *bare, 0, by_column=True)):
+        largest = _tree(_larger, taps, taps[0])
+        best = _larger(largest, low) if best is None else _larger(best, largest)
+    return best
+
+
+BUILTIN = {"AVERAGE_POOL_2D": average, "MAX_POOL_2D": maximum}
+DELEGATED = {"AVERAGE_POOL_2D": average_xnnpack, "MAX_POOL_2D": maximum_xnnpack}
+
+
+def run(call: Call) -> list[np.ndarray]:
+    """Run one pooling operator and its fused activation."""
+    x, code = call.value(0, "input"), call.operator.code
+    if code == "MAX_POOL_2D" and x.dtype in integer.ACTIVATIONS:
+        return _maximum_of_codes(call, x)
+    call.floats(0, "input")
+    rows, cols = _windows(call, x)
+    wanted = call.operator.options["fused_activation_function"]
+    activation = fused.check(call, wanted)
+    call.record_inputs()
+    # XNNPACK leaves it to the builtin kernel when the windows leave gaps
+    gaps = rows.stride > rows.kernel or cols.stride > cols.kernel
+    if call.kernels == "xnnpack" and not gaps and wanted not in fused.WITHOUT_RANGE:
+        output = _xnnpack(code, x, rows, cols, activation)
+    else:
+        output = fused.clamp(BUILTIN[code](x, rows, cols), activation)
+    call.record("output", output)
+    return [output]
+
+
+def _maximum_of_codes(call: Call, x: np.ndarray) -> list[np.ndarray]:
+    """The largest code of each window; the activation's bounds are codes as well."""
+    rows, cols = _windows(call, x)
+    scale, zero_point = integer.per_tensor(call, call.results[0], "output")
+    activation = fused.check(call, call.operator.options["fused_activation_function"])
+    call.record_inputs()
+    largest = np.max(list(_taps(x, rows, cols, np.iinfo(x.dtype).min)), axis=0)
+    low, high = requantize.activation_range(activation, x.dtype, scale, zero_point)
+    output = np.clip(largest, low, high).astype(x.dtype)
+    call.record("output", output)
+    return [output]
+
+
+def _xnnpack(code: str, x: np.ndarray, rows: Axis, cols: Axis, activation: str) -> np.ndarray:
+    single = (rows.kernel, cols.kernel) == (1, 1)
+    if single and activation == "NONE":
+        return x  # a copy, the only case in which denormals stay
+    output = flush_denormals(x)
+    if not single:
+        low, _ = fused.bounds(activation, unbounded=True)
+        output = DELEGATED[code](output, rows, cols, low)
+    return fused.clamp(output, activation, unbounded=True)
+
+
+def _taps(x: np.ndarray, rows: Axis, cols: Axis, fill, by_column: bool = False):
+    """What each tap of the window sees, for all windows at once."""
+    windows = patches(pad(x, rows, cols, np.full(len(x), fill, x.dtype)), rows, cols)
+    places = product(range(rows.kernel), range(cols.kernel))
+    if by_column:
+        places = ((row, col) for col, row in product(range(cols.kernel), range(rows.kernel)))
+    return (windows[:, :, :, row, col] for row, col in places)
+
+
+def _nines(taps):
+    """The taps nine at a time; the last time maybe fewer."""
+    while group := tuple(islice(taps, TAPS_AT_ONCE)):
+        yield group
+
+
+def _count(x: np.ndarray, rows: Axis, cols: Axis) -> np.ndarray:
+    """How many real elements each window holds."""
+    ones = np.ones((1, *x.shape[1:3], 1), f32)
+    return patches(pad(ones, rows, cols, np.zeros(1, f32)), rows, cols).sum(axis=(3, 4))
+
+
+def _tree(join: Callable, taps: tuple[np.ndarray, ...], missing: np.ndarray) -> np.ndarray:
+    """Nine taps joined in the order of XNNPACK's kernels."""
+    t = (*taps, *[missing] * (TAPS_AT_ONCE - len(taps)))
+    last = join(join(join(t[0], t[1]), t[8]), join(t[6], t[7]))
+    return join(join(join(t[2], t[3]), join(t[4], t[5])), last)
+
+
+def _add(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    return flush_denormals(a + b)
+
+
+def _larger(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    return np.where(a > b, a, b)
+
+
+def _windows(call: Call, x: np.ndarray) -> tuple[Axis, Axis]:
+    if x.ndim != 4 or 0 in x.shape:
+        raise call.contradiction(
+            f"its input is {list(x.shape)}; expected [batch, height, width, channels]."
+        )
+    options = call.operator.options
+    filters = options["filter_height"], options["filter_width"]
+    strides = options["stride_h"], options["stride_w"]
+    if min(*filters, *strides) < 1:
+        raise call.contradiction(f"filter {filters} and stride {strides} must be at least 1.")
+    rows, cols = (
+        axis(size, kernel, stride, 1, options["padding"])
+        for size, kernel, stride in zip(x.shape[1:3], filters, strides, strict=True)
+    )
+    if rows.out < 1 or cols.out < 1:
+        raise InputError(
+            f"a {filters[0]}x{filters[1]} window does not fit into the {x.shape[1]}x{x.shape[2]} "
+            "input without padding."
+        )
+    # as many elements as are visited, so that no window makes the loop endless
+    call.sized((len(x), rows.out, cols.out, *filters, x.shape[3]))
+    return rows, cols
+
+
+FUNCTIONS = dict.fromkeys(BUILTIN, run)

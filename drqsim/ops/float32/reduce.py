@@ -1,0 +1,127 @@
+"""Operators that reduce dimensions: MEAN, SUM, REDUCE_MAX, REDUCE_MIN, ARG_MAX, TOPK_V2.
+
+All but MEAN and SUM are exact. The order in which a sum is added up differs between the
+kernels (and from NumPy's), so MEAN and SUM may differ in the last bits.
+
+Sources, ai-edge-litert 2.3.0: ``tflite/kernels/reduce.cc``, ``arg_min_max.cc``, ``topk_v2.cc``;
+XNNPACK ``src/f32-rdsum``, ``src/f32-rsum``.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from drqsim.arithmetic.floats import running_sum
+from drqsim.model_file.schema import DTYPES
+from drqsim.ops.call import Call
+from drqsim.ops.integer import mean as mean_integer
+from drqsim.ops.integer import shared as integer
+from drqsim.qparams import flush_denormals
+
+f32 = np.float32
+
+
+def mean(rows: np.ndarray, reference: bool, whole: bool) -> np.ndarray:
+    """The sum, divided by the number of values"""
+    return total(rows, reference, whole=False) / f32(len(rows))
+
+
+def total(rows: np.ndarray, reference: bool, whole: bool) -> np.ndarray:
+    """The sum, one value after another.
+
+    The reference kernel starts from zero, so that no sum is a negative zero, unless the ``whole``
+    tensor is summed to one value.
+    """
+    added = running_sum(rows)
+    return added + rows.dtype.type(0) if reference and not whole else added
+
+
+def largest(rows: np.ndarray, reference: bool, whole: bool) -> np.ndarray:
+    """The largest value"""
+    return _signed(rows, rows.max(axis=0), reference)
+
+
+def smallest(rows: np.ndarray, reference: bool, whole: bool) -> np.ndarray:
+    """The smallest value"""
+    return _signed(rows, rows.min(axis=0), reference)
+
+
+def _signed(rows: np.ndarray, best: np.ndarray, reference: bool) -> np.ndarray:
+    """Of 0 and -0, which are equal, the first in the reference kernel, else the last."""
+    if rows.dtype == f32 and (best == 0).any():
+        order = rows if reference else rows[::-1]
+        first = (order == best).argmax(axis=0)
+        best = np.take_along_axis(order, first[np.newaxis], axis=0)[0]
+    return best
+
+
+REDUCERS = {"MEAN": mean, "SUM": total, "REDUCE_MAX": largest, "REDUCE_MIN": smallest}
+
+
+def reduce(call: Call) -> list[np.ndarray]:
+    """Run MEAN, SUM, REDUCE_MAX or REDUCE_MIN."""
+    code = call.operator.code
+    x = call.value(0, "input")
+    if code == "MEAN" and x.dtype in integer.ACTIVATIONS:
+        return mean_integer.run(call)
+    whole_numbers = code != "MEAN" and x.dtype in (np.int32, np.int64)
+    if x.dtype != f32 and not whole_numbers:
+        raise call.refuse(f"it reduces {x.dtype}; drqsim runs it in float32.")
+    axes = sorted({call.axis(a, x.ndim) for a in call.integers(1, "axes")})
+    if x.size == 0:
+        raise call.contradiction(f"its input {list(x.shape)} is empty.")
+    call.record_inputs()
+    # XNNPACK needs to know the axes beforehand
+    delegated = call.kernels == "xnnpack" and x.dtype == f32 and call.tensors[1].value is not None
+    rows = np.moveaxis(flush_denormals(x) if delegated else x, axes, range(len(axes)))
+    rows = rows.reshape(math.prod(x.shape[a] for a in axes), -1)
+    kept = [1 if a in axes else size for a, size in enumerate(x.shape)]
+    if not call.operator.options["keep_dims"]:
+        kept = [size for a, size in enumerate(x.shape) if a not in axes]
+    whole = len(axes) == x.ndim
+    output = REDUCERS[code](rows, call.kernels == "reference", whole).reshape(kept)
+    if delegated:
+        output = flush_denormals(output)
+    call.record("output", output)
+    return [output]
+
+
+def arg_max(call: Call) -> list[np.ndarray]:
+    """The index of the largest value along an axis; of equal ones, the first."""
+    x = call.value(0, "input")
+    (axis,) = call.integers(1, "axis", length=1)
+    axis = call.axis(axis, x.ndim)
+    if x.size == 0:
+        raise call.contradiction(f"its input {list(x.shape)} is empty.")
+    dtype = DTYPES.get(call.operator.options["output_type"])
+    if dtype not in (np.int32, np.int64):
+        raise call.contradiction(f"its output is {dtype}; expected int32 or int64.")
+    call.record_inputs()
+    output = np.asarray(np.argmax(x, axis=axis)).astype(dtype)
+    call.record("output", output)
+    return [output]
+
+
+def top_k(call: Call) -> list[np.ndarray]:
+    """The k largest values of each row, largest first, and where they stood.
+
+    Of equal values the one that stood first comes first.
+    """
+    x = call.value(0, "input")
+    (k,) = call.integers(1, "k", length=1)
+    if x.ndim == 0 or not 0 <= k <= x.shape[-1] or len(call.results) != 2:
+        raise call.contradiction(
+            f"it takes the {k} largest of rows of {list(x.shape)} into {len(call.results)} outputs."
+        )
+    call.record_inputs()
+    # sorting the reversed row upwards, stably, puts the first of equal values last
+    order = np.argsort(x[..., ::-1], axis=-1, kind="stable")[..., ::-1][..., :k]
+    places = x.shape[-1] - 1 - order
+    outputs = [np.take_along_axis(x, places, axis=-1), places.astype(call.results[1].dtype)]
+    call.record_outputs(outputs)
+    return outputs
+
+
+FUNCTIONS = dict.fromkeys(REDUCERS, reduce) | {"ARG_MAX": arg_max, "TOPK_V2": top_k}

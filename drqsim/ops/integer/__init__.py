@@ -1,0 +1,1 @@
+"""Operators with int8 or int16 activations: full-integer."""

@@ -1,0 +1,73 @@
+"""CONV_2D with int8 or int16 activations: full-integer, every scale in the file.
+
+The formula is in ``shared.py``; padding holds the input's zero point, so it adds nothing. The
+kernel paths have the same accumulators and requantize them differently::
+
+    reference    round(round(biased * multiplier / 2^31) / 2^-shift)   twice, in int32
+    optimized    the same, ties upward                                 twice, in int32
+    XNNPACK      rint(float32(biased) * float32(m))                    once, in float32
+    int64 bias   round(biased * (multiplier >> 16) / 2^(15 - shift))   once, a 15-bit multiplier
+
+A grouped convolution runs the reference kernel on both builtin paths.
+
+Sources, ai-edge-litert 2.3.0: ``tflite/kernels/conv.cc`` (``EvalQuantizedPerChannel``,
+``EvalQuantizedPerChannel16x8``), ``internal/reference/integer_ops/conv.h``,
+``internal/optimized/integer_ops/conv.h``; XNNPACK ``src/operators/convolution-nhwc.c``.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from drqsim import accumulate
+from drqsim.arithmetic import requantize
+from drqsim.arithmetic.window import pad, patches, window
+from drqsim.errors import InputError
+from drqsim.ops import weights
+from drqsim.ops.call import Call
+from drqsim.ops.integer import shared as integer
+
+
+def run(call: Call) -> list[np.ndarray]:
+    """Run one full-integer convolution; records every tensor of the kernel path."""
+    x = call.value(0, "input")
+    filters = weights.constant(call, 1, "filter")
+    if x.ndim != 4 or x.size == 0:
+        raise InputError(
+            f"the input is {x.dtype}{list(x.shape)}; a convolution reads [batch, height, width, "
+            "channels]."
+        )
+    groups = weights.groups(call, filters, x.shape[3])
+    given = integer.scales(call, filters)
+    if given.bias is None:
+        raise call.contradiction("it has no bias, and the runtime refuses a convolution without.")
+    _, kernel_h, kernel_w, _ = filters.shape
+    rows, cols = window(call, x, kernel_h, kernel_w)
+    integer.record_given(call, x, filters, given)
+    on_xnnpack = integer.delegated(call, given, filters)
+    rescale = integer.in_float32(call, given) if on_xnnpack else _fixed_point(call, given, groups)
+
+    centred = x.astype(np.int32) - given.input_zero_point
+    seen = patches(pad(centred, rows, cols, np.zeros(len(x), np.int32)), rows, cols)
+    total = grouped_sums(seen, filters.value, groups)
+    return [integer.finish(call, given, total, rescale, on_xnnpack)]
+
+
+def _fixed_point(call: Call, given: integer.Scales, groups: int):
+    by = integer.by_multiplier(call, np.broadcast_to(given.effective, given.bias.shape))
+    if integer.wide(call, given):
+        return lambda biased: requantize.fifteen_bits(biased, by)
+    if call.kernels == "reference" or groups > 1:
+        return lambda biased: requantize.double_rounding(biased, by)
+    return lambda biased: requantize.double_rounding_upward(biased, by)
+
+
+def grouped_sums(seen: np.ndarray, filters: np.ndarray, groups: int) -> np.ndarray:
+    """Sum over each window, int64 [batch, out_h, out_w, out]; group g sees its own channels."""
+    batch, out_h, out_w, kernel_h, kernel_w, _ = seen.shape
+    by_group = np.moveaxis(seen.reshape(*seen.shape[:5], groups, -1), 5, 0)
+    columns = [
+        accumulate.wide_matmul(part.reshape(batch * out_h * out_w, -1), own.reshape(len(own), -1))
+        for part, own in zip(by_group, np.split(filters, groups), strict=True)
+    ]
+    return np.concatenate(columns, axis=1).reshape(batch, out_h, out_w, -1)

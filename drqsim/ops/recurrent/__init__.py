@@ -1,0 +1,1 @@
+"""Operators that remember: RNN, LSTM, SVDF."""

@@ -1,0 +1,101 @@
+"""SVDF with int8 weights (hybrid): a filter over the input, then one over its own past.
+
+The memory holds the last values of every filter, zero at first. One call, for every row::
+
+    q       = x, quantized on the fly                  int8     one scale for every row
+    acc     = sum (q - zp) * W                         int32
+    feature = acc * (s_x * s_W)                        float32
+    memory  = the newest values of feature             float32  the oldest falls out
+    y       = bias + sum over rank and memory of
+              memory * (q_time * s_time)               float32
+    output  = activation(y)                            float32
+
+Only the first product is int8. The weights over time are int8 in the file, but they are dequantized
+once, when the operator runs first, and kept as float32: true weight dequantization.
+
+Left out: float32 and uint8 weights, int8 activations.
+
+Sources, ai-edge-litert 2.3.0: ``tflite/kernels/svdf.cc``, ``internal/reference/svdf.h``
+(``EvalHybridSVDF``), ``internal/optimized/neon_tensor_utils.cc`` (``NeonVectorVectorDotProduct``,
+``NeonReductionSumVector``).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from drqsim import qparams
+from drqsim.errors import InputError
+from drqsim.ops.call import Call
+from drqsim.ops.recurrent import shared as recurrent
+
+f32 = np.float32
+FEATURE_WEIGHTS, TIME_WEIGHTS, BIAS, STATE = 1, 2, 3, 4
+
+
+def run(call: Call) -> list[np.ndarray]:
+    """Run one SVDF; records every tensor."""
+    x, options = call.values[0], call.operator.options
+    filters, n_input = recurrent.check_weights(call, FEATURE_WEIGHTS)
+    if x.dtype != f32 or x.ndim != 2 or x.shape[1] != n_input or x.size == 0:
+        raise InputError(
+            f"the input is {x.dtype}{list(x.shape)}; this SVDF reads float32 [batch, {n_input}]."
+        )
+    rank = options["rank"]
+    if rank < 1 or filters % rank:
+        raise call.contradiction(f"its rank is {rank}; it must divide its {filters} filters.")
+    time_shape = call.tensor(TIME_WEIGHTS, "time weights").shape
+    if len(time_shape) != 2 or time_shape[1] < 1:
+        raise call.contradiction(f"its time weights are {list(time_shape)}; expected [filters, n].")
+    size = time_shape[1]
+    feature_weights = recurrent.matrix(call, FEATURE_WEIGHTS, "weights", (filters, n_input))
+    time_weights = recurrent.matrix(call, TIME_WEIGHTS, "time weights", (filters, size))
+    bias = recurrent.vector(call, BIAS, "bias", filters // rank)
+    memory = recurrent.state(call, STATE, "state", (len(x), filters, size))
+    asymmetric = bool(options["asymmetric_quantize_inputs"])
+
+    call.record("input", x)
+    recurrent.record_weights(call, "input", [feature_weights], asymmetric and x.any())
+    recurrent.record_weights(call, "time", [time_weights], row_sums=False)
+    time_float = time_weights.codes.astype(f32) * time_weights.scale
+    call.record("time_weights_dequantized", time_float)
+    if bias is not None:
+        call.record("bias", bias)
+    q = qparams.by_flag(x, asymmetric)
+    acc = recurrent.accumulators(q, feature_weights)
+    zeros = np.zeros(acc.shape, f32)
+    used = recurrent.used_rows(x, together=True)
+    feature = recurrent.add_product(zeros, acc, q, feature_weights, used)
+    memory = np.concatenate([memory[:, :, 1:], feature[:, :, None]], axis=2)
+    for name, value in recurrent.named("input", q, asymmetric).items():
+        call.record(name, value)
+    call.record("input_accumulator", acc)
+    call.record("dequantized", feature, stored="arena", reserved=0)  # where `filtered` will be
+    call.record("memory", memory)
+    filtered = _sum_by_four(memory * time_float)
+    call.record("filtered", filtered)
+    y = _sum_by_four(filtered.reshape(len(x), -1, rank))
+    y = y if bias is None else y + bias
+    call.record("pre_activation", y, stored="arena", reserved=0)  # where the output will be
+    output = recurrent.activate(y, options["fused_activation_function"])
+    call.record("output", output)
+    return [output]
+
+
+def _sum_by_four(terms: np.ndarray) -> np.ndarray:
+    """Sum over the last dimension as the kernel does: in four lanes, which then add up in order.
+
+    What is left over, up to three terms, is added last.
+    """
+    n = terms.shape[-1] - terms.shape[-1] % 4
+    rows = terms[..., :n].reshape(*terms.shape[:-1], -1, 4)
+    lanes = np.zeros((*terms.shape[:-1], 4), f32)
+    for at in range(rows.shape[-2]):
+        lanes = lanes + rows[..., at, :]
+    parts = [lanes[..., lane] for lane in range(4)] + [
+        terms[..., at] for at in range(n, terms.shape[-1])
+    ]
+    total = parts[0]
+    for part in parts[1:]:
+        total = total + part
+    return total

@@ -1,0 +1,1 @@
+"""Dynamic quantization in ONNX Runtime and PyTorch, in plain NumPy."""
