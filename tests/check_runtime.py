@@ -22,8 +22,8 @@ from xml.etree import ElementTree
 ROOT = Path(__file__).resolve().parent.parent
 CLAIMS = "tests/test_claims.py"
 OPERATORS = (
-    "tests/test_conv_2d.py",
-    "tests/test_hybrid.py",
+    "tests/ops/test_conv_2d.py",
+    "tests/ops/test_hybrid.py",
     "tests/test_verdict.py::test_the_kernel_is_the_one_that_ran",
 )
 # with the pins of requirements.txt; NumPy is left to what the release asks for

@@ -6,7 +6,6 @@ directly; the simulator only writes the models, so that a test that fails tells 
 """
 
 from dataclasses import replace
-from pathlib import Path
 from types import MappingProxyType
 
 import numpy as np
@@ -16,11 +15,11 @@ import drqsim
 from drqsim import litert
 from drqsim.graph import Quantization, Tensor
 from drqsim.runtime import interpreter, quiet
-from tests.strategies import KERNELS, float_constant, one_operator
+from tests.kit.places import GOLDEN, MODELS
+from tests.kit.strategies import KERNELS, float_constant, one_operator
 
 f32 = np.float32
 BUILTIN = ("reference", "optimized")
-MODELS = Path(__file__).parent.parent / "book" / "models"
 DRQ = MODELS / "digits_drq.tflite"
 ONCE = {"stride_h": 1, "stride_w": 1, "dilation_h_factor": 1, "dilation_w_factor": 1}
 
@@ -346,7 +345,7 @@ def test_bias_is_float32(kernels):
 
 
 def test_exactly_1024_is_quantized():
-    made = np.load(Path(__file__).parent / "golden" / "converter_weights.npz")
+    made = np.load(GOLDEN / "converter_weights.npz")
     for layer in ("conv", "dense", "depthwise"):
         assert made[f"{layer}_1023/stayed_float"] and made[f"{layer}_1023/float"].size == 1023
         assert not made[f"{layer}_1024/stayed_float"] and made[f"{layer}_1024/int8"].size == 1024

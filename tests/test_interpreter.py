@@ -1,15 +1,13 @@
 """run(): what it records, and what it refuses."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 
 import drqsim
-from tests.strategies import KERNELS
+from tests.kit.places import MODELS
+from tests.kit.strategies import KERNELS
 
 f32 = np.float32
-MODELS = Path(__file__).parent.parent / "book" / "models"
 BUILTIN = ["input", "filter", "filter_scale", "bias", "input_scale"]
 FLOATS = ["dequantized", "pre_activation", "output"]
 

@@ -1,7 +1,6 @@
 """Verdicts held against the runtime: what XNNPACK took, which kernels have int8 scratch."""
 
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,7 +10,8 @@ from hypothesis import strategies as st
 import drqsim
 from drqsim import litert
 from drqsim.graph import Graph, Operator, Tensor
-from tests.strategies import (
+from tests.kit.places import MODELS
+from tests.kit.strategies import (
     KERNELS,
     float_constant,
     hybrid_batch_matmul,
@@ -24,7 +24,6 @@ from tests.strategies import (
 )
 
 f32 = np.float32
-MODELS = Path(__file__).parent.parent / "book" / "models"
 LAYERS = (
     hybrid_convolutions,
     hybrid_depthwise,

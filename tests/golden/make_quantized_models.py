@@ -135,7 +135,7 @@ def drqsim_cases():
 
     from drqsim.graph import Graph, Operator, Tensor
     from drqsim.model_file.write import to_bytes
-    from tests import recurrent
+    from tests.kit import recurrent
 
     def as_float(graph):
         """The same operator with float32 weights."""

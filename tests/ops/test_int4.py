@@ -1,0 +1,334 @@
+"""int4 weights: how the file packs them, and every operator that takes them, bit for bit."""
+
+from dataclasses import replace
+from types import MappingProxyType
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import drqsim
+from drqsim import litert
+from drqsim.graph import Graph, Operator, Quantization, Tensor
+from drqsim.model_file import write
+from drqsim.model_file.read import unpacked
+from tests.kit.places import MODELS
+from tests.kit.strategies import (
+    ACTIVATIONS,
+    DISTRIBUTIONS,
+    KERNELS,
+    float_constant,
+    hybrid_batch_matmul,
+    hybrid_convolutions,
+    hybrid_dense,
+    hybrid_depthwise,
+    hybrid_transpose_conv,
+    inputs,
+    int4,
+    int4_tensor,
+    one_operator,
+)
+
+f32 = np.float32
+BOTH = pytest.mark.parametrize("layers", [hybrid_convolutions, hybrid_dense])
+
+
+@pytest.mark.parametrize("kernels", KERNELS)
+@BOTH
+@given(data=st.data())
+def test_every_readable_tensor_has_the_bits_of_the_runtime(layers, kernels, data):
+    graph, x = data.draw(int4(layers, kernels))
+    comparison = litert.compare(graph, x, kernels)
+    assert comparison.exact, f"\n{graph}\n{comparison}"
+
+
+@BOTH
+@given(data=st.data())
+def test_the_kernel_is_the_one_that_ran(layers, data):
+    graph, x = data.draw(int4(layers, "xnnpack"))
+    verdict = drqsim.explain(graph)[graph.operators[0].name]
+    assert verdict.arithmetic == "int8" and "int4 weights" in verdict.why
+    assert (verdict.kernel == "XNNPACK") == bool(litert.delegated(graph))
+    optimized = drqsim.explain(graph, "optimized")[graph.operators[0].name]
+    # the kernel of its own has no buffer for row sums
+    own = layers is hybrid_dense and len(litert.run(graph, x, "optimized").scratch) == 4
+    assert ("a kernel of its own" in optimized.why) == own
+
+
+@st.composite
+def weight_only(draw):
+    """int4 constants behind DEQUANTIZE, then an operator that is exact."""
+    random = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    shape = tuple(draw(st.lists(st.integers(1, 9), min_size=1, max_size=3)))
+    weights = int4_tensor(random, shape, draw(st.sampled_from((0, None))))
+    if draw(st.booleans()):
+        scale = weights.quantization.scale
+        shifted = random.integers(-8, 8) * np.ones(scale.shape, np.int64)
+        weights = replace(weights, quantization=Quantization(scale, shifted, 0))
+    f = np.dtype(f32)
+    tensors = (Tensor("x", shape, f), weights, Tensor("float", shape, f), Tensor("y", shape, f))
+    operators = (
+        Operator("DEQUANTIZE", "dequantize_0", (1,), (2,)),
+        Operator("ADD", "add_0", (0, 2), (3,)),
+    )
+    return Graph(tensors, operators, (0,), (3,)), draw(inputs(shape))
+
+
+@pytest.mark.parametrize("kernels", KERNELS)
+@given(case=weight_only())
+def test_weight_only(kernels, case):
+    graph, x = case
+    assert litert.compare(graph, x, kernels).exact
+    _, trace = drqsim.run(graph, x, kernels)
+    assert str(trace["dequantize_0/constant"]).startswith("int4")
+    assert trace["dequantize_0/output"].stored == "persistent"
+    assert "dequantize_0" not in litert.delegated(graph)
+
+
+def lookup(code, table, index, order, y, **options):
+    """Rows of a table by index; ``y`` is the output."""
+    tensors = (Tensor("index", index.shape, index.dtype), table, y)
+    op = Operator(code, f"{code.lower()}_0", order, (2,), MappingProxyType(options))
+    return Graph(tensors, (op,), (0,), (2,))
+
+
+@pytest.mark.parametrize("kernels", KERNELS)
+@given(
+    seed=st.integers(0, 2**32 - 1),
+    shape=st.lists(st.integers(1, 7), min_size=2, max_size=4),
+    axis=st.sampled_from((0, None)),
+)
+def test_embedding_tables(kernels, seed, shape, axis):
+    """With rows of an odd length too, which the kernel reads from the wrong place."""
+    random = np.random.default_rng(seed)
+    table = int4_tensor(random, tuple(shape), axis)
+    index = random.integers(0, shape[0], 5).astype(np.int32)
+    y = Tensor("y", (5, *shape[1:]), np.dtype(f32))
+    graph = lookup("EMBEDDING_LOOKUP", table, index, (0, 1), y)
+    assert litert.compare(graph, index, kernels).exact
+    verdict = drqsim.explain(graph, kernels)["embedding_lookup_0"]
+    assert verdict.arithmetic == "int4 rows to float32"
+    odd = np.prod(shape[1:]) % 2
+    assert bool(verdict.hazards) == bool(odd)
+    if not odd:
+        scale = np.broadcast_to(table.quantization.scale, shape[:1])
+        scale = scale.reshape(-1, *[1] * (len(shape) - 1))
+        meant = (table.value * scale)[index]
+        assert np.array_equal(drqsim.run(graph, index, kernels)[0]["y"], meant)
+
+
+@pytest.mark.parametrize("kernels", KERNELS)
+@given(seed=st.integers(0, 2**32 - 1), shape=st.tuples(*[st.integers(1, 5)] * 3))
+def test_gathered_rows(kernels, seed, shape):
+    random = np.random.default_rng(seed)
+    shape = (*shape[:2], 2 * shape[2])
+    axis = int(random.integers(2))
+    table = int4_tensor(random, shape, None)
+    index = random.integers(0, shape[axis], 3).astype(np.int32)
+    made = (*shape[:axis], 3, *shape[axis + 1 :])
+    y = Tensor("y", made, np.dtype(np.int8), quantization=table.quantization, bits=4)
+    graph = lookup("GATHER", table, index, (1, 0), y, axis=axis, batch_dims=0)
+    # the codes leave as int4, and a DEQUANTIZE follows
+    z = Tensor("z", made, np.dtype(f32))
+    follows = Operator("DEQUANTIZE", "dequantize_0", (2,), (3,))
+    whole = Graph((*graph.tensors, z), (*graph.operators, follows), (0,), (3,))
+    comparison = litert.compare(whole, index, kernels)
+    assert comparison.exact and len(comparison.rows) == 4
+    _, trace = drqsim.run(whole, index, kernels)
+    assert str(trace["gather_0/output"]) == str(trace["dequantize_0/input"]) == str(y)
+
+
+def test_gathering_an_odd_number_of_values_is_refused():
+    """The runtime copies half as many bytes, rounded down."""
+    table = int4_tensor(np.random.default_rng(0), (5, 7), None)
+    index = np.array([1, 3, 2], np.int32)
+    y = Tensor("y", (3, 7), np.dtype(np.int8), quantization=table.quantization, bits=4)
+    graph = lookup("GATHER", table, index, (1, 0), y, axis=0, batch_dims=0)
+    with pytest.raises(drqsim.UnsupportedOperatorError, match="an odd number of values"):
+        drqsim.run(graph, index)
+    real = litert.run(graph, index).outputs["y"]
+    assert not np.array_equal(real, table.value[index])
+
+
+@pytest.mark.parametrize("kernels", KERNELS)
+@pytest.mark.parametrize("layers", [hybrid_depthwise, hybrid_batch_matmul, hybrid_transpose_conv])
+@given(data=st.data())
+def test_operators_without_a_kernel_for_int4(layers, kernels, data):
+    graph, x = data.draw(int4(layers, kernels))
+    with pytest.raises(drqsim.ModelFileError, match="The runtime refuses"):
+        litert.run(graph, x, kernels)
+    name = graph.operators[0].name
+    with pytest.raises(drqsim.UnsupportedOperatorError, match=rf"{name} has the tensor .* int4\["):
+        drqsim.run(graph, x, kernels)
+    assert drqsim.explain(graph, kernels)[name].arithmetic == "refused"
+
+
+def dense(weights, asymmetric=False):
+    out, depth = weights.shape
+    tensors = (
+        Tensor("x", (1, depth), np.dtype(f32)),
+        weights,
+        Tensor("y", (1, out), np.dtype(f32)),
+    )
+    options = {"asymmetric_quantize_inputs": asymmetric}
+    op = Operator("FULLY_CONNECTED", "fully_connected_0", (0, 1), (2,), MappingProxyType(options))
+    return Graph(tensors, (op,), (0,), (2,))
+
+
+@pytest.mark.parametrize(
+    ("lowest", "others"),
+    [
+        (42, ()),  # the upper half of a byte: only itself
+        (40, (58,)),  # columns 8 and 9 of a block spill over 26 and 27
+        (37, (55,)),
+        (50, (34,)),  # the lower half spills over the upper
+        (68, ()),  # not so in a block that is not full
+        (82, (66,)),
+    ],
+)
+def test_hazard_weight_of_minus_8(lowest, others):
+    """The kernel reads +8, and other weights that share a byte or follow it are +8 too."""
+    weights = int4_tensor(np.random.default_rng(0), (4, 86), 0)
+    weights = replace(weights, value=np.maximum(weights.value, -7))
+    assert not drqsim.explain(dense(weights), "optimized")["fully_connected_0"].hazards
+    values = weights.value.copy()
+    values[1, lowest] = -8
+    graph = dense(replace(weights, value=values))
+    (hazard,) = drqsim.explain(graph, "optimized")["fully_connected_0"].hazards
+    assert "-8" in hazard
+    for kernels in ("xnnpack", "reference"):
+        assert not drqsim.explain(graph, kernels)["fully_connected_0"].hazards
+    # one input after the other is 1: the output is the weight
+    seen = np.array(
+        [litert.run(graph, row[None], "optimized").outputs["y"][0] for row in np.eye(86, dtype=f32)]
+    )
+    read = np.rint(seen.T / weights.quantization.scale[:, None])
+    meant = weights.value.copy()
+    meant[1, [lowest, *others]] = 8
+    assert np.array_equal(read, meant)
+    x = np.random.default_rng(1).normal(size=(1, 86)).astype(f32)
+    assert litert.compare(graph, x, "optimized").exact
+
+
+@pytest.mark.parametrize("values", ["normal", "huge"])
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+def test_the_own_kernel_with_every_activation(activation, values):
+    """Huge inputs make infinities of both signs in it, and their sum is NaN."""
+    random = np.random.default_rng(0)
+    weights = int4_tensor(random, (9, 270), 0)
+    bias = float_constant("bias", random.normal(size=9) * 10)
+    options = {
+        "fused_activation_function": activation,
+        "keep_num_dims": False,
+        "asymmetric_quantize_inputs": True,
+    }
+    graph = one_operator("FULLY_CONNECTED", (7, 270), [weights, bias], (7, 9), **options)
+    x = DISTRIBUTIONS[values](random, (7, 270)).astype(f32)
+    assert litert.compare(graph, x, "optimized").exact
+    _, trace = drqsim.run(graph, x, "optimized")
+    pre_activation = trace["fully_connected_0/pre_activation"].value
+    assert np.isnan(pre_activation).any() == (values == "huge")
+
+
+def test_the_own_kernel_refuses_nan_and_infinity():
+    graph = dense(int4_tensor(np.random.default_rng(0), (4, 32), 0))
+    for value in (np.nan, np.inf, -np.inf):
+        x = np.full((1, 32), value, f32)
+        with pytest.raises(drqsim.InputError, match="not simulate in the int4 kernel"):
+            drqsim.run(graph, x, "optimized", allow_nonfinite=True)
+        assert litert.compare(graph, x, "reference", allow_nonfinite=True).exact
+
+
+def test_the_own_kernel_ignores_the_flag():
+    weights = int4_tensor(np.random.default_rng(0), (4, 32), 0)
+    x = np.random.default_rng(1).uniform(1, 2, (1, 32)).astype(f32)
+    for kernels, same in (("optimized", True), ("reference", False), ("xnnpack", True)):
+        outputs = [
+            litert.run(dense(weights, asymmetric=flag), x, kernels).outputs["y"]
+            for flag in (False, True)
+        ]
+        assert np.array_equal(*outputs) == same
+        for flag in (False, True):
+            assert litert.compare(dense(weights, asymmetric=flag), x, kernels).exact
+
+
+def test_the_trace_tells_int4_from_int8():
+    model = drqsim.load(MODELS / "digits_int4.tflite")
+    image = np.load(MODELS / "digits_inputs.npz")["images"][:1]
+    _, trace = drqsim.run(model, image, "optimized")
+    filters = trace["conv_2d_1/filter"]
+    assert (str(filters), filters.nbytes) == ("int4[32,3,3,16]", 32 * 3 * 3 * 16 // 2)
+    unpacked_filter = trace["conv_2d_1/filter_unpacked"]
+    assert (str(unpacked_filter), unpacked_filter.nbytes) == ("int8[32,3,3,16]", 4608)
+    assert np.array_equal(filters.value, unpacked_filter.value)
+    packed = trace["fully_connected_0/filter_packed"]
+    assert (str(packed), packed.nbytes, packed.reserved) == ("uint4[32,64]", 1024, 1024 + 63)
+    assert np.array_equal(packed.value, trace["fully_connected_0/filter"].value + 7)
+    assert "int4[32,3,3,16]" in repr(trace) and "int4[32,3,3,16]" in repr(model)
+    _, shapes = drqsim.run(model, image, "optimized", record="shapes")
+    assert str(shapes["conv_2d_1/filter"]) == "int4[32,3,3,16]"
+
+
+# the file
+
+
+def test_how_values_are_packed():
+    assert unpacked(np.array([0x21, 0xF8, 0x07], np.uint8), 5).tolist() == [1, 2, -8, -1, 7]
+
+
+@given(seed=st.integers(0, 2**32 - 1), count=st.integers(1, 40))
+def test_what_is_written_reads_back_and_is_what_the_runtime_sees(seed, count):
+    weights = int4_tensor(np.random.default_rng(seed), (count,), None)
+    f = np.dtype(f32)
+    tensors = (weights, Tensor("y", (count,), f))
+    operators = (Operator("DEQUANTIZE", "dequantize_0", (0,), (1,)),)
+    content = write.to_bytes(Graph(tensors, operators, (), (1,)))
+    again = drqsim.load(content).tensors[0]
+    assert (str(again), again.nbytes) == (f"int4[{count}]", (count + 1) // 2)
+    assert np.array_equal(again.value, weights.value)
+    assert not again.value.flags.writeable
+    seen = litert.run(content, {}).tensors[0].value
+    assert np.array_equal(seen, weights.value)
+
+
+@pytest.mark.parametrize(("stored", "claimed"), [(8, 10), (8, 6), (7, 9), (7, 6)])
+def test_a_buffer_of_the_wrong_size_is_named(stored, claimed):
+    weights = int4_tensor(np.random.default_rng(0), (stored,), None)
+    tensors = (replace(weights, shape=(claimed,)), Tensor("y", (claimed,), np.dtype(f32)))
+    operators = (Operator("DEQUANTIZE", "dequantize_0", (0,), (1,)),)
+    content = write.to_bytes(Graph(tensors, operators, (), (1,)))
+    says = rf"int4\[{claimed}\], {(claimed + 1) // 2} bytes, but its buffer has {(stored + 1) // 2}"
+    with pytest.raises(drqsim.ModelFileError, match=says):
+        drqsim.load(content)
+
+
+@pytest.mark.parametrize(("number", "kind"), [(1, "custom"), (2, "blockwise"), (3, "multi-axis")])
+def test_scales_that_are_not_read_are_named(monkeypatch, number, kind):
+    import tflite
+
+    monkeypatch.setattr(tflite.QuantizationParameters, "DetailsType", lambda self: number)
+    with pytest.raises(drqsim.UnsupportedOperatorError, match=f"has {kind} quantization"):
+        drqsim.load(MODELS / "digits_int4.tflite")
+
+
+def test_an_input_that_int4_cannot_hold_is_refused():
+    weights = int4_tensor(np.random.default_rng(0), (4,), None)
+    tensors = (replace(weights, value=None), Tensor("y", (4,), np.dtype(f32)))
+    graph = Graph(tensors, (Operator("DEQUANTIZE", "dequantize_0", (0,), (1,)),), (0,), (1,))
+    assert litert.compare(graph, np.array([-8, 7, 0, 1], np.int8)).exact
+    with pytest.raises(drqsim.InputError, match="from -8 to 7, not -9 to 8"):
+        drqsim.run(graph, np.array([-9, 8, 0, 1], np.int8))
+
+
+def test_a_grouped_convolution_with_one_scale_is_refused_on_every_path():
+    """XNNPACK would take it with int8 weights; the builtin kernels do not."""
+    values = np.random.default_rng(0).integers(-7, 8, (4, 1, 1, 2), dtype=np.int8)
+    graph = drqsim.conv_relu(values, input_shape=(1, 2, 2, 4), filter_scale=np.array([0.1], f32))
+    tensors = (replace(t, bits=4) if t.quantization else t for t in graph.tensors)
+    graph, x = replace(graph, tensors=tuple(tensors)), np.ones((1, 2, 2, 4), f32)
+    for kernels in KERNELS:
+        with pytest.raises(drqsim.UnsupportedOperatorError, match="grouped convolution"):
+            drqsim.run(graph, x, kernels)
+        with pytest.raises(drqsim.ModelFileError, match="The runtime refuses"):
+            litert.run(graph, x, kernels)

@@ -1,0 +1,300 @@
+"""ONNX Runtime's dynamic quantization: our integers against its own, bit for bit."""
+
+from functools import cache
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from onnx import TensorProto, helper, numpy_helper
+from onnxruntime.quantization import QuantType, quant_utils, quantize_dynamic
+
+import drqsim
+from drqsim.other_runtimes import onnx_dynamic
+from tests.kit.one_operator import same_bits
+from tests.kit.strategies import inputs
+
+f32 = np.float32
+TYPES = {"int8": QuantType.QInt8, "uint8": QuantType.QUInt8}
+onnxruntime.set_default_logger_severity(3)
+
+
+def model(nodes, inputs, outputs, constants=()):
+    """A model whose inputs and outputs are pairs (name, ONNX type)."""
+    described = [
+        [helper.make_tensor_value_info(name, kind, None) for name, kind in side]
+        for side in (inputs, outputs)
+    ]
+    held = [numpy_helper.from_array(np.asarray(v), name) for name, v in constants]
+    graph = helper.make_graph(nodes, "g", *described, held)
+    opset = helper.make_opsetid("", 17)
+    return helper.make_model(graph, opset_imports=[opset], ir_version=8)
+
+
+def session(model, optimized=False):
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    level = onnxruntime.GraphOptimizationLevel
+    options.graph_optimization_level = level.ORT_ENABLE_ALL if optimized else level.ORT_DISABLE_ALL
+    content = model.SerializeToString()
+    return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+
+
+def run(model, feeds, optimized=False):
+    alive = session(model, optimized)
+    names = [output.name for output in alive.get_outputs()]
+    return dict(zip(names, alive.run(names, feeds), strict=True))
+
+
+@cache
+def quantizer():
+    node = helper.make_node("DynamicQuantizeLinear", ["x"], ["q", "s", "z"])
+    kinds = (TensorProto.UINT8, TensorProto.FLOAT, TensorProto.UINT8)
+    outputs = zip("qsz", kinds, strict=True)
+    return session(model([node], [("x", TensorProto.FLOAT)], outputs))
+
+
+shapes = st.lists(st.integers(1, 9), min_size=1, max_size=4).map(tuple)
+
+
+@given(st.data())
+def test_inputs_are_quantized_as_onnx_runtime_does(data):
+    x = data.draw(inputs(data.draw(shapes)))
+    ours = onnx_dynamic.dynamic_quantize_linear(x)
+    theirs = quantizer().run(None, {"x": x})
+    for mine, real in zip((ours.codes, ours.scale, ours.zero_point), theirs, strict=True):
+        assert same_bits(np.asarray(mine), real), (x, mine, real)
+
+
+@pytest.mark.parametrize(
+    ("x", "scale", "zero_point", "codes"),
+    [
+        ([0, 0], 1, 0, [0, 0]),
+        ([255, 0.5, 1.5, 2.5], 1, 0, [255, 0, 2, 2]),  # half to even
+        ([-0.5, 254.5], 1, 0, [0, 254]),  # zp = rint(0.5) = 0; rint(-0.5) = -0
+        ([-1.5, 253.5], 1, 2, [0, 255]),  # zp = rint(1.5) = 2; rint(253.5) = 254, cut
+        ([-3, -3], 3 / 255, 255, [0, 0]),
+    ],
+)
+def test_ties_and_ranges_that_are_empty(x, scale, zero_point, codes):
+    ours = onnx_dynamic.dynamic_quantize_linear(np.array(x, f32))
+    assert (ours.scale, ours.zero_point, ours.codes.tolist()) == (f32(scale), zero_point, codes)
+
+
+def _codes(random, shape, dtype):
+    limits = np.iinfo(dtype)
+    return random.integers(limits.min, limits.max, shape, dtype, endpoint=True)
+
+
+@given(
+    seed=st.integers(0, 2**32 - 1),
+    sizes=st.tuples(st.integers(1, 6), st.integers(1, 70), st.integers(1, 33)),
+    dtype=st.sampled_from((np.int8, np.uint8)),
+    columns=st.booleans(),
+)
+def test_matrix_products_are_onnx_runtime_s(seed, sizes, dtype, columns):
+    random = np.random.default_rng(seed)
+    rows, depth, out = sizes
+    a = _codes(random, (rows, depth), np.uint8)
+    b = _codes(random, (depth, out), dtype)
+    a_zero, b_zero = _codes(random, (), np.uint8), _codes(random, (out,) if columns else (), dtype)
+    node = helper.make_node("MatMulInteger", ["a", "b", "a_zero", "b_zero"], ["y"])
+    constants = [("b", b), ("b_zero", b_zero), ("a_zero", a_zero)]
+    graph = model([node], [("a", TensorProto.UINT8)], [("y", TensorProto.INT32)], constants)
+    ours = onnx_dynamic.matmul_integer(a, b, a_zero, b_zero)
+    assert same_bits(ours, run(graph, {"a": a})["y"])
+
+
+@st.composite
+def windows(draw):
+    """Shapes of x and w, and the parameters of a ConvInteger."""
+    group = draw(st.sampled_from((1, 1, 2, 3)))
+    depth, out = draw(st.integers(1, 9)), group * draw(st.integers(1, 5))
+    kernel = draw(st.sampled_from(((1, 1), (3, 3), (2, 3), (5, 1))))
+    dilations = draw(st.sampled_from(((1, 1), (1, 1), (2, 2), (1, 2))))
+    strides = draw(st.sampled_from(((1, 1), (1, 1), (2, 2), (1, 2))))
+    pads = draw(st.tuples(*[st.integers(0, 2)] * 4))
+    sizes = [(k - 1) * d + draw(st.integers(1, 6)) for k, d in zip(kernel, dilations, strict=True)]
+    x_shape = (draw(st.sampled_from((1, 1, 3))), depth * group, *sizes)
+    options = dict(strides=strides, dilations=dilations, pads=pads, group=group)
+    return x_shape, (out, depth, *kernel), options
+
+
+@given(seed=st.integers(0, 2**32 - 1), window=windows(), dtype=st.sampled_from((np.int8, np.uint8)))
+def test_convolutions_are_onnx_runtime_s(seed, window, dtype):
+    random = np.random.default_rng(seed)
+    x_shape, w_shape, options = window
+    x, w = _codes(random, x_shape, np.uint8), _codes(random, w_shape, dtype)
+    x_zero, w_zero = _codes(random, (), np.uint8), _codes(random, (), dtype)
+    node = helper.make_node("ConvInteger", ["x", "w", "x_zero", "w_zero"], ["y"], **options)
+    constants = [("w", w), ("w_zero", w_zero), ("x_zero", x_zero)]
+    graph = model([node], [("x", TensorProto.UINT8)], [("y", TensorProto.INT32)], constants)
+    ours = onnx_dynamic.conv_integer(x, w, x_zero, w_zero, **options)
+    assert same_bits(ours, run(graph, {"x": x})["y"])
+
+
+@given(data=st.data(), weight_type=st.sampled_from(sorted(TYPES)), reduce_range=st.booleans())
+def test_weights_are_those_of_the_tool(data, weight_type, reduce_range):
+    weights = data.draw(inputs(data.draw(shapes)))
+    ours = onnx_dynamic.quantize_weights(weights, weight_type, reduce_range=reduce_range)
+    kind = TYPES[weight_type].tensor_type
+    with np.errstate(all="ignore"):
+        zero_point, scale, codes = quant_utils.quantize_data(
+            weights.reshape(-1), kind, weight_type == "int8", reduce_range
+        )
+    assert same_bits(ours.codes.reshape(-1), codes)
+    assert same_bits(ours.scale, scale) and ours.zero_point == zero_point
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("onnx")
+
+
+def quantized(float_model, folder, **options):
+    """The model that ``quantize_dynamic`` makes."""
+    onnx.save(float_model, folder / "float.onnx")
+    quantize_dynamic(folder / "float.onnx", folder / "int8.onnx", **options)
+    return onnx.load(folder / "int8.onnx")
+
+
+def exposed(made):
+    """The same with every tensor as an output, so that nothing is fused away."""
+    known = {output.name for output in made.graph.output}
+    every = onnx.ModelProto()
+    every.CopyFrom(made)
+    for node in made.graph.node:
+        fresh = [name for name in node.output if name not in known]
+        every.graph.output.extend(onnx.ValueInfoProto(name=name) for name in fresh)
+    return every
+
+
+# what the nodes write -> our name for it
+WRITES = {
+    ("DynamicQuantizeLinear", 0): "input_quantized",
+    ("DynamicQuantizeLinear", 1): "input_scale",
+    ("DynamicQuantizeLinear", 2): "input_zero_point",
+    ("MatMulInteger", 0): "accumulator",
+    ("ConvInteger", 0): "accumulator",
+    ("Add", 0): "output",
+}
+CASES = [
+    (code, weight_type, per_channel, reduce_range)
+    for code in ("MatMul", "Gemm", "Conv")
+    for weight_type in TYPES
+    for per_channel in (False, True)
+    for reduce_range in (False, True)
+]
+
+
+def layer(code, random):
+    """A float model of one layer with a bias; its input, weights and bias."""
+    weights = random.normal(size=(5, 4, 3, 3) if code == "Conv" else (17, 6)).astype(f32)
+    weights[..., 0] += 1  # so that uint8 weights are not centered
+    bias = random.normal(size=len(weights) if code == "Conv" else 6).astype(f32)
+    x = random.normal(size=(2, 4, 8, 7) if code == "Conv" else (3, 17)).astype(f32)
+    held = weights.T if code == "Gemm" else weights
+    if code == "MatMul":
+        nodes = [
+            helper.make_node("MatMul", ["x", "w"], ["product"]),
+            helper.make_node("Add", ["product", "b"], ["y"]),
+        ]
+    else:
+        options = {"transB": 1} if code == "Gemm" else {"pads": [1, 0, 1, 2], "strides": [2, 1]}
+        nodes = [helper.make_node(code, ["x", "w", "b"], ["y"], **options)]
+    ends = [("x", TensorProto.FLOAT)], [("y", TensorProto.FLOAT)]
+    constants = [("w", np.ascontiguousarray(held)), ("b", bias)]
+    return model(nodes, *ends, constants), x, weights, bias
+
+
+@pytest.mark.parametrize(("code", "weight_type", "per_channel", "reduce_range"), CASES)
+def test_every_tensor_of_a_quantized_layer(folder, code, weight_type, per_channel, reduce_range):
+    random = np.random.default_rng(len(code))
+    float_model, x, weights, bias = layer(code, random)
+    options = dict(weight_type=weight_type, reduce_range=reduce_range)
+    if code == "Conv":  # per_channel changes nothing
+        output, trace = onnx_dynamic.conv(
+            x, weights, bias, pads=(1, 0, 1, 2), strides=(2, 1), **options
+        )
+    else:
+        output, trace = onnx_dynamic.matmul(x, weights, bias, per_channel=per_channel, **options)
+    options["weight_type"] = TYPES[weight_type]
+    made = quantized(float_model, folder, per_channel=per_channel, **options)
+    ours = {record.name: record.value for record in trace}
+    held = {i.name: numpy_helper.to_array(i) for i in made.graph.initializer}
+    for ending, name in (
+        ("_quantized", "filter"),
+        ("_scale", "filter_scale"),
+        ("_zero_point", "filter_zero_point"),
+    ):
+        (real,) = [value for key, value in held.items() if key.endswith(ending)]
+        assert same_bits(ours[name], real), name
+    real = run(exposed(made), {"x": x})
+    compared = set()
+    for node in made.graph.node:
+        for at, tensor in enumerate(node.output):
+            name = WRITES.get((node.op_type, at))
+            if name:
+                compared.add(name)
+                assert same_bits(ours[name], real[tensor]), name
+    assert compared == set(WRITES.values())
+    fused = run(made, {"x": x}, optimized=True)["y"]
+    assert np.allclose(output, fused, rtol=1e-5, atol=1e-5)
+
+
+def test_reduced_range_and_options_matter():
+    """What the options change shows, so that no test above compares a case with itself."""
+    weights = np.random.default_rng(0).normal(size=(9, 5)).astype(f32)
+    made = [
+        onnx_dynamic.quantize_weights(weights, kind, axis, reduce_range=reduced)
+        for kind in TYPES
+        for axis in (None, 1)
+        for reduced in (False, True)
+    ]
+    assert len({m.codes.tobytes() for m in made}) == len(made)
+
+
+def test_against_litert_the_same_input_gets_other_codes():
+    """uint8 and half to even here, int8 and half away from zero there."""
+    x = np.array([[0, 255, 0.5, 2.5]], f32)
+    here = onnx_dynamic.dynamic_quantize_linear(x)
+    there = drqsim.qparams.asymmetric(x)
+    assert here.codes.tolist() == [[0, 255, 0, 2]] and here.zero_point == 0
+    assert (there.codes.astype(int) + 128).tolist() == [[0, 255, 1, 3]] and there.zero_point == -128
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda x: onnx_dynamic.dynamic_quantize_linear(x.astype(np.float64)), "float64"),
+        (lambda x: onnx_dynamic.dynamic_quantize_linear(x * np.nan), "finite"),
+        (lambda x: onnx_dynamic.dynamic_quantize_linear(np.array([-3e38, 3e38], f32)), "spans"),
+        (lambda x: onnx_dynamic.quantize_weights(x, "int4"), "weight_type"),
+        (lambda x: onnx_dynamic.quantize_weights(x, axis=2), "axis is 2"),
+        (lambda x: onnx_dynamic.matmul(x, x), r"expected \[..., k\]"),
+        (lambda x: onnx_dynamic.conv(x, x), "group"),
+        (
+            lambda x: onnx_dynamic.conv(x.reshape(1, 1, 2, 3), np.ones((1, 1, 3, 3), f32)),
+            "does not fit",
+        ),
+    ],
+)
+def test_what_does_not_fit_is_refused(call, message):
+    with pytest.raises(drqsim.InputError, match=message):
+        call(np.ones((2, 3), f32))
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_weights_are_divided_by_the_scale_of_the_file(seed):
+    """Weights halfway between two codes: float64 would round some of them otherwise."""
+    random = np.random.default_rng(seed)
+    largest = f32(random.uniform(0.5, 2))
+    scale = f32(np.float64(largest) * 2 / 254)
+    weights = ((np.arange(-126, 126) + 0.5) * np.float64(scale)).astype(f32)
+    weights = np.append(weights, largest)
+    _, stored, codes = quant_utils.quantize_data(weights, TensorProto.INT8, True)
+    ours = onnx_dynamic.quantize_weights(weights)
+    assert same_bits(ours.scale, stored) and same_bits(ours.codes, codes)
+    assert (np.rint(weights / (np.float64(largest) * 2 / 254)) != codes).any()
