@@ -15,7 +15,7 @@ from drqsim.errors import InputError, ModelFileError
 from drqsim.graph import Graph, short_form, shorten
 from drqsim.interpreter import inputs_by_index
 from drqsim.model_file import read, write
-from drqsim.trace import text_table
+from drqsim.tables import text_table
 
 RESOLVERS = {
     "reference": "BUILTIN_REF",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import count
@@ -11,6 +10,7 @@ import numpy as np
 
 from drqsim.errors import InputError
 from drqsim.graph import byte_size, short_form
+from drqsim.tables import Printed, Printout, Table
 
 # what a tensor is: name -> (role, stage, where it is stored unless the kernel path says otherwise);
 # further tensors of a kind are numbered: `input`, `input_2`, `input_3`
@@ -188,7 +188,7 @@ def kind_of(name: str) -> str:
     return kind if number.isdecimal() else name
 
 
-class Trace:
+class Trace(Printed):
     """The records of a run, in the order in which the tensors came into being.
 
     ``trace["conv_2d_0/accumulator"]`` is one record, ``trace.op("conv_2d_0")`` all of an operator;
@@ -253,15 +253,9 @@ class Trace:
             for r in self
         ]
 
-    def __repr__(self) -> str:
-        table = text_table(HEADER, self.rows(), right=(4,))
-        return "\n".join([table, *(f"{operator}: {text}" for operator, text in self.hazards)])
-
-    def _repr_html_(self) -> str:
-        table = html_table(HEADER, self.rows(), right=(4,), kinds=[kind_class(r) for r in self])
-        if not self.hazards:
-            return table
-        return table + html_table(("beware",), [(": ".join(pair),) for pair in self.hazards])
+    def _printed(self) -> Printout:
+        table = Table(HEADER, self.rows(), right=(4,), kinds=[kind_class(r) for r in self])
+        return Printout([table], beware=[": ".join(pair) for pair in self.hazards])
 
 
 HEADER = ("tensor", "type", "role", "stored in", "bytes", "stage")
@@ -278,52 +272,3 @@ def _place(record: TensorRecord) -> str:
     if record.stored == "register" and record.reserved:
         return f"register, {record.reserved:,} set aside in vain"
     return record.stored
-
-
-def text_table(header: tuple[str, ...], rows: list[tuple[str, ...]], right=()) -> str:
-    """Columns aligned with spaces; the columns in ``right`` are flush right."""
-    widths = [max(map(len, column)) for column in zip(header, *rows, strict=True)]
-    lines = []
-    for row in (header, *rows):
-        cells = [
-            cell.rjust(w) if at in right else cell.ljust(w)
-            for at, (cell, w) in enumerate(zip(row, widths, strict=True))
-        ]
-        lines.append("  ".join(cells).rstrip())
-    return "\n".join(lines)
-
-
-def html_table(
-    header: tuple[str, ...],
-    rows: list[tuple[str, ...]],
-    right=(),
-    kinds: list[str] | None = None,
-    label: str = "table",
-) -> str:
-    """The same table as HTML; every string is escaped, ``kinds`` colours the ``type`` column.
-
-    ``label`` is what a screen reader calls it.
-    """
-
-    prose = {at for at in range(len(header)) if any(len(row[at]) > 40 for row in rows)}
-
-    def cell(tag: str, text: str, at: int, kind: str | None) -> str:
-        text = html.escape(text)
-        if kind and header[at] == "type":
-            text = f'<span class="drq-badge drq-{html.escape(kind)}">{text}</span>'
-        name = "drq-right" if at in right else "drq-prose" if at in prose else ""
-        style = f' class="{name}"' if name else ""
-        scope = ' scope="col"' if tag == "th" else ""
-        return f"<{tag}{scope}{style}>{text}</{tag}>"
-
-    head = "".join(cell("th", name, at, None) for at, name in enumerate(header))
-    body = "".join(
-        "<tr>" + "".join(cell("td", text, at, kind) for at, text in enumerate(row)) + "</tr>"
-        for row, kind in zip(rows, kinds or [None] * len(rows), strict=True)
-    )
-    return (
-        '<div class="drq drq-scroll" tabindex="0" role="region" '
-        f'aria-label="{html.escape(label)}">'
-        f'<table class="drq-table"><thead><tr>{head}</tr></thead>'
-        f"<tbody>{body}</tbody></table></div>"
-    )

@@ -16,7 +16,7 @@ from drqsim.model_file.schema import completed
 from drqsim.ops import TAKE_INT4, fully_connected_int4
 from drqsim.ops.integer import shared as integer
 from drqsim.ops.xnnpack import why_builtin
-from drqsim.trace import html_table, text_table
+from drqsim.tables import Printed, Printout, Table
 
 f32 = np.float32
 
@@ -78,7 +78,7 @@ class Verdict:
     hazards: tuple[str, ...] = ()
 
 
-class Explanation:
+class Explanation(Printed):
     """The verdicts on a model, one for each operator; prints as a table."""
 
     def __init__(self, verdicts: list[Verdict], kernels: str):
@@ -96,20 +96,10 @@ class Explanation:
     def __len__(self) -> int:
         return len(self.verdicts)
 
-    def _rows(self) -> list[tuple[str, ...]]:
-        return [(v.operator, v.arithmetic, v.kernel, v.why) for v in self]
-
-    def _hazards(self) -> list[str]:
-        return [f"{v.operator}: {hazard}" for v in self for hazard in v.hazards]
-
-    def __repr__(self) -> str:
-        return "\n".join([text_table(_HEADER, self._rows()), *self._hazards()])
-
-    def _repr_html_(self) -> str:
-        table = html_table(_HEADER, self._rows())
-        if not self._hazards():
-            return table
-        return table + html_table(("beware",), [(hazard,) for hazard in self._hazards()])
+    def _printed(self) -> Printout:
+        rows = [(v.operator, v.arithmetic, v.kernel, v.why) for v in self]
+        hazards = [f"{v.operator}: {hazard}" for v in self for hazard in v.hazards]
+        return Printout([Table(_HEADER, rows)], beware=hazards)
 
 
 _HEADER = ("operator", "arithmetic", "kernel", "why")

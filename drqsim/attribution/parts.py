@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from drqsim.errors import InputError
-from drqsim.trace import html_table, text_table
+from drqsim.tables import Printed, Printout, Table
 
 INHERITED, WEIGHTS, INPUT, ROUNDING = CAUSES = (
     "inherited",
@@ -155,7 +155,7 @@ def _snr(signal: float, noise: float) -> float:
     return 10 * math.log10(signal / noise) if signal else -math.inf
 
 
-class Attribution:
+class Attribution(Printed):
     """Where the error of a quantized model arises; prints as tables.
 
     ``attribution["conv_2d_0"]`` is the row of one operator.
@@ -228,20 +228,12 @@ class Attribution:
         where = f"input {part.input} " if self.inputs > 1 else ""
         return f"{part.largest:.3g}", channel, f"{where}{list(part.position)}"
 
-    def __repr__(self) -> str:
-        lines = []
-        for title, header, rows in self.tables():
-            lines += [title, text_table(header, rows, right=range(1, len(header))), ""]
-        return "\n".join([*lines, ORDER, *(f"{name}: {text}" for name, text in self.hazards)])
-
-    def _repr_html_(self) -> str:
+    def _printed(self) -> Printout:
         tables = [
-            f"<p>{title}</p>" + html_table(header, rows, right=range(1, len(header)))
+            Table(header, rows, right=range(1, len(header)), title=title)
             for title, header, rows in self.tables()
         ]
-        beware = [(f"{name}: {text}",) for name, text in self.hazards]
-        more = html_table(("beware",), beware) if beware else ""
-        return "".join([*tables, f"<p>{ORDER}</p>", more])
+        return Printout(tables, [ORDER], [f"{name}: {text}" for name, text in self.hazards])
 
 
 _WORST = ("largest", "channel", "position")

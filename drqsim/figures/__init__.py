@@ -4,6 +4,7 @@ Every function returns a ``Figure``. In a notebook it shows as HTML that follows
 mode and fits on a phone; as text (``repr``) it is the numbers that the picture shows.
 """
 
+from drqsim.figures.cells import grid, grids
 from drqsim.figures.charts import bars, lifetimes
 from drqsim.figures.curves import lines
 from drqsim.figures.figure import Figure
@@ -11,7 +12,6 @@ from drqsim.figures.flow import layer
 from drqsim.figures.histograms import histogram, two_histograms
 from drqsim.figures.memory_map import memory_bars, memory_map
 from drqsim.figures.ruler import number_line
-from drqsim.figures.tables import grid, grids
 
 __all__ = [
     "Figure",

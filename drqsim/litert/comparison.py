@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -18,7 +17,8 @@ from drqsim.errors import (
 from drqsim.graph import Graph
 from drqsim.litert.scratch import readable
 from drqsim.runtime import RuntimeRun, read_both, run, run_both, version
-from drqsim.trace import html_table, numbered, text_table
+from drqsim.tables import Printed, Printout, Table
+from drqsim.trace import numbered
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class Row:
     largest_difference: float  # of whole numbers an int
 
 
-class Comparison:
+class Comparison(Printed):
     """The rows of a comparison, and in ``notes`` what could not be compared and why."""
 
     def __init__(self, rows: list[Row], notes: list[str], kernels: str):
@@ -43,9 +43,9 @@ class Comparison:
         """True when every element of every compared tensor has the runtime's bits."""
         return bool(self.rows) and all(row.equal == row.elements for row in self.rows)
 
-    def _cells(self) -> list[tuple[str, ...]]:
+    def _printed(self) -> Printout:
         alone = len({row.operator for row in self.rows}) == 1
-        return [
+        cells = [
             (
                 r.tensor if alone else f"{r.operator}/{r.tensor}",
                 f"{r.elements:,}",
@@ -54,13 +54,7 @@ class Comparison:
             )
             for r in self.rows
         ]
-
-    def __repr__(self) -> str:
-        return "\n".join([text_table(_HEADER, self._cells(), right=(1, 2, 3)), *self.notes])
-
-    def _repr_html_(self) -> str:
-        notes = "".join(f"<p>{html.escape(note)}</p>" for note in self.notes)
-        return html_table(_HEADER, self._cells(), right=(1, 2, 3)) + notes
+        return Printout([Table(_HEADER, cells, right=(1, 2, 3))], self.notes)
 
 
 def _in_full(apart: float) -> str:

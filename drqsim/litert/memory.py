@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +10,7 @@ from drqsim.errors import InputError, ModelFileError
 from drqsim.graph import Graph, shorten
 from drqsim.memory import MemoryPlan, plan_memory
 from drqsim.runtime import RESOLVERS, delegated, interpreter, quiet, read_both, run_on_zeros
-from drqsim.trace import html_table, text_table
+from drqsim.tables import Printed, Printout, Table
 
 
 @dataclass(frozen=True, eq=False)
@@ -116,7 +115,7 @@ class PlacedRow:
         return self.real == self.planned and self.nbytes == self.real_nbytes
 
 
-class MemoryComparison:
+class MemoryComparison(Printed):
     """The rows of a comparison, and both arenas' sizes (planned, real)."""
 
     def __init__(self, plan: MemoryPlan, rows: list[PlacedRow], totals: dict, strays: list[str]):
@@ -128,8 +127,8 @@ class MemoryComparison:
         same = all(planned == real for planned, real in self.totals.values())
         return same and not self.strays and all(row.equal for row in self.rows)
 
-    def _cells(self) -> list[tuple[str, ...]]:
-        return [
+    def _printed(self) -> Printout:
+        cells = [
             (
                 shorten(r.tensor),
                 r.stored,
@@ -140,19 +139,11 @@ class MemoryComparison:
             )
             for r in self.rows
         ]
-
-    def _notes(self) -> list[str]:
-        return [
+        totals = [
             f"{name}: planned {planned:,} bytes, really {real:,}"
             for name, (planned, real) in self.totals.items()
-        ] + self.strays
-
-    def __repr__(self) -> str:
-        return "\n".join([text_table(_HEADER, self._cells(), right=(2, 3, 4, 5)), *self._notes()])
-
-    def _repr_html_(self) -> str:
-        notes = "".join(f"<p>{html.escape(note)}</p>" for note in self._notes())
-        return html_table(_HEADER, self._cells(), right=(2, 3, 4, 5)) + notes
+        ]
+        return Printout([Table(_HEADER, cells, right=(2, 3, 4, 5))], totals + self.strays)
 
 
 _HEADER = ("tensor", "stored in", "offset", "really at", "bytes", "really")

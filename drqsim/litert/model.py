@@ -8,7 +8,6 @@ Such a flipped code moves the results by far more than the last bit did. So it i
 
 from __future__ import annotations
 
-import html
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,7 +18,8 @@ from drqsim.errors import InputError
 from drqsim.graph import Graph, Operator
 from drqsim.litert.comparison import check_kind, difference, fed_alone, same_bits
 from drqsim.runtime import RuntimeRun, read_both, run_both
-from drqsim.trace import Trace, html_table, kind_of, text_table
+from drqsim.tables import Printed, Printout, Table
+from drqsim.trace import Trace, kind_of
 from drqsim.verdict import FLOAT, explain
 
 
@@ -63,7 +63,7 @@ class Judged:
         return 0 < self.elements == self.equal
 
 
-class ModelComparison:
+class ModelComparison(Printed):
     """The operators of a model, each judged twice, and the outputs; prints as a table.
 
     ``ours`` and ``theirs`` are the model's outputs by name, ``notes`` says what could not be
@@ -152,12 +152,8 @@ class ModelComparison:
             *self.notes,
         ]
 
-    def __repr__(self) -> str:
-        return "\n".join([text_table(HEADER, self.cells(), right=_RIGHT), *self.summary()])
-
-    def _repr_html_(self) -> str:
-        lines = "".join(f"<p>{html.escape(line)}</p>" for line in self.summary())
-        return html_table(HEADER, self.cells(), right=_RIGHT) + lines
+    def _printed(self) -> Printout:
+        return Printout([Table(HEADER, self.cells(), right=_RIGHT)], self.summary())
 
 
 HEADER = ("operator", "arithmetic", "elements", "equal", "fed", "codes", "flipped", "end to end")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -10,7 +9,8 @@ import numpy as np
 
 from drqsim.errors import InputError
 from drqsim.graph import short_form, shorten
-from drqsim.trace import Trace, html_table, text_table
+from drqsim.tables import Printed, Printout, Table
+from drqsim.trace import Trace
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,7 +65,7 @@ class Block:
         return short_form(self.dtype, self.shape, self.bits)
 
 
-class MemoryPlan:
+class MemoryPlan(Printed):
     """Where the runtime puts every tensor. Prints as a table.
 
     Attributes
@@ -173,7 +173,7 @@ class MemoryPlan:
             if block is not None and record.stored in ("arena", "persistent", "register"):
                 record = _annotated(record, block, in_order=not self.partition)
             records.append(record)
-        return Trace(records, trace.kernels)
+        return Trace(records, trace.kernels, trace.hazards)
 
     def notes(self) -> list[str]:
         """Sentences on the totals, and on what is not planned."""
@@ -203,28 +203,21 @@ class MemoryPlan:
             for b in shown
         ]
 
-    def _table(self) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
-        """What prints: sizes and places first, role and memory only where they differ."""
+    def _printed(self) -> Printout:
+        """Sizes and places first, role and memory only where they differ."""
         rows = self.rows()
         order = [
             HEADER.index(name) for name in ("tensor", "bytes", "offset", "needed from", "type")
         ]
         order += [at for at in (2, 3) if len({row[at] for row in rows}) > 1]
         header, *rows = (tuple(row[at] for at in order) for row in (HEADER, *rows))
-        return header, rows
+        return Printout([Table(header, rows, right=(1, 2))], self.notes())
 
     def _span(self, block: Block) -> str:
         if block.first == block.last or not self.steps:
             return self.steps[block.first] if self.steps else "always"
         end = "the end" if block.last >= len(self.steps) else self.steps[block.last]
         return f"{self.steps[block.first]} to {end}"
-
-    def __repr__(self) -> str:
-        return "\n".join([text_table(*self._table(), right=(1, 2)), *self.notes()])
-
-    def _repr_html_(self) -> str:
-        notes = "".join(f"<p>{html.escape(note)}</p>" for note in self.notes())
-        return html_table(*self._table(), right=(1, 2)) + notes
 
 
 HEADER = ("tensor", "type", "role", "stored in", "offset", "bytes", "needed from")

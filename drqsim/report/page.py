@@ -19,7 +19,8 @@ from drqsim.memory.plan import HEADER as PLAN
 from drqsim.report import drawn, plain
 from drqsim.report.gather import Report
 from drqsim.report.markdown import OPERATORS, beware, operators, paths, summary
-from drqsim.trace import HEADER, html_table, kind_class
+from drqsim.tables import html_table
+from drqsim.trace import HEADER, kind_class
 
 MOST_BARS = 120  # more rows of bars than this nobody reads
 

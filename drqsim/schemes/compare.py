@@ -34,7 +34,8 @@ from drqsim.schemes.graphs import (
     full_integer,
     weight_only,
 )
-from drqsim.trace import Trace, html_table, text_table
+from drqsim.tables import Printed, Printout, Table
+from drqsim.trace import Trace
 
 f64 = np.float64
 
@@ -78,7 +79,7 @@ class SchemeRow:
     trace: Trace
 
 
-class Schemes:
+class Schemes(Printed):
     """The rows of a comparison; prints as a table."""
 
     def __init__(self, rows: list[SchemeRow]):
@@ -96,8 +97,8 @@ class Schemes:
     def __len__(self) -> int:
         return len(self.rows)
 
-    def _cells(self) -> list[tuple[str, ...]]:
-        return [
+    def _printed(self) -> Printout:
+        cells = [
             (
                 r.scheme,
                 r.weights,
@@ -114,12 +115,7 @@ class Schemes:
             )
             for r in self
         ]
-
-    def __repr__(self) -> str:
-        return text_table(_HEADER, self._cells(), right=_RIGHT)
-
-    def _repr_html_(self) -> str:
-        return html_table(_HEADER, self._cells(), right=_RIGHT)
+        return Printout([Table(_HEADER, cells, right=(6, 7, 8, 9, 10))])
 
 
 _HEADER = (
@@ -136,7 +132,6 @@ _HEADER = (
     "RMS error",
     "operators in the file",
 )
-_RIGHT = (6, 7, 8, 9, 10)
 
 
 def compare_schemes(

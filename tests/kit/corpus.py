@@ -17,7 +17,7 @@ import drqsim
 from drqsim import litert
 from drqsim.graph import Graph
 from drqsim.litert import ModelComparison
-from drqsim.trace import text_table
+from drqsim.tables import text_table
 
 f32 = np.float32
 KERNELS = ("reference", "optimized", "xnnpack")
