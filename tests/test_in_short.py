@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 import drqsim
 from drqsim import in_short
-from tests.strategies import inputs
+from tests.kit.strategies import inputs
 
 f32 = np.float32
 TEXT = Path(in_short.__file__).read_text(encoding="utf-8")

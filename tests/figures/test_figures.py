@@ -8,10 +8,10 @@ import pytest
 
 import drqsim
 from drqsim import figures
+from drqsim.figures.cells import STRONGEST
 from drqsim.figures.histograms import bin_edges
 from drqsim.figures.style import DARK, LIGHT
 from drqsim.figures.svg import tick
-from drqsim.figures.cells import STRONGEST
 from drqsim.interpreter import KERNELS
 from drqsim.memory import plan_memory
 from tests.kit.places import MODELS, ROOT
