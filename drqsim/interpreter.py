@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from fnmatch import fnmatchcase
 
 import numpy as np
 
 from drqsim.errors import InputError, ModelFileError, UnsupportedOperatorError
-from drqsim.graph import Graph, Operator, shorten
-from drqsim.hazards.of_input import hazards_of_input
+from drqsim.graph import Graph, shorten
+from drqsim.hazards.of_input import READ, hazards_of_input
 from drqsim.model_file.schema import completed
 from drqsim.ops import TABLE, TAKE_INT4
 from drqsim.ops.call import Call
@@ -78,8 +78,12 @@ def run(
     records: list[TensorRecord] = []
     beware: list[tuple[str, str]] = []
     for at, op in enumerate(graph.operators):
-        seen = _run_operator(graph, op, at, values, kernels, keep, records, allow_nonfinite)
-        beware += [(op.name, text) for text in hazards_of_input(op, seen, allow_nonfinite)]
+        recorder = Recorder(graph, at, keep)
+        _run_operator(recorder, values, kernels, allow_nonfinite)
+        beware += [
+            (op.name, text) for text in hazards_of_input(op, recorder.records, allow_nonfinite)
+        ]
+        records += recorder.kept()
         for index in (*op.inputs, *op.outputs):
             if graph.lifetime(index)[1] <= at:  # nobody reads it any more
                 values.pop(index, None)
@@ -87,59 +91,68 @@ def run(
     return outputs, Trace(records, kernels, beware)
 
 
-def _run_operator(
-    graph: Graph, op: Operator, at: int, values, kernels, keep, records, allow_nonfinite
-) -> dict[str, np.ndarray]:
-    """Run one operator; returns the values from which its hazards show."""
-    if not op.outputs:
-        raise ModelFileError(f"{op.name} has no output in the file.")
-    packed = [graph.tensors[i] for i in (*op.inputs, *op.outputs) if i >= 0]
-    packed = next((tensor for tensor in packed if tensor.bits), None)
-    if packed is not None and op.code not in TAKE_INT4:
-        raise UnsupportedOperatorError(
-            f"{op.name} has the tensor {shorten(packed.name)!r}, {packed}; of the operators with "
-            f"int4 drqsim runs {', '.join(TAKE_INT4)}."
-        )
-    activations = [i for i in op.inputs if i >= 0 and graph.tensors[i].is_fed]
-    unwritten = next((i for i in activations if i not in values), None)
-    if unwritten is not None:
-        raise ModelFileError(
-            f"{op.name} reads tensor {unwritten} ({shorten(graph.tensors[unwritten].name)!r}), "
-            "which is no input of the model, holds no data, and no operator before it writes."
-        )
-    indices = dict(zip(numbered("input"), activations, strict=False))
-    indices |= dict(zip(numbered("output"), op.outputs, strict=False))
+class Recorder:
+    """Makes the trace's records of what one operator writes down while it runs.
 
-    def keeps(name: str) -> bool:
-        return keep(f"{op.name}/{name}")
+    Parameters
+    ----------
+    graph : Graph
+    at : int
+        The operator's position in it.
+    keep : callable
+        ``keep(key)``: whether the record of this key keeps its values in the trace.
 
-    seen: dict[str, np.ndarray] = {}
+    Attributes
+    ----------
+    records : list of TensorRecord
+        So far, in order. Those from which hazards show have their values even where the trace will
+        not keep them.
+    activations : list of int
+        Indices of the tensors that flow into the operator.
+    """
 
-    def record(
-        name: str, value: np.ndarray, stored: str | None = None, reserved=None, bits=None
-    ) -> None:
-        if name.startswith(("input", "filter")):
-            seen[name] = value
-            if stored == "delegate":
-                seen["in_delegate"] = value
-        index = indices.get(name)
-        born, dies = (at, at) if index is None else graph.lifetime(index)
+    def __init__(self, graph: Graph, at: int, keep: Callable[[str], bool]):
+        self.graph, self.at, self.op, self.keep = graph, at, graph.operators[at], keep
+        self.records: list[TensorRecord] = []
+        self.activations = [i for i in self.op.inputs if i >= 0 and graph.tensors[i].is_fed]
+        self._indices = dict(zip(numbered("input"), self.activations, strict=False))
+        self._indices |= dict(zip(numbered("output"), self.op.outputs, strict=False))
+
+    def keeps(self, name: str) -> bool:
+        """Whether the record of this name keeps its values."""
+        return self.keep(f"{self.op.name}/{name}")
+
+    def record(self, name: str, value, stored: str | None = None, reserved=None, bits=None) -> None:
+        """Write down one tensor; ``make_record`` says what the arguments are."""
+        index = self._indices.get(name)
+        born, dies = (self.at, self.at) if index is None else self.graph.lifetime(index)
         if (stored or usual_place(name)) in ("file", "persistent"):
-            born, dies = 0, len(graph.operators)
+            born, dies = 0, len(self.graph.operators)
         where = {"born": born, "dies": dies, "tensor_index": index}
         if index is not None:
-            bits = graph.tensors[index].bits
-        kept = keeps(name)
-        records.append(make_record(op.name, name, value, stored, reserved, kept, bits, **where))
+            bits = self.graph.tensors[index].bits
+            where["tensor_name"] = self.graph.tensors[index].name
+        keep = self.keeps(name) or name.startswith(READ)
+        made = make_record(self.op.name, name, value, stored, reserved, keep, bits, **where)
+        self.records.append(made)
 
+    def kept(self) -> list[TensorRecord]:
+        """The records as the trace keeps them."""
+        return [r if self.keeps(r.name) else replace(r, value=None) for r in self.records]
+
+
+def _run_operator(recorder: Recorder, values: dict, kernels: str, allow_nonfinite: bool) -> None:
+    """Run the recorder's operator on ``values``, by tensor index, and put its outputs there."""
+    graph, op = recorder.graph, recorder.op
+    _check_operator(recorder, values)
     call = Call(
         replace(op, options=completed(op.code, op.options)),
         tuple(graph.tensors[i] if i >= 0 else None for i in op.inputs),
         tuple(values[i] if i >= 0 else None for i in op.inputs),
         tuple(graph.tensors[i] for i in op.outputs),
         kernels,
-        record,
-        keeps,
+        recorder.record,
+        recorder.keeps,
         allow_nonfinite,
     )
     try:
@@ -153,7 +166,26 @@ def _run_operator(
             f"{op.name} has {len(op.outputs)} outputs in the file; it makes {len(outputs)}."
         )
     values.update(zip(op.outputs, outputs, strict=True))
-    return seen
+
+
+def _check_operator(recorder: Recorder, values: dict) -> None:
+    """Refuse an operator that writes nothing, reads what nobody wrote, or takes no int4."""
+    graph, op = recorder.graph, recorder.op
+    if not op.outputs:
+        raise ModelFileError(f"{op.name} has no output in the file.")
+    packed = [graph.tensors[i] for i in (*op.inputs, *op.outputs) if i >= 0]
+    packed = next((tensor for tensor in packed if tensor.bits), None)
+    if packed is not None and op.code not in TAKE_INT4:
+        raise UnsupportedOperatorError(
+            f"{op.name} has the tensor {shorten(packed.name)!r}, {packed}; of the operators with "
+            f"int4 drqsim runs {', '.join(TAKE_INT4)}."
+        )
+    unwritten = next((i for i in recorder.activations if i not in values), None)
+    if unwritten is not None:
+        raise ModelFileError(
+            f"{op.name} reads tensor {unwritten} ({shorten(graph.tensors[unwritten].name)!r}), "
+            "which is no input of the model, holds no data, and no operator before it writes."
+        )
 
 
 def inputs_by_index(
@@ -203,7 +235,7 @@ def _check_input(tensor, array: np.ndarray, allow_nonfinite: bool) -> None:
         )
 
 
-def _keeper(record: str | Iterable[str]):
+def _keeper(record: str | Iterable[str]) -> Callable[[str], bool]:
     if record == "values":
         return lambda key: True
     if record == "shapes":

@@ -106,7 +106,9 @@ class TensorRecord:
     born, dies : int or None
         First and last operator (positions in execution order) during which the tensor exists.
     tensor_index : int or None
-        The tensor's index in the model file, for those that are in it.
+        The tensor's index in the model file, for what flows into and out of operators.
+    tensor_name : str or None
+        Its name there, for the same.
     bits : int or None
         4 where the values are stored as int4, two to a byte; ``value`` holds them as int8.
     offset : int or None
@@ -128,6 +130,7 @@ class TensorRecord:
     tensor_index: int | None = None
     bits: int | None = None
     offset: int | None = None
+    tensor_name: str | None = None
 
     @property
     def key(self) -> str:
@@ -156,7 +159,7 @@ def make_record(
     """A record of ``value`` with role, stage and place from the table of kinds.
 
     ``keep`` says whether the values stay in it, ``bits`` is 4 for values stored as int4; ``where``
-    gives ``born``, ``dies`` and ``tensor_index``.
+    gives ``born``, ``dies``, ``tensor_index`` and ``tensor_name``.
     """
     role, stage, _ = KINDS[kind_of(name)]
     stored = stored or usual_place(name)
@@ -233,14 +236,24 @@ class Trace(Printed):
         return records
 
     def tensor(self, which: int | str) -> TensorRecord:
-        """The activation with this index or name in the model file (the writer's record)."""
-        for record in self:
-            if kind_of(record.name) == "output" and which == record.tensor_index:
-                return record
-        for record in self:
-            if which == record.tensor_index:
-                return record
-        raise InputError(f"No recorded tensor has the index {which!r}.")
+        """The activation with this index or name in the model file, as its operator wrote it.
+
+        An input of the model has no such operator: it is what its first reader got. In a file two
+        tensors may have one name; it then stands for the one that is written first, and the index
+        tells them apart.
+
+        Raises
+        ------
+        InputError
+            When no recorded tensor is called so.
+        """
+        by_name = isinstance(which, str)
+        found = [r for r in self if which == (r.tensor_name if by_name else r.tensor_index)]
+        found.sort(key=lambda record: kind_of(record.name) != "output")
+        if not found:
+            kind = "name" if by_name else "index"
+            raise InputError(f"No recorded tensor has the {kind} {which!r}.")
+        return found[0]
 
     def rows(self) -> list[tuple[str, ...]]:
         """One row of text per record: tensor, type, role, stored in, bytes, stage.

@@ -5,12 +5,16 @@ Told from what the operator recorded, after it ran; ``hazards.py`` tells what th
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import NamedTuple
 
 import numpy as np
 
 from drqsim.graph import Operator
 from drqsim.ops.float32 import arrange, cut_and_pad
+from drqsim.trace import TensorRecord
+
+READ = ("input", "filter")  # names that begin like this are read here
 
 
 class Fed(NamedTuple):
@@ -27,16 +31,15 @@ class Fed(NamedTuple):
 
 
 def hazards_of_input(
-    op: Operator, values: dict[str, np.ndarray], allow_nonfinite: bool
+    op: Operator, records: Iterable[TensorRecord], allow_nonfinite: bool
 ) -> list[str]:
     """One sentence for everything in an operator's input that its arithmetic cannot hold.
 
     Parameters
     ----------
     op : Operator
-    values : dict of arrays
-        What it recorded: ``input``, ``filter``, ``input_scale`` and so on; with ``in_delegate``
-        where XNNPACK quantized the input.
+    records : list of TensorRecord
+        What it recorded; those whose names begin with one of ``READ`` have their values.
     allow_nonfinite : bool
         Whether the input may hold NaN and infinity, so that it is searched for them.
 
@@ -44,6 +47,8 @@ def hazards_of_input(
     -------
     list of str
     """
+    by_name = {record.name: record for record in records}
+    values = {name: r.value for name, r in by_name.items() if name.startswith(READ)}
     if "input" in values and values["input"].dtype != np.float32:
         return []  # full integer: it takes codes, whatever they are
     if op.code not in _GROUP or "filter_scale" not in values:
@@ -64,7 +69,7 @@ def hazards_of_input(
         values.get("input_zero_point", np.zeros(scale.size, np.int32)),
         values["filter"],
         group,
-        "in_delegate" in values,
+        by_name["input_quantized"].stored == "delegate",
     )
     checks = (*(_NONFINITE if allow_nonfinite else ()), *_OF_INPUT)
     return [text for check in checks if (text := check(fed))]
