@@ -11,12 +11,11 @@ import numpy as np
 from drqsim.errors import InputError, ModelFileError, UnsupportedOperatorError
 from drqsim.graph import Graph, shorten
 from drqsim.hazards.of_input import READ, hazards_of_input
+from drqsim.kernels import checked
 from drqsim.model_file.schema import completed
 from drqsim.ops import TABLE, TAKE_INT4
 from drqsim.ops.call import Call
 from drqsim.trace import TensorRecord, Trace, make_record, numbered, usual_place
-
-KERNELS = ("reference", "optimized", "xnnpack")
 
 
 def run(
@@ -61,8 +60,7 @@ def run(
     UnsupportedOperatorError
         When the model has an operator that drqsim does not run.
     """
-    if kernels not in KERNELS:
-        raise InputError(f"kernels is {kernels!r}; expected one of {', '.join(KERNELS)}.")
+    kernels = checked(kernels)
     unknown = sorted({op.code for op in graph.operators if op.code not in TABLE})
     if unknown:
         raise UnsupportedOperatorError(

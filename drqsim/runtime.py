@@ -11,9 +11,10 @@ from pathlib import Path
 
 import numpy as np
 
-from drqsim.errors import InputError, ModelFileError
+from drqsim.errors import ModelFileError
 from drqsim.graph import Graph, short_form, shorten
 from drqsim.interpreter import inputs_by_index
+from drqsim.kernels import checked
 from drqsim.model_file import read, write
 from drqsim.tables import text_table
 
@@ -117,8 +118,7 @@ def run_both(
     outputs_only: bool = False,
 ) -> RuntimeRun:
     """The same with a model that is a graph and its bytes already."""
-    if kernels not in RESOLVERS:
-        raise InputError(f"kernels is {kernels!r}; expected one of {', '.join(RESOLVERS)}.")
+    kernels = checked(kernels)
     inputs = inputs_by_index(graph, x, allow_nonfinite)
     try:
         with quiet():

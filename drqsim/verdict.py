@@ -11,7 +11,8 @@ from drqsim.converter.quantize import MIN_ELEMENTS
 from drqsim.errors import InputError, ModelFileError
 from drqsim.graph import Graph, Operator, Tensor
 from drqsim.hazards.of_weights import Case, hazards
-from drqsim.interpreter import KERNELS
+from drqsim.kernels import checked
+from drqsim.model_file.operands import OPERANDS, bias_of, input_of, weights_of
 from drqsim.model_file.schema import completed
 from drqsim.ops import TAKE_INT4, fully_connected_int4
 from drqsim.ops.integer import shared as integer
@@ -20,27 +21,6 @@ from drqsim.tables import Printed, Printout, Table
 
 f32 = np.float32
 
-# where the activation is among the inputs, and how many dimensions it and the weights have
-_ACTIVATIONS = {
-    "BATCH_MATMUL": (0, 2),
-    "CONV_2D": (0, 4),
-    "DEPTHWISE_CONV_2D": (0, 4),
-    "TRANSPOSE_CONV": (2, 4),
-}
-# where the weights of an operator are among its inputs
-WEIGHTS = {
-    "CONV_2D": 1,
-    "DEPTHWISE_CONV_2D": 1,
-    "FULLY_CONNECTED": 1,
-    "BATCH_MATMUL": 1,
-    "TRANSPOSE_CONV": 1,
-    "EMBEDDING_LOOKUP": 1,
-    "CONV_3D": 1,
-    "RNN": 1,
-    "SVDF": 1,
-    "UNIDIRECTIONAL_SEQUENCE_LSTM": 2,
-    "UNIDIRECTIONAL_SEQUENCE_RNN": 1,
-}
 INT8, FLOAT, REFUSED = "int8", "float32", "refused"
 FULL_INTEGER, FULL_INTEGER_16 = "int8 (full integer)", "int16 x int8 (full integer)"
 PASSED = "int8 codes passed on"
@@ -119,8 +99,7 @@ def explain(graph: Graph, kernels: str = "xnnpack") -> Explanation:
         One ``Verdict`` for each operator, in order, with the known defects of the runtime (version
         2.3.0) that it meets.
     """
-    if kernels not in KERNELS:
-        raise InputError(f"kernels is {kernels!r}; expected one of {', '.join(KERNELS)}.")
+    kernels = checked(kernels)
     return Explanation([_verdict(graph, op, kernels) for op in graph.operators], kernels)
 
 
@@ -133,8 +112,7 @@ def _verdict(graph: Graph, op: Operator, kernels: str) -> Verdict:
         return Verdict(op.name, FLOAT, "", f"it turns {first} into {graph.tensors[op.outputs[0]]}")
     if op.code in PASS_THROUGH and first is not None and first.dtype == np.int8:
         return Verdict(op.name, PASSED, "", f"it reads {first} and writes int8 with the same scale")
-    position = WEIGHTS.get(op.code)
-    weights = None if position is None else graph.tensor_of(op, position)
+    weights = weights_of(graph, op)
     if weights is None and first is not None and first.dtype in integer.ACTIVATIONS:
         arithmetic = f"{first.dtype} (full integer)"
         return Verdict(op.name, arithmetic, "", "it has no weights; it reads and writes codes")
@@ -183,7 +161,7 @@ def _full_integer(graph: Graph, op: Operator, weights: Tensor, kernels: str) -> 
     builtin = "reference" if kernels == "reference" else "optimized"
     if kernels != "xnnpack":
         return Verdict(op.name, arithmetic, builtin, why)
-    refusal = integer.why_builtin(op, weights, source, graph.tensor_of(op, 2))
+    refusal = integer.why_builtin(op, weights, source, bias_of(graph, op))
     return Verdict(
         op.name,
         arithmetic,
@@ -194,8 +172,7 @@ def _full_integer(graph: Graph, op: Operator, weights: Tensor, kernels: str) -> 
 
 def _check_ranks(graph: Graph, op: Operator, weights: Tensor) -> None:
     """Refuse an operator whose tensors cannot be what its kernel indexes."""
-    position, rank = _ACTIVATIONS.get(op.code, (0, 1))
-    read = graph.tensor_of(op, position)
+    read, rank = input_of(graph, op), OPERANDS[op.code].rank
     if read is None or min(len(read.shape), len(weights.shape)) < rank:
         raise ModelFileError(
             f"{op.name} reads {read} with weights {weights}; expected {rank} dimensions or more."
@@ -210,7 +187,7 @@ def input_rule(graph: Graph, op: Operator, weights: Tensor, kernels: str = "refe
         return "symmetric"
     if op.code == "CONV_2D":
         scale = weights.quantization.scale
-        channels = graph.tensors[op.inputs[0]].shape[3]
+        channels = input_of(graph, op).shape[3]
         grouped = channels != weights.shape[3]
         return "asymmetric" if grouped or (scale != scale[0]).any() else "symmetric"
     if "asymmetric_quantize_inputs" in op.options:

@@ -26,7 +26,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from drqsim.attribution.formula import FILTER, HYBRID, evaluate, quantized_input
+from drqsim.attribution.formula import HYBRID, evaluate, quantized_input
 from drqsim.attribution.pairing import Pair, pair, same_constant
 from drqsim.attribution.parts import (
     CAUSES,
@@ -43,6 +43,8 @@ from drqsim.attribution.parts import (
 from drqsim.errors import InputError
 from drqsim.graph import Graph, Operator, shorten
 from drqsim.interpreter import inputs_by_index, run
+from drqsim.kernels import checked
+from drqsim.model_file.operands import OPERANDS, weights_of
 from drqsim.trace import Trace
 from drqsim.verdict import explain
 
@@ -102,7 +104,7 @@ def attribute_error(
     Operators other than convolutions and matrix products (EMBEDDING_LOOKUP) run their float32
     kernel in the place of ``F``. All constants of an operator count as its weights.
     """
-    joined = pair(float_model, drq_model, kernels)
+    joined = pair(float_model, drq_model, checked(kernels))
     final = _final_output(float_model, joined, output) if end_to_end else None
     leading = () if final is None else joined.leading_to(final)
     rows, net = Tallies(keep_values), Tallies(keep_values)
@@ -168,7 +170,7 @@ class _Runs:
 
     def exact(self, op: Operator, x: np.ndarray) -> list[np.ndarray]:
         """F: a hybrid operator's formula in float64, its weights dequantized."""
-        read = {op.inputs[HYBRID[op.code]]: x}
+        read = {op.inputs[OPERANDS[op.code].input]: x}
         return evaluate(self.joined.drq_model, op, read, self.kernels, f64)  # has all constants
 
     def continued(self, at: int, outputs: list[np.ndarray], final: int) -> np.ndarray:
@@ -220,11 +222,12 @@ def _steps(runs: _Runs, at: int) -> _Steps:
     y_f, y_d = ([made[i] for i in f.outputs] for made in (runs.in_float, runs.in_drq))
     if _same_constants(runs.joined, f, d):
         return _Steps(False, y_f, y_d, y_d, y_d)
-    if f.code not in HYBRID or runs.joined.drq_model.tensor_of(d, FILTER).value is None:
+    if f.code not in HYBRID or weights_of(runs.joined.drq_model, d).value is None:
         of_float = runs.evaluate(f, runs.in_drq)
         of_drq = runs.evaluate(d, runs.in_drq)
         return _Steps(True, y_f, of_float, of_drq, of_drq)
-    x_f, x_d = (made[f.inputs[HYBRID[f.code]]].astype(f64) for made in (runs.in_float, runs.in_drq))
+    read = f.inputs[OPERANDS[f.code].input]
+    x_f, x_d = (made[read].astype(f64) for made in (runs.in_float, runs.in_drq))
     x_q, cut = quantized_input(d, runs.trace, x_d)
     inherited, weights, inputs = (runs.exact(op, x) for op, x in ((f, x_d), (d, x_d), (d, x_q)))
     clipped = runs.exact(d, np.where(cut, x_q, x_d)) if cut.any() else weights

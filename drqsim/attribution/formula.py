@@ -12,6 +12,7 @@ from dataclasses import replace
 import numpy as np
 
 from drqsim.graph import Graph, Operator, Tensor
+from drqsim.model_file.operands import OPERANDS
 from drqsim.model_file.schema import completed
 from drqsim.ops import TABLE
 from drqsim.ops.call import Call
@@ -20,15 +21,8 @@ from drqsim.trace import Trace
 f32 = np.float32
 f64 = np.float64
 
-# where the operators with hybrid kernels have their activation; their weights are input 1
-HYBRID = {
-    "BATCH_MATMUL": 0,
-    "CONV_2D": 0,
-    "DEPTHWISE_CONV_2D": 0,
-    "FULLY_CONNECTED": 0,
-    "TRANSPOSE_CONV": 2,
-}
-FILTER = 1
+# the operators whose formula can be evaluated in float64
+HYBRID = ("BATCH_MATMUL", "CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED", "TRANSPOSE_CONV")
 
 
 def quantized_input(op: Operator, trace: Trace, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -94,7 +88,8 @@ def evaluate(
     for at, tensor in enumerate(tensors):
         if tensor is not None and tensor.value is not None:
             value = _dequantized(tensor)
-            if value.dtype == f64 or at == FILTER and value.dtype == f32:
+            is_weights = op.code in OPERANDS and at == OPERANDS[op.code].weights
+            if value.dtype == f64 or is_weights and value.dtype == f32:
                 value = value.astype(float_type)
             tensors[at] = Tensor(tensor.name, value.shape, value.dtype, value)
     call = Call(

@@ -11,7 +11,7 @@ import click
 from drqsim.cli import inputs
 from drqsim.cli.screen import Screen
 from drqsim.errors import DrqsimError
-from drqsim.interpreter import KERNELS
+from drqsim.kernels import KERNELS
 from drqsim.report.plain import printable
 
 REFUSED, MISUSED, STOPPED = 1, 2, 130

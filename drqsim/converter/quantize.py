@@ -26,7 +26,8 @@ import numpy as np
 
 from drqsim.converter.dequantize_tables import dequantize_tables
 from drqsim.errors import InputError
-from drqsim.graph import Graph, Operator, Quantization, Tensor, freeze
+from drqsim.graph import Graph, Quantization, Tensor, freeze
+from drqsim.model_file.operands import OPERANDS, channel_axis
 from drqsim.model_file.schema import OPTIONS
 from drqsim.qparams import Quantized, quantize_weights, quantize_weights_f32
 
@@ -44,30 +45,38 @@ class Rules(NamedTuple):
     min_elements: int
     whole: tuple[str, ...]  # operators that become int8 with all their weights or not at all
     convert: Callable[[np.ndarray, int | None], Quantized]
+    one_scale: tuple[str, ...]  # operators whose weights have one scale though kernels read several
     asymmetric: bool  # sets asymmetric_quantize_inputs
     axis_of_first_reader: bool  # weights that several operators read have one form, not several
 
 
+# the operators that both tools quantize
+_BY_BOTH = (
+    "BATCH_MATMUL",
+    "CONV_2D",
+    "DEPTHWISE_CONV_2D",
+    "EMBEDDING_LOOKUP",
+    "FULLY_CONNECTED",
+    "TRANSPOSE_CONV",
+)
 # GetQuantizableOperandIndices, GetDynamicRangeQuantKernelSupport and RequireAsymmetricQuantize-
 # InputsAttr in tflite/converter/ir/tfl_ops.td; prepare_quantize_dynamic_range.cc
 _TENSORFLOW = Rules(
-    weights={
-        "BATCH_MATMUL": (1,),
-        "CONV_2D": (1,),
-        "DEPTHWISE_CONV_2D": (1,),
-        "EMBEDDING_LOOKUP": (1,),
-        "FULLY_CONNECTED": (1,),
-        "GATHER": (0,),
-        "SVDF": (1, 2),
-        "TRANSPOSE_CONV": (1,),
-        # not the biases, the coefficients of layer normalization and the states
-        "UNIDIRECTIONAL_SEQUENCE_LSTM": (*range(1, 12), 16),
-        "UNIDIRECTIONAL_SEQUENCE_RNN": (1, 2),
+    weights={"GATHER": (0,)}
+    | {
+        code: OPERANDS[code].all_weights
+        for code in (
+            *_BY_BOTH,
+            "SVDF",
+            "UNIDIRECTIONAL_SEQUENCE_LSTM",
+            "UNIDIRECTIONAL_SEQUENCE_RNN",
+        )
     },
     unbounded={},
     min_elements=MIN_ELEMENTS,
     whole=("UNIDIRECTIONAL_SEQUENCE_LSTM", "UNIDIRECTIONAL_SEQUENCE_RNN"),
     convert=quantize_weights,
+    one_scale=("BATCH_MATMUL",),
     asymmetric=True,
     axis_of_first_reader=False,
 )
@@ -75,36 +84,18 @@ _TENSORFLOW = Rules(
 # operators every float32 constant but the bias, even one in the place of the input
 _LITERT_QUANTIZER = Rules(
     weights={
-        "BATCH_MATMUL": (0, 1),
-        "CONV_2D": (0, 1),
-        "DEPTHWISE_CONV_2D": (0, 1),
-        "EMBEDDING_LOOKUP": (1,),
-        "FULLY_CONNECTED": (0, 1),
-        "TRANSPOSE_CONV": (1, 2),
+        code: tuple(sorted((OPERANDS[code].input, OPERANDS[code].weights))) for code in _BY_BOTH
     },
-    unbounded={
-        "BATCH_MATMUL": (0, 1),
-        "CONV_2D": (0,),
-        "DEPTHWISE_CONV_2D": (0,),
-        "EMBEDDING_LOOKUP": (1,),
-        "FULLY_CONNECTED": (0,),
-        "TRANSPOSE_CONV": (2,),
-    },
+    unbounded={code: (OPERANDS[code].input,) for code in _BY_BOTH}
+    | {"BATCH_MATMUL": (0, 1), "EMBEDDING_LOOKUP": (0, 1)},
     min_elements=0,
     whole=(),
     convert=quantize_weights_f32,
+    one_scale=(),
     asymmetric=False,
     axis_of_first_reader=True,
 )
 RULES = {"tensorflow": _TENSORFLOW, "litert-quantizer": _LITERT_QUANTIZER}
-# operator code -> the dimension of its weights that runs over the output channels
-CHANNELS = {
-    "CONV_2D": 0,
-    "DEPTHWISE_CONV_2D": 3,
-    "EMBEDDING_LOOKUP": 0,
-    "FULLY_CONNECTED": 0,
-    "TRANSPOSE_CONV": 0,
-}
 
 
 class Use(NamedTuple):
@@ -196,7 +187,8 @@ def _uses(graph: Graph, at: int, tool: Rules, minimum: int, per_channel: bool) -
         if tensor is None or tensor.value is None or tensor.dtype != f32:
             continue
         bounded = position not in tool.unbounded.get(op.code, ())
-        axis = _channels(op, tensor, tool) if per_channel else None
+        one_scale = not per_channel or op.code in tool.one_scale
+        axis = None if one_scale else channel_axis(op, tensor)
         if axis is not None and not 0 <= axis < len(tensor.shape):
             raise InputError(
                 f"{op.name} has weights {tensor}, too few dimensions for its channels."
@@ -204,12 +196,6 @@ def _uses(graph: Graph, at: int, tool: Rules, minimum: int, per_channel: bool) -
         use = Use(at, position, op.inputs[position], axis)
         (kept if bounded and tensor.value.size < minimum else found).append(use)
     return [] if kept and op.code in tool.whole else found
-
-
-def _channels(op: Operator, weights: Tensor, tool: Rules) -> int | None:
-    if op.code == "BATCH_MATMUL" and tool is _LITERT_QUANTIZER:
-        return len(weights.shape) - (2 if op.options.get("adj_y") else 1)
-    return CHANNELS.get(op.code)
 
 
 def _with_codes(graph: Graph, uses: list[Use], tool: Rules) -> tuple[Graph, dict]:

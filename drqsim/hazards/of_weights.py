@@ -13,6 +13,7 @@ import numpy as np
 
 from drqsim import accumulate
 from drqsim.graph import Graph, Operator, Tensor
+from drqsim.model_file.operands import bias_of, input_of
 from drqsim.ops import fully_connected_int4
 from drqsim.ops.fused import WITHOUT_RANGE
 
@@ -43,7 +44,7 @@ def _one_scale_depthwise(case: Case) -> str:
 
 
 def _no_bias_depthwise(case: Case) -> str:
-    if case.graph.tensor_of(case.op, 2) is not None or case.kernels == "reference":
+    if bias_of(case.graph, case.op) is not None or case.kernels == "reference":
         return ""
     return "it has no bias, and the optimized kernel crashes without one. Give it zeros."
 
@@ -117,7 +118,7 @@ def _odd_int4_rows(case: Case) -> str:
 
 
 def _batch_scales(case: Case) -> str:
-    left = case.graph.tensors[case.op.inputs[0]].shape[:-2]
+    left = input_of(case.graph, case.op).shape[:-2]
     real = [n for n in left if n > 1]
     if len(real) < 2:
         return ""

@@ -6,10 +6,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from drqsim.errors import InputError, ModelFileError
+from drqsim.errors import ModelFileError
 from drqsim.graph import Graph, shorten
+from drqsim.kernels import checked
 from drqsim.memory import MemoryPlan, plan_memory
-from drqsim.runtime import RESOLVERS, delegated, interpreter, quiet, read_both, run_on_zeros
+from drqsim.runtime import delegated, interpreter, quiet, read_both, run_on_zeros
 from drqsim.tables import Printed, Printout, Table
 
 
@@ -61,8 +62,7 @@ def read_memory(
         When the runtime refuses the model.
     """
     graph, content = read_both(model)
-    if kernels not in RESOLVERS:
-        raise InputError(f"kernels is {kernels!r}; expected one of {', '.join(RESOLVERS)}.")
+    kernels = checked(kernels)
     try:
         with quiet():
             runtime = interpreter(content, kernels, preserve_all_tensors, threads)
@@ -171,7 +171,7 @@ def compare_memory(
         against the plan.
     """
     graph, content = read_both(model)
-    partition = delegated(content) if kernels == "xnnpack" else None
+    partition = delegated(content) if checked(kernels) == "xnnpack" else None
     plan = plan_memory(graph, kernels, threads, preserve_all_tensors, partition, input_shapes)
     real = read_memory(content, kernels, threads, preserve_all_tensors, input_shapes)
     rows, totals, taken = [], {}, []

@@ -9,7 +9,8 @@ import numpy as np
 
 from drqsim.errors import InputError, ModelFileError, UnsupportedOperatorError
 from drqsim.graph import Graph
-from drqsim.interpreter import KERNELS, run
+from drqsim.interpreter import run
+from drqsim.kernels import checked
 from drqsim.memory import schedule
 from drqsim.memory.held import Held, resized
 from drqsim.memory.plan import Block, MemoryPlan
@@ -88,8 +89,7 @@ def plan_memory(
 
 
 def _check(graph: Graph, kernels: str, threads: int, partition) -> None:
-    if kernels not in KERNELS:
-        raise InputError(f"kernels is {kernels!r}; expected one of {', '.join(KERNELS)}.")
+    checked(kernels)
     if isinstance(threads, bool) or not isinstance(threads, int) or threads < 1:
         raise InputError(f"threads is {threads!r}; expected a whole number from 1.")
     if partition is not None:

@@ -13,9 +13,11 @@ from drqsim.attribution.parts import Attribution
 from drqsim.errors import DrqsimError
 from drqsim.graph import Graph
 from drqsim.interpreter import run
+from drqsim.kernels import checked
 from drqsim.memory import MemoryPlan, plan_memory
+from drqsim.model_file.operands import weights_of
 from drqsim.trace import Trace
-from drqsim.verdict import FLOAT, WEIGHTS, Explanation, explain
+from drqsim.verdict import FLOAT, Explanation, explain
 
 STEPS = 5
 # Splitting the final output's error runs the rest of the model once for every int8 operator and
@@ -122,6 +124,7 @@ def make(
     InputError
         When an argument does not fit the model.
     """
+    kernels = checked(kernels)
     left_out: list[str] = []
 
     def attempt(what: str, make: Callable):
@@ -175,7 +178,7 @@ def products(graph: Graph) -> int:
     """About how many multiplications the operators with weights take, by the file's shapes."""
     total = 0
     for op in graph.operators:
-        weights = graph.tensor_of(op, WEIGHTS.get(op.code, len(op.inputs)))
+        weights = weights_of(graph, op)
         if weights is not None and weights.shape and op.outputs:
             outputs = prod(graph.tensors[op.outputs[0]].shape)
             total += outputs * prod(weights.shape[1 : -1 if "DEPTHWISE" in op.code else None])

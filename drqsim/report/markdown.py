@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from drqsim.memory.plan import HEADER as PLAN
+from drqsim.model_file.operands import weights_of
 from drqsim.report import plain
 from drqsim.report.gather import Report
 from drqsim.report.words import (
@@ -14,7 +15,6 @@ from drqsim.report.words import (
     about_the_file,
 )
 from drqsim.trace import HEADER as TRACE
-from drqsim.verdict import WEIGHTS
 
 OPERATORS = ("operator", "arithmetic", "weights", "bytes", "output", "SNR in dB", "why")
 
@@ -48,7 +48,7 @@ def operators(report: Report) -> list[tuple[str, ...]]:
     rows = []
     for op in report.graph.operators:
         verdict = report.explanation[op.name]
-        weights = report.graph.tensor_of(op, WEIGHTS.get(op.code, len(op.inputs)))
+        weights = weights_of(report.graph, op)
         weights = weights if weights is not None and weights.value is not None else None
         rows.append(
             (

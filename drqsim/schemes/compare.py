@@ -26,7 +26,7 @@ from drqsim.errors import InputError
 from drqsim.graph import Graph
 from drqsim.interpreter import inputs_by_index, run
 from drqsim.schemes.graphs import (
-    AXES,
+    LAYERS,
     Range,
     checked,
     dynamic_range,
@@ -184,7 +184,7 @@ def compare_schemes(
 
 
 def _row(name, scheme, graph, output, trace, error) -> SchemeRow:
-    (op,) = [op for op in graph.operators if op.code in AXES]
+    (op,) = [op for op in graph.operators if op.code in LAYERS]
     records = {record.name: record for record in trace.op(op.name)}
     ends = [records["input"], records["output"]]
     scratch = [r for r in trace if r.role == "scratch"]

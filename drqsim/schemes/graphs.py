@@ -10,11 +10,12 @@ import numpy as np
 from drqsim.converter.quantize import quantize
 from drqsim.errors import InputError, UnsupportedOperatorError
 from drqsim.graph import Graph, Operator, Quantization, Tensor, freeze
+from drqsim.model_file.operands import OPERANDS, bias_of, channel_axis, input_of, weights_of
 from drqsim.qparams import quantize_weights
 
 f32 = np.float32
 f64 = np.float64
-AXES = {"CONV_2D": 0, "DEPTHWISE_CONV_2D": 3, "FULLY_CONNECTED": 0}  # of the output channels
+LAYERS = ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED")  # with a kernel in every scheme
 INT64 = 4  # TensorType, for quantized_bias_type
 
 
@@ -39,7 +40,7 @@ def float16_weights(layer: Graph) -> Graph:
 def weight_only(layer: Graph) -> Graph:
     """int8 weights with a DEQUANTIZE behind them; the layer itself stays float32."""
     op = checked(layer)
-    at = op.inputs[1]
+    at = op.inputs[OPERANDS[op.code].weights]
     return _dequantized(layer, {at: _int8_weights(layer, op)})
 
 
@@ -68,14 +69,14 @@ def full_integer(layer: Graph, source: Range, target: Range, activations: type =
     dtype = np.dtype(activations)
     if dtype not in (np.int8, np.int16):
         raise InputError(f"activations is {dtype}; expected int8 or int16.")
-    x, y = layer.tensors[op.inputs[0]], layer.tensors[op.outputs[0]]
+    x, y = input_of(layer, op), layer.tensors[op.outputs[0]]
     weights = _int8_weights(layer, op)
     ends = [
         Tensor(f"{t.name} {dtype}", t.shape, dtype, None, _activation(seen, dtype))
         for t, seen in ((x, source), (y, target))
     ]
     tensors, reads = [x, *ends, y, weights], [1, 4]
-    bias = layer.tensor_of(op, 2)
+    bias = bias_of(layer, op)
     if bias is not None:
         reads.append(len(tensors))
         tensors.append(_integer_bias(bias, ends[0], weights, dtype))
@@ -115,7 +116,8 @@ def _integer_bias(bias: Tensor, source: Tensor, weights: Tensor, dtype: np.dtype
 
 
 def _int8_weights(layer: Graph, op: Operator) -> Tensor:
-    weights, axis = layer.tensor_of(op, 1), AXES[op.code]
+    weights = weights_of(layer, op)
+    axis = channel_axis(op, weights)
     codes, scale, zero_point = quantize_weights(weights.value, axis)
     scale, zeros = np.asarray(scale).reshape(-1), np.asarray(zero_point, np.int64).reshape(-1)
     zeros = np.broadcast_to(zeros, scale.shape)
@@ -136,16 +138,17 @@ def _dequantized(layer: Graph, stored: dict[int, Tensor]) -> Graph:
 
 def checked(layer: Graph) -> Operator:
     """The one float32 operator of a layer, with constant weights; anything else is refused."""
-    if len(layer.operators) != 1 or layer.operators[0].code not in AXES:
+    if len(layer.operators) != 1 or layer.operators[0].code not in LAYERS:
         codes = ", ".join(op.code for op in layer.operators[:5]) or "nothing"
         raise InputError(
-            f"The layer is a graph of {codes}; expected one float32 operator, {', '.join(AXES)}. "
+            f"The layer is a graph of {codes}; expected one float32 operator, {', '.join(LAYERS)}. "
             "Take it out of a model with graph.extract(name)."
         )
     (op,) = layer.operators
     if any(t.dtype != f32 for t in layer.tensors):
         other = next(t for t in layer.tensors if t.dtype != f32)
         raise InputError(f"The layer has the tensor {other}; every scheme starts from float32.")
-    if layer.tensor_of(op, 1) is None or layer.tensor_of(op, 1).value is None:
+    weights = weights_of(layer, op)
+    if weights is None or weights.value is None:
         raise UnsupportedOperatorError(f"{op.name} has no constant weights; no scheme stores them.")
     return op

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import drqsim
-from drqsim.interpreter import KERNELS
+from drqsim.kernels import KERNELS
 from drqsim.walk import Walk
 from tests.walk.test_walk import every_pixel, walk_of
 

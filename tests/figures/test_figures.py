@@ -12,7 +12,7 @@ from drqsim.figures.cells import STRONGEST
 from drqsim.figures.histograms import bin_edges
 from drqsim.figures.style import DARK, LIGHT
 from drqsim.figures.svg import tick
-from drqsim.interpreter import KERNELS
+from drqsim.kernels import KERNELS
 from drqsim.memory import plan_memory
 from tests.kit.places import MODELS, ROOT
 

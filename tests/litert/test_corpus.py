@@ -14,7 +14,7 @@ from drqsim.graph import Graph
 from drqsim.litert import ModelComparison
 from drqsim.litert.model import relative
 from drqsim.model_file import write
-from drqsim.verdict import WEIGHTS
+from drqsim.model_file.operands import OPERANDS
 from tests.kit import networks
 from tests.kit.corpus import KERNELS, gathered, judge, random_input, table
 from tests.kit.places import MODELS
@@ -86,7 +86,7 @@ def content(name: str) -> bytes:
 def test_every_operator_with_weights_is_in_some_file():
     codes = {op.code for name in FILES for op in drqsim.load(content(name)).operators}
     assert len(FILES) >= 40 and len(codes) >= 30
-    assert set(WEIGHTS) - codes == {"CONV_3D"}
+    assert set(OPERANDS) - codes == {"CONV_3D"}
 
 
 @pytest.fixture(scope="module")

@@ -21,7 +21,7 @@ IN_FLOAT = ("float32", "float16 weights", "weight-only int8")
 def layers(draw):
     """A float32 layer with a bias, and a generator of inputs for it."""
     random = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
-    code = draw(st.sampled_from(sorted(schemes.AXES)))
+    code = draw(st.sampled_from(sorted(schemes.LAYERS)))
     activation = draw(st.sampled_from(ACTIVATIONS))
     out, depth = draw(st.integers(1, 9)), draw(st.integers(1, 9))
     if code == "CONV_2D":

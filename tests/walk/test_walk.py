@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 import drqsim
 from drqsim.arithmetic.floats import fma
-from drqsim.interpreter import KERNELS
+from drqsim.kernels import KERNELS
 from drqsim.qparams import flush_denormals
 from drqsim.trace import TensorRecord, Trace
 from drqsim.walk import Walk, numbers, text
