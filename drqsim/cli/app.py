@@ -128,6 +128,17 @@ def input_options(required: bool = True) -> Callable:
     return decorate
 
 
+def output_option() -> Callable:
+    """``-o``."""
+    return click.option(
+        "-o",
+        "--output",
+        type=click.Path(),
+        required=True,
+        help="The file to write; - is standard output.",
+    )
+
+
 def force_option() -> Callable:
     """``--force``."""
     return click.option("--force", is_flag=True, help="Replace files that are there.")

@@ -13,8 +13,8 @@ from drqsim.cli.app import (
     kernels_option,
     model_argument,
 )
-from drqsim.cli.files import check_free, write_whole
-from drqsim.cli.inputs import feed, read_inputs
+from drqsim.cli.files import check_output, write_output
+from drqsim.cli.inputs import feed, named_files, read_inputs
 from drqsim.cli.screen import Screen, table
 from drqsim.errors import InputError
 from drqsim.model_file.read import load
@@ -63,7 +63,8 @@ def error(
     force,
 ) -> None:
     """Show where the error of a quantized model arises: parts that add up to it."""
-    check_free(node_data, force)
+    check_output(node_data, force, (float_model, drq_model, *named_files(specs)))
+    screen.gives_way_to(node_data)
     floats, quantized = load(float_model), load(drq_model)
     cases = [feed(screen, floats, specs, seed)]
     if count > 1 and not any(spec == "random" or spec.endswith("=random") for spec in specs):
@@ -75,7 +76,7 @@ def error(
         found = attribute_error(floats, quantized, cases, kernels, end_to_end=end_to_end)
     if node_data:
         content = plain.as_json(for_model_explorer.of_errors(quantized, found))
-        write_whole(node_data, content.encode(), force)
+        write_output(node_data, content.encode(), force)
     tables = []
     for title, header, rows in found.tables():
         tables += [table(title, header, rows, right=range(1, len(header))), ""]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from drqsim.cli.app import command, force_option, kernels_option, model_argument
-from drqsim.cli.files import check_free, write_whole
+from drqsim.cli.files import check_output, write_output
 from drqsim.cli.screen import Screen, table
 from drqsim.graph import Graph
 from drqsim.model_file.read import load
@@ -29,7 +29,8 @@ drqsim explain model.tflite --node-data arithmetic.json
 @force_option()
 def explain(screen: Screen, model: str, kernels: str, node_data: str | None, force: bool) -> None:
     """Say which arithmetic each operator gets, and why."""
-    check_free(node_data, force)
+    check_output(node_data, force, (model,))
+    screen.gives_way_to(node_data)
     graph = load(model)
     found = verdicts(graph, kernels)
     rows = [(v.operator, v.arithmetic, v.kernel, v.why) for v in found]
@@ -48,4 +49,4 @@ def explain(screen: Screen, model: str, kernels: str, node_data: str | None, for
 
 def _write_arithmetic(path: str, graph: Graph, found, force: bool) -> None:
     content = plain.as_json(node_data.of_arithmetic(graph, found))
-    write_whole(path, content.encode(), force)
+    write_output(path, content.encode(), force)

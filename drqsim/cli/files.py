@@ -1,67 +1,88 @@
-"""Files that the command line writes: whole or not at all, and never over another by surprise."""
+"""Files that the command line writes: never over another by surprise, never over its own inputs."""
 
 from __future__ import annotations
 
-import contextlib
 import os
-import tempfile
-from pathlib import Path
+import sys
+from collections.abc import Iterable
 
 from drqsim.errors import InputError
+from drqsim.model_file import whole_file
+
+FORCE = "pass --force"
+STDOUT = "-"
 
 
-def check_free(path: str | None, force: bool) -> None:
-    """Refuse early, before the work, what ``write_whole`` would refuse after it."""
-    if path is None or path == "-":
-        return
-    target = Path(path)
-    if not force and os.path.lexists(target):
-        raise InputError(f"{str(target)!r} is there already; pass --force to replace it.")
-    if target.is_dir():
-        raise InputError(f"{str(target)!r} is a folder; pass the name of a file.")
-    if not target.parent.is_dir():
-        raise InputError(f"There is no folder {str(target.parent)!r} to write to; make it first.")
+def check_output(
+    path: str | None, force: bool, inputs: Iterable[str | None], streams: bool = True
+) -> None:
+    """Refuse an output early, before the work.
 
-
-def write_whole(path: str, content: bytes, force: bool) -> None:
-    """Write a file by way of a temporary one beside it, so that it appears whole or not at all.
+    Parameters
+    ----------
+    path : str or None
+        What an option such as ``-o`` names; ``-`` is standard output. None: nothing to write.
+    force : bool
+        Whether a file that is there may be replaced.
+    inputs : strings
+        The files that the command reads; none of them may be the output, by whatever name.
+    streams : bool
+        Whether this output may go to standard output.
 
     Raises
     ------
     InputError
-        When the file is there already and ``force`` is not set, or cannot be written.
+        When the output cannot be written, or writing it would destroy an input.
     """
-    check_free(path, force)
-    target = Path(path)
-    beside = None
+    if path is None:
+        return
+    if path == STDOUT:
+        if not streams:
+            raise InputError("This cannot go to standard output ('-'); pass the name of a file.")
+        return
+    for each in inputs:
+        if each is not None and _same_file(path, each):
+            raise InputError(
+                f"{path!r} is the file {each!r} that this command reads, which would be lost; "
+                "pass another name."
+            )
+    whole_file.check_target(path, force, FORCE)
+    if _is_stdout(path):
+        raise InputError(f"{path!r} is where standard output goes; pass '-' to write it there.")
+
+
+def write_output(path: str, content: bytes, force: bool) -> None:
+    """Write a file whole or not at all, or to standard output where ``path`` is ``-``."""
+    if path == STDOUT:
+        if sys.stdout is None:
+            raise InputError("Standard output is closed; pass the name of a file.")
+        sys.stdout.flush()
+        sys.stdout.buffer.write(content)
+        sys.stdout.buffer.flush()
+        return
+    whole_file.write_whole(path, content, force, FORCE)
+
+
+def called(path: str) -> str:
+    """What a sentence calls an output."""
+    return "standard output" if path == STDOUT else path
+
+
+def is_terminal(stream) -> bool:
+    """Whether somebody looks at it; a stream that the caller closed is None."""
+    return stream is not None and stream.isatty()
+
+
+def _same_file(one: str, other: str) -> bool:
     try:
-        handle, beside = tempfile.mkstemp(prefix=f".{target.name[:100]}.", dir=target.parent)
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-        os.chmod(beside, 0o666 & ~_umask())
-        if force:
-            os.replace(beside, target)
-        else:
-            _claim(beside, target)
-    except OSError as error:
-        raise InputError(f"Cannot write {str(target)!r}: {error.strerror or error}.") from error
-    finally:
-        if beside is not None:
-            with contextlib.suppress(FileNotFoundError):
-                os.unlink(beside)
+        return os.path.samefile(one, other)
+    except (OSError, ValueError):  # one of them is not there
+        return False
 
 
-def _claim(beside: str, target: Path) -> None:
-    """Give the file its name, unless somebody took the name in the meantime."""
+def _is_stdout(path: str) -> bool:
+    """Whether a regular file is the one that standard output was sent to."""
     try:
-        os.link(beside, target)
-    except FileExistsError:
-        raise InputError(f"{str(target)!r} is there already; pass --force to replace it.") from None
-    except OSError:  # a file system without links
-        os.replace(beside, target)
-
-
-def _umask() -> int:
-    now = os.umask(0)
-    os.umask(now)
-    return now
+        return os.path.isfile(path) and os.path.samestat(os.stat(path), os.fstat(1))
+    except OSError:
+        return False

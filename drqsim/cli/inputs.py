@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import zipfile
 import zlib
@@ -59,13 +60,23 @@ def read_inputs(graph: Graph, specs: tuple[str, ...], seed: int = 0) -> tuple[di
     return fed, notes
 
 
+def named_files(specs: tuple[str, ...]) -> list[str]:
+    """Every name in ``specs`` that may be a file's, whatever the inputs of the model are called."""
+    sources = [s for spec in specs for s in (spec, *_after_each_equals_sign(spec))]
+    return [str(_parts(source)[0]) for source in sources]
+
+
+def _after_each_equals_sign(spec: str) -> list[str]:
+    return [spec[found.end() :] for found in re.finditer("=", spec)]
+
+
 def _split(spec: str, tensors: dict[str, Tensor]) -> tuple[str | None, str]:
     """``name=source`` in two, if there is an input of that name."""
     for name in sorted(tensors, key=len, reverse=True):
         if spec.startswith(f"{name}="):
             return name, spec[len(name) + 1 :]
     before, equals, _ = spec.partition("=")
-    if equals and not Path(spec).exists() and not re.search(r"[/.]", before):
+    if equals and not os.path.exists(spec) and not re.search(r"[/.]", before):
         known = ", ".join(map(repr, tensors))
         raise InputError(f"This model has no input {before!r}; it has: {known}.")
     return None, spec
@@ -119,7 +130,7 @@ def _read(source: str, name: str | None, tensors: dict, notes: list[str]) -> dic
 
 def _parts(source: str) -> tuple[Path, str | None, int | None]:
     """``file.npz:array[3]`` in three; a file that is really called so is that file."""
-    if not Path(source).exists():
+    if not os.path.exists(source):
         found = re.fullmatch(r"(.+\.np[yz])(?::([^\[\]]+))?(?:\[(\d{1,9})\])?", source, re.I)
         if found:
             return Path(found[1]), found[2], found[3] and int(found[3])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import click
@@ -10,8 +11,9 @@ from drqsim.cli.app import (
     command,
     force_option,
     model_argument,
+    output_option,
 )
-from drqsim.cli.files import check_free, write_whole
+from drqsim.cli.files import called, check_output, is_terminal, write_output
 from drqsim.cli.screen import Screen, table
 from drqsim.converter.quantize import RULES
 from drqsim.converter.quantize import quantize as quantized
@@ -31,7 +33,7 @@ drqsim quantize float.tflite -o drq.tflite --rules litert-quantizer
 """
 )
 @model_argument()
-@click.option("-o", "--output", type=click.Path(), required=True, help="The file to write.")
+@output_option()
 @click.option("--per-tensor", is_flag=True, help="One scale for all channels of a constant.")
 @click.option(
     "--min-elements", type=click.IntRange(0), help="Smaller constants stay float32; 1024 as a rule."
@@ -49,7 +51,8 @@ def quantize(screen: Screen, model, output, per_tensor, min_elements, rules, for
 
     Signatures and metadata of the file are not kept.
     """
-    check_free(output, force)
+    check_output(output, force, (model,), streams=not is_terminal(sys.stdout))
+    screen.gives_way_to(output)
     before = load(model)
     after = quantized(before, not per_tensor, min_elements, rules)
     content = to_bytes(after)
@@ -61,14 +64,14 @@ def quantize(screen: Screen, model, output, per_tensor, min_elements, rules, for
             f"weights of an operator that they know, or all of them too small{halves}), so nothing "
             "is written; see --min-elements and --rules."
         )
-    write_whole(output, content, force)
+    write_output(output, content, force)
     rows = [
         (at, str(old), str(new), f"{new.quantization.scale.size}", shorten(new.name, 60))
         for at, old, new in changed
     ]
     before_bytes, after_bytes = len(read_bytes(model)[0]), len(content)
     lines = [
-        f"{output}: {after_bytes:,} bytes; {Path(model).name} has {before_bytes:,}.",
+        f"{called(output)}: {after_bytes:,} bytes; {Path(model).name} has {before_bytes:,}.",
         *about_the_file(after),
     ]
     data = {

@@ -12,9 +12,10 @@ from drqsim.cli.app import (
     input_options,
     kernels_option,
     model_argument,
+    output_option,
 )
-from drqsim.cli.files import check_free, write_whole
-from drqsim.cli.inputs import read_inputs
+from drqsim.cli.files import called, check_output, write_output
+from drqsim.cli.inputs import named_files, read_inputs
 from drqsim.cli.screen import Screen
 from drqsim.model_file.read import load
 from drqsim.report import node_data, plain
@@ -33,7 +34,7 @@ drqsim report drq.tflite --float float.tflite -o error.json --format node-data
 @click.option(
     "--float", "float_model", type=click.Path(), help="The float model that it was made from."
 )
-@click.option("-o", "--output", type=click.Path(), required=True, help="The file to write.")
+@output_option()
 @click.option(
     "--format",
     "form",
@@ -56,7 +57,8 @@ def report(
     """Write a report: what is int8, what it costs in memory, where the error arises."""
     from drqsim.report.gather import STEPS, make
 
-    check_free(output, force)
+    check_output(output, force, (model, float_model, *named_files(specs)))
+    screen.gives_way_to(output)
     graph = load(model)
     floats = None if float_model is None else load(float_model)
     fed, notes = read_inputs(graph, specs or ("random",), seed)
@@ -69,14 +71,14 @@ def report(
             graph, fed, floats, kernels, Path(model).name, named, end_to_end=end_to_end, step=step
         )
         content = _written(made, form, step)
-    write_whole(output, content.encode(), force)
+    write_output(output, content.encode(), force)
     data = {
         "output": output,
         "format": form,
         "bytes": len(content.encode()),
         "left_out": made.left_out,
     }
-    screen.result(data, f"{output}: {len(content.encode()):,} bytes.", *made.left_out)
+    screen.result(data, f"{called(output)}: {len(content.encode()):,} bytes.", *made.left_out)
 
 
 def _written(made, form: str, step) -> str:

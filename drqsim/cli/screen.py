@@ -38,23 +38,29 @@ class Screen:
     """Where a command shows its result: as text, or as JSON if asked."""
 
     def __init__(self, json: bool):
-        self.json = json
+        self.json, self.aside = json, False
         if hasattr(sys.stdout, "reconfigure"):  # a terminal that lacks a letter gets its number
             sys.stdout.reconfigure(errors="backslashreplace")
+
+    def gives_way_to(self, output: str | None) -> None:
+        """Where the output of a command is ``-``, what else it shows goes to stderr."""
+        self.aside = output == "-"
+        if self.aside and self.json:
+            raise click.UsageError("'-' and --json both write to standard output; choose one")
 
     def result(self, data: dict, *parts: Table | str) -> None:
         """Show a result; ``data`` is all of it, ``parts`` are what people read."""
         if self.json:
             click.echo(as_json(data), nl=False)
             return
-        out = console()
+        out = console(stderr=self.aside)
         with out.capture() as captured:
             for part in parts:
                 out.print(Text(printable(part)) if isinstance(part, str) else part)
         text = captured.get()
         if not out.is_terminal:  # a table pads its cells
             text = "".join(f"{line.rstrip()}\n" for line in text.splitlines())
-        click.echo(text, nl=False, color=True)
+        click.echo(text, nl=False, color=True, err=self.aside)
 
     def note(self, text: str) -> None:
         """One line beside the result, on stderr."""

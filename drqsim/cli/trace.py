@@ -14,8 +14,8 @@ from drqsim.cli.app import (
     kernels_option,
     model_argument,
 )
-from drqsim.cli.files import check_free, write_whole
-from drqsim.cli.inputs import feed
+from drqsim.cli.files import check_output, write_output
+from drqsim.cli.inputs import feed, named_files
 from drqsim.cli.screen import Screen, table
 from drqsim.figures.figure import number
 from drqsim.interpreter import run
@@ -39,7 +39,7 @@ drqsim trace model.tflite --input image.npy --save trace.npz
 @force_option()
 def trace(screen: Screen, model, specs, seed, op, save, kernels, force) -> None:
     """Run a model and show every tensor of every operator."""
-    check_free(save, force)
+    check_output(save, force, (model, *named_files(specs)), streams=False)
     graph = load(model)
     if op is not None:
         graph.operator(op)
@@ -53,7 +53,7 @@ def trace(screen: Screen, model, specs, seed, op, save, kernels, force) -> None:
     if save:
         buffer = io.BytesIO()
         np.savez_compressed(buffer, **{r.key: r.value for r in found if r.value is not None})
-        write_whole(save, buffer.getvalue(), force)
+        write_output(save, buffer.getvalue(), force)
     hazards = [f"Beware, {operator}: {text}" for operator, text in found.hazards]
     if op is None:
         parts = [table("", HEADER, found.rows(), right=(4,))]

@@ -35,6 +35,7 @@ from drqsim.model_file.schema import (
     camel,
     unsaid,
 )
+from drqsim.model_file.whole_file import open_regular
 
 _IDENTIFIER = b"TFL3"
 MOST_DIMENSIONS = 8
@@ -90,7 +91,8 @@ def read_bytes(source: str | Path | bytes) -> tuple[bytes, str]:
         return bytes(source), "The model"
     path = Path(source)
     try:
-        return path.read_bytes(), f"The file {path.name!r}"
+        with open_regular(path) as file:
+            return file.read(), f"The file {path.name!r}"
     except OSError as error:
         raise ModelFileError(
             f"Cannot read {str(path)!r}: {error.strerror}; pass the path of a .tflite file."

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import numpy as np
 
-from drqsim.errors import InputError, UnsupportedOperatorError
+from drqsim.errors import UnsupportedOperatorError
 from drqsim.graph import Graph, Operator, Tensor
 from drqsim.model_file.schema import DTYPES, INT4, OPTIONS, VECTOR, camel, unsaid
+from drqsim.model_file.whole_file import write_whole
 from drqsim.ops import TABLE
 
 _TYPE_NUMBERS = {dtype: number for number, dtype in DTYPES.items()}
@@ -90,24 +90,15 @@ def save(graph: Graph, path: str | Path) -> None:
     ----------
     graph : Graph
     path : path
-        Where to write. The file appears whole or not at all; one that is there is replaced.
+        Where to write. The file appears whole or not at all; one that is there is replaced, as
+        ``model_file.whole_file`` tells.
 
     Raises
     ------
     InputError
         When the path cannot be written.
     """
-    path, content = Path(path), to_bytes(graph)
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        beside.write_bytes(content)
-        os.replace(beside, path)
-    except OSError as error:
-        beside.unlink(missing_ok=True)
-        raise InputError(
-            f"Cannot write {path.name!r}: {error.strerror}; pass a path in a folder that exists "
-            "and may be written."
-        ) from error
+    write_whole(path, to_bytes(graph), replace=True)
 
 
 def _offsets(builder, start_vector, offsets: list[int]) -> int:

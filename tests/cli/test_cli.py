@@ -21,7 +21,6 @@ from click.testing import CliRunner
 
 import drqsim
 from drqsim import ops
-from drqsim.cli import files
 from drqsim.cli.app import Commands
 from drqsim.cli.commands import drqsim as command
 from drqsim.cli.inputs import read_inputs
@@ -360,34 +359,6 @@ def test_pictures(tmp_path, monkeypatch):
     assert (status, error) == (0, notes[0] + "\n")
     assert "8 pixels wide and 7 high" in refused(1, "trace", DRQ, "--input", "small.png")
     assert "16 bits" in refused(1, "trace", DRQ, "--input", "deep.png")
-
-
-def test_files_appear_whole_or_not_at_all(tmp_path, monkeypatch):
-    target = tmp_path / "made"
-    files.write_whole(str(target), b"one", force=False)
-    with pytest.raises(drqsim.InputError, match="there already"):
-        files.write_whole(str(target), b"two", force=False)
-    files.write_whole(str(target), b"two", force=True)
-    assert target.read_bytes() == b"two"
-
-    def fails(*_):
-        raise OSError(28, "No space left on device")
-
-    for name, force in (("replace", True), ("fdopen", True), ("chmod", False)):
-        other = target if force else tmp_path / "other"
-        with monkeypatch.context() as patched, pytest.raises(drqsim.InputError, match="No space"):
-            patched.setattr(os, name, fails)
-            files.write_whole(str(other), b"three", force)
-        assert target.read_bytes() == b"two" and list(tmp_path.iterdir()) == [target]
-    # somebody takes the name between the check and the writing
-    with monkeypatch.context() as patched, pytest.raises(drqsim.InputError, match="there already"):
-        patched.setattr(files, "check_free", lambda *_: None)
-        files.write_whole(str(target), b"four", force=False)
-    assert target.read_bytes() == b"two" and list(tmp_path.iterdir()) == [target]
-    with monkeypatch.context() as patched:  # a file system without links
-        patched.setattr(os, "link", fails)
-        files.write_whole(str(tmp_path / "more"), b"five", force=False)
-    assert (tmp_path / "more").read_bytes() == b"five"
 
 
 def test_color_is_for_terminals(tmp_path):
