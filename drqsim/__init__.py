@@ -43,8 +43,8 @@ __all__ = [
     "to_bytes",
 ]
 
-# these need more than NumPy, so they are imported when first used
-_ON_DEMAND = ("figures", "litert", "report")
+# most of these need more than NumPy, so they are imported when first used
+_ON_DEMAND = ("figures", "in_short", "litert", "report")
 
 
 def __getattr__(name: str):
@@ -53,3 +53,7 @@ def __getattr__(name: str):
     if name == "Explorer":
         return import_module("drqsim.explorer").Explorer
     raise AttributeError(f"module 'drqsim' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_ON_DEMAND, "Explorer"})

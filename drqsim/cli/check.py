@@ -44,6 +44,8 @@ def check(screen: Screen, model, specs, seed, kernels) -> int:
 
     Each operator gets the input that the runtime gave it. An operator with int8 weights must have
     the runtime's bits in every tensor that can be read; a float operator must be close.
+
+    The function drqsim.check is another thing: it judges an answer to an exercise of the book.
     """
     from drqsim import litert
 

@@ -74,6 +74,11 @@ def check(name: str, function: Callable, cases: int = 50, seed: int = 0) -> Judg
     InputError
         When there is no such exercise, ``function`` cannot be called, or ``cases`` or ``seed`` is
         no sensible number. An error inside ``function`` becomes part of the judgment.
+
+    Notes
+    -----
+    The command ``drqsim check`` is another thing: it holds drqsim against the installed runtime on
+    a model, as ``drqsim.litert.compare`` does.
     """
     exercise = find(name)
     if not callable(function):

@@ -17,6 +17,7 @@ from drqsim.memory.plan import Block, MemoryPlan
 from drqsim.memory.planner import Planner
 from drqsim.memory.prepare import Runtime
 from drqsim.ops.call import LARGEST
+from drqsim.runtime import delegated
 
 MOST_AT_ONCE = 10_000  # tensors that one operator writes; a damaged file may claim any number
 
@@ -109,9 +110,7 @@ def _check(graph: Graph, kernels: str, threads: int, partition) -> None:
 
 def _taken(graph: Graph) -> set[str]:
     try:
-        from drqsim import litert
-
-        return litert.delegated(graph)
+        return delegated(graph)
     except ImportError as error:
         raise InputError(
             "Which operators XNNPACK takes is asked of the runtime, which is not installed "
