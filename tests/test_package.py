@@ -31,7 +31,7 @@ def test_dir_shows_what_is_imported_on_demand():
     shown = dir(drqsim)
     assert {*drqsim.__all__, *ON_DEMAND} <= set(shown) and shown == sorted(set(shown))
     assert all(getattr(drqsim, name) is not None for name in shown if name in ON_DEMAND)
-    assert "check" in shown and not hasattr(drqsim, "chek")
+    assert "check" in shown and not hasattr(drqsim, "checks")
 
 
 def test_importing_takes_numpy_alone_and_dir_imports_nothing():
