@@ -18,7 +18,8 @@ from drqsim.cli.files import called, check_output, write_output
 from drqsim.cli.inputs import named_files, read_inputs
 from drqsim.cli.screen import Screen
 from drqsim.model_file.read import load
-from drqsim.report import node_data, plain
+from drqsim.report import as_data, as_html, as_markdown, make, node_data, plain
+from drqsim.report.gather import STEPS, Report
 
 FORMATS = ("html", "json", "md", "node-data")
 
@@ -55,8 +56,6 @@ def report(
     screen: Screen, model, float_model, output, form, specs, seed, kernels, end_to_end, force
 ) -> None:
     """Write a report: what is int8, what it costs in memory, where the error arises."""
-    from drqsim.report.gather import STEPS, make
-
     check_output(output, force, (model, float_model, *named_files(specs)))
     screen.gives_way_to(output)
     graph = load(model)
@@ -81,13 +80,13 @@ def report(
     screen.result(data, f"{called(output)}: {len(content.encode()):,} bytes.", *made.left_out)
 
 
-def _written(made, form: str, step) -> str:
+def _written(made: Report, form: str, step) -> str:
     if form == "html":
-        return made.html(step)
+        return as_html(made, step)
     if form == "md":
-        return made.markdown()
+        return as_markdown(made)
     if form == "json":
-        return plain.as_json(made.data())
+        return plain.as_json(as_data(made))
     if made.error is not None:
         return plain.as_json(node_data.of_errors(made.graph, made.error))
     return plain.as_json(node_data.of_arithmetic(made.graph, made.explanation))

@@ -65,24 +65,6 @@ class Report:
         """The verdicts on the report's own path."""
         return self.verdicts[self.kernels]
 
-    def html(self, step: Callable[[str], None] = lambda now: None) -> str:
-        """The report as one HTML page that needs nothing else."""
-        from drqsim.report.page import page
-
-        return page(self, step)
-
-    def markdown(self) -> str:
-        """The report as Markdown."""
-        from drqsim.report.markdown import markdown
-
-        return markdown(self)
-
-    def data(self) -> dict:
-        """The report as plain data."""
-        from drqsim.report.markdown import data
-
-        return data(self)
-
 
 def make(
     graph: Graph,

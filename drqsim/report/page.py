@@ -17,16 +17,16 @@ from drqsim.figures.style import DARK_VARIABLES, STYLE
 from drqsim.graph import shorten
 from drqsim.memory.plan import HEADER as PLAN
 from drqsim.report import drawn, plain
+from drqsim.report.content import OPERATORS, beware, operators, paths, summary
 from drqsim.report.gather import Report
-from drqsim.report.markdown import OPERATORS, beware, operators, paths, summary
 from drqsim.tables import html_table
 from drqsim.trace import HEADER, kind_class
 
 MOST_BARS = 120  # more rows of bars than this nobody reads
 
 
-def page(report: Report, step: Callable[[str], None] = lambda now: None) -> str:
-    """The page.
+def as_html(report: Report, step: Callable[[str], None] = lambda now: None) -> str:
+    """The report as one HTML page that needs nothing else.
 
     Parameters
     ----------

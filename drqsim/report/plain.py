@@ -150,7 +150,7 @@ def of_plan(plan: MemoryPlan) -> dict:
                 "index": b.index,
                 "operator": b.op,
                 "name": b.name,
-                **_type(b.dtype, b.shape, None),
+                **_type(b.dtype, b.shape, b.bits),
                 "role": b.role,
                 "stored": b.stored,
                 "bytes": b.nbytes,

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import drqsim
-from drqsim.report import make, node_data, plain
+from drqsim.report import as_data, as_html, as_markdown, make, node_data, plain
 from drqsim.report.drawn import corner, of_operator
 from drqsim.report.words import about_the_file, listed, weigh
 from tests.kit.corpus import random_input
@@ -35,7 +35,7 @@ def report():
 
 @pytest.fixture(scope="module")
 def page(report):
-    return report.html()
+    return as_html(report)
 
 
 class Checked(HTMLParser):
@@ -109,11 +109,11 @@ def test_names_are_text(report, page):
     evil = replace(graph, tensors=tuple(replace(t, name=EVIL + t.name) for t in graph.tensors))
     (name,) = (evil.tensors[i].name for i in evil.inputs)
     other = make(evil, {name: np.zeros((1, 3, 3, 2), f32)})
-    assert other.html() == other.html()
-    for html in (page, other.html()):
+    assert as_html(other) == as_html(other)
+    for html in (page, as_html(other)):
         assert "<b onload" not in html and html.count("&lt;b onload=") >= 1
         assert "b" not in Checked(html).tags[: Checked(html).tags.index("main")]
-    text = report.markdown()
+    text = as_markdown(report)
     assert "<b" not in text and r"\|\`\*" in text
 
 
@@ -125,7 +125,7 @@ def test_words(report):
     assert weights.quantized_bytes == sum(t.value.nbytes for t in codes)
     assert weights.as_float_bytes == 4 * weights.quantized_bytes
     assert weights.float_bytes == sum(t.value.nbytes for t in graph.constants if t.dtype == f32)
-    said = " ".join(line for part in report.data()["summary"] for line in part["answer"])
+    said = " ".join(line for part in as_data(report)["summary"] for line in part["answer"])
     for number in (
         weights.quantized_bytes,
         report.plan.arena_bytes,
@@ -162,7 +162,7 @@ def one_scale() -> drqsim.Graph:
 
 
 def test_data_is_json_and_the_trace_is_the_trace(report):
-    data = json.loads(plain.as_json(report.data()), parse_constant=pytest.fail)
+    data = json.loads(plain.as_json(as_data(report)), parse_constant=pytest.fail)
     _, trace = drqsim.run(report.graph, np.zeros((1, 8, 8, 1), f32))
     assert [record["key"] for record in data["trace"]["records"]] == [r.key for r in trace]
     assert [v["kernels"] for v in data["verdicts"]] == ["optimized", "xnnpack", "reference"]
@@ -174,11 +174,11 @@ def test_data_is_json_and_the_trace_is_the_trace(report):
 
 def test_markdown_tables_have_a_cell_for_every_column(report):
     width = 0
-    for line in report.markdown().splitlines():
+    for line in as_markdown(report).splitlines():
         cells = len(re.findall(r"(?<!\\)\|", line))
         assert cells == 0 or width in (0, cells), line
         width = cells
-    assert report.markdown().count("\n## ") >= 8
+    assert as_markdown(report).count("\n## ") >= 8
 
 
 def test_what_cannot_be_made_is_left_out(monkeypatch):
@@ -190,7 +190,7 @@ def test_what_cannot_be_made_is_left_out(monkeypatch):
     assert (found.trace, found.error, found.plan, found.float_plan) == (None,) * 4
     assert len(found.left_out) == 4 and all("MAX_POOL_2D" in text for text in found.left_out)
     assert len(found.explanation) == 12
-    assert "What is missing here?" in found.html() and "MAX_POOL_2D" in found.markdown()
+    assert "What is missing here?" in as_html(found) and "MAX_POOL_2D" in as_markdown(found)
     monkeypatch.undo()
     whole = digits("float")
     shorter = replace(whole, operators=whole.operators[:-1], outputs=whole.operators[-1].inputs)
@@ -265,7 +265,7 @@ def test_other_models(name):
     found = make(model, random_input(model, 0), digits("float"), kernels="reference")
     assert found.left_out == []
     if name in ("weight_only", "drq_per_tensor"):
-        Checked(found.html())
-    json.loads(plain.as_json(found.data()), parse_constant=pytest.fail)
+        Checked(as_html(found))
+    json.loads(plain.as_json(as_data(found)), parse_constant=pytest.fail)
     has_hazard = any(v.hazards for v in found.explanation)
-    assert has_hazard == ("Beware" in found.markdown())
+    assert has_hazard == ("Beware" in as_markdown(found))
