@@ -6,7 +6,8 @@ PRELU and HARD_SWISH are a few float32 operations, written here in the kernels' 
 them bit for bit. The others need exp, tanh or erf, which every kernel path approximates in its own
 way; computed here is the true value, rounded.
 
-Sources, ai-edge-litert 2.3.0: ``tflite/kernels/activations.cc``, ``internal/reference/*.h``.
+Sources, ai-edge-litert 2.3.0: ``tflite/kernels/activations.cc``, ``internal/reference/*.h``;
+XNNPACK ``src/f32-vlrelu``, ``src/f32-vbinary`` (prelu).
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import math
 
 import numpy as np
 
+from drqsim import processor
 from drqsim.arithmetic.floats import fma
 from drqsim.errors import InputError
 from drqsim.ops.call import Call
@@ -49,8 +51,12 @@ def relu_0_to_1(call: Call, x: np.ndarray) -> np.ndarray:
 
 
 def leaky_relu(call: Call, x: np.ndarray) -> np.ndarray:
-    """x if x >= 0 else alpha * x"""
-    return _scale_negative(call, x, f32(call.operator.options["alpha"]))
+    """x if x > 0 else alpha * x"""
+    alpha = f32(call.operator.options["alpha"])
+    # XNNPACK leaves a denormal alpha to the builtin kernel
+    if call.kernels == "xnnpack" and flush_denormals(alpha) == alpha:
+        return _scale_negative_xnnpack(x, alpha)
+    return np.where(x > 0, x, x * alpha)
 
 
 def prelu(call: Call, x: np.ndarray) -> np.ndarray:
@@ -58,7 +64,9 @@ def prelu(call: Call, x: np.ndarray) -> np.ndarray:
     tensor, alpha = call.tensor(1, "alpha"), call.floats(1, "alpha")
     call.record("alpha", alpha, None if tensor.value is not None else "persistent")
     try:
-        return _scale_negative(call, x, alpha)
+        if call.kernels == "xnnpack":
+            return _scale_negative_xnnpack(x, alpha)
+        return np.where(x < 0, x * alpha, x)
     except ValueError:
         raise call.contradiction(
             f"alpha {tensor} does not broadcast to the input {list(x.shape)}."
@@ -73,10 +81,11 @@ def _clamp(call: Call, x: np.ndarray, low: float, high: float) -> np.ndarray:
     return np.where(x < low, f32(low), np.where(x > high, f32(high), x))
 
 
-def _scale_negative(call: Call, x: np.ndarray, alpha: np.ndarray) -> np.ndarray:
-    if call.kernels == "xnnpack":  # a denormal counts as zero, hence as not negative, and passes
-        return np.where(flush_denormals(x) < 0, flush_denormals(x * alpha), x)
-    return np.where(x < 0, x * alpha, x)
+def _scale_negative_xnnpack(x: np.ndarray, alpha: np.ndarray) -> np.ndarray:
+    flushed = flush_denormals(x)
+    # AVX512 compares with 0, so zeros and denormals pass; other kernels ask for the sign bit
+    negative = flushed < 0 if processor.has("avx512f") else np.signbit(x)
+    return np.where(negative, flush_denormals(flushed * flush_denormals(alpha)), x)
 
 
 def hard_swish(call: Call, x: np.ndarray) -> np.ndarray:

@@ -3,8 +3,8 @@
 One operand or two; two are broadcast against each other. Plain arithmetic is one float32 rounding
 in every kernel, so it is equal bit for bit. XNNPACK computes with denormals taken for zero. EXP,
 LOG, SIN, COS, POW and XNNPACK's RSQRT are approximated by each kernel path in its own way; computed
-here is the true value, rounded. XNNPACK's SIN and COS lose digits with the size of the angle: at a
-million they are 2e-6 off, at 1e20 NaN.
+here is the true value, rounded, but for XNNPACK's LOG, which is the kernel's own. XNNPACK's SIN and
+COS lose digits with the size of the angle: at a million they are 2e-6 off, at 1e20 NaN.
 
 Sources, ai-edge-litert 2.3.0: ``tflite/kernels/add.cc``, ``sub.cc``, ``mul.cc``, ``div.cc``,
 ``maximum_minimum.cc``, ``squared_difference.cc``, ``pow.cc``, ``elementwise.cc``, ``exp.cc``,
@@ -16,13 +16,15 @@ from __future__ import annotations
 
 import numpy as np
 
+from drqsim import processor
+from drqsim.arithmetic.floats import fma
 from drqsim.ops import fused
 from drqsim.ops.call import Call
 from drqsim.qparams import flush_denormals
 
 f32 = np.float32
 f64 = np.float64
-SQRT_2 = f32(1.414213419)  # as in the kernel: its product with 0.70710688829 is 1
+SQRT_2, SQRT_HALF = f32(1.414213419), f32(0.70710688829)  # the kernel's: their product is 1
 
 
 def add(a: np.ndarray, b: np.ndarray) -> np.ndarray:
@@ -102,8 +104,25 @@ def log(x: np.ndarray) -> np.ndarray:
 
 
 def log_xnnpack(x: np.ndarray) -> np.ndarray:
-    """The natural logarithm; infinity where the kernel's first product, x * sqrt(2), overflows"""
-    return np.where(x * SQRT_2 == np.inf, f32(np.inf), log(x))
+    """The natural logarithm; where x * sqrt(2) overflows, it depends on the processor
+
+    AVX512 has an instruction for the exponent, to which that of infinity is infinity. The other
+    kernels cut it from the bits of the float: 128, so nothing has a logarithm above 88.37627.
+    """
+    return log_fused(x, f32(np.inf) if processor.has("avx512f") else f32(128))
+
+
+def log_fused(x: np.ndarray, exponent_of_infinity: np.float32) -> np.ndarray:
+    """log(m * 2^e) = e * log(2) + log(m), m of [sqrt(1/2), sqrt(2)): a quotient of polynomials"""
+    scaled, one = x * SQRT_2, f32(1)
+    bits = scaled.view(np.uint32)
+    e = ((bits >> 23).astype(np.int32) - 127).astype(f32)
+    e = np.where(scaled == np.inf, exponent_of_infinity, e)
+    e = np.where(scaled > 0, e, np.log(scaled))  # -inf for zeros, NaN below
+    m = ((bits & np.uint32(0x007FFFFF)) | np.uint32(0x3F800000)).view(f32) * SQRT_HALF - one
+    above = m * fma(m, fma(m, f32(0.182499691844), one), one)
+    below = fma(m, fma(m, fma(m, f32(0.049584995955), f32(0.599170029163)), f32(1.5)), one)
+    return fma(e, f32(0.6931471805599453), above / below)
 
 
 def sin(x: np.ndarray) -> np.ndarray:

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import drqsim
-from drqsim import litert
+from drqsim import litert, processor
 from drqsim.graph import Graph, Operator, Tensor
 from drqsim.ops.float32.activations import FUNCTIONS
 from tests.kit.strategies import KERNELS, inputs
@@ -54,6 +54,37 @@ def test_a_few_float_operations_have_the_bits_of_the_runtime(code, kernels, data
     x = data.draw(inputs(shape))
     comparison = litert.compare(graph, x, kernels)
     assert comparison.exact, f"{x}\n{comparison}"
+
+
+def signs_of_nothing(code, alpha):
+    """A graph of LEAKY_RELU or PRELU, and zeros and denormals of either sign as its input."""
+    x = np.array([[0, -0.0, 1e-40, -1e-40, -1]], f32)
+    graph = activation(code, x.shape, alpha=alpha)
+    if code == "PRELU":
+        held = Tensor("alpha", (1,), f32, np.array([alpha], f32))
+        graph = Graph((*graph.tensors[:2], held), graph.operators, (0,), (1,))
+    return graph, x
+
+
+@pytest.mark.parametrize("kernels", KERNELS)
+@pytest.mark.parametrize("alpha", [0.5, -0.5, 1e-40])
+@pytest.mark.parametrize("code", ["LEAKY_RELU", "PRELU"])
+def test_zeros_and_denormals_have_the_bits_of_the_runtime(code, alpha, kernels):
+    graph, x = signs_of_nothing(code, alpha)
+    assert litert.compare(graph, x, kernels).exact
+
+
+@pytest.mark.parametrize("code", ["LEAKY_RELU", "PRELU"])
+def test_what_is_negative_on_either_kind_of_processor(code, monkeypatch):
+    """With AVX512 what compares below 0; without it what has the sign, -0 and denormals too."""
+    graph, x = signs_of_nothing(code, -0.5)
+    for held, expected in (
+        ({"avx512f"}, [0, -0.0, 1e-40, -1e-40, 0.5]),
+        ({"avx2", "fma"}, [0, 0, 1e-40, 0, 0.5]),
+    ):
+        monkeypatch.setattr(processor, "instructions", lambda held=held: held)
+        y = drqsim.run(graph, x, "xnnpack")[0]["y"]
+        assert y.tobytes() == np.array([expected], f32).tobytes()
 
 
 @pytest.mark.parametrize("kernels", KERNELS)
