@@ -6,7 +6,8 @@ from drqsim.errors import InputError
 from drqsim.graph import Operator
 from drqsim.trace import Trace
 from drqsim.walk import page, text
-from drqsim.walk.numbers import Layer, read
+from drqsim.walk.numbers import Layer
+from drqsim.walk.recorded import read
 
 __all__ = ["Walk"]
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from drqsim.figures.figure import byte_count, minus
 from drqsim.walk import text
-from drqsim.walk.numbers import Layer
+from drqsim.walk.numbers import Layer, Numbers
 
 # what each grid's name says of the channel that it shows
 GRIDS = {
@@ -28,7 +28,7 @@ WHERE = {
 }
 
 
-def grid(layer: Layer, stage: text.Stage, number: int, numbers: dict) -> str:
+def grid(layer: Layer, stage: text.Stage, number: int, numbers: Numbers) -> str:
     """The grid of a stage, padding and all, with its name, type, bytes and place."""
     name, record = stage.name, layer.records[stage.name]
     tensor, center = _tensor(layer, name, numbers)
@@ -70,18 +70,18 @@ def grid(layer: Layer, stage: text.Stage, number: int, numbers: dict) -> str:
     )
 
 
-def _tensor(layer: Layer, name: str, numbers: dict) -> tuple[np.ndarray, int]:
+def _tensor(layer: Layer, name: str, numbers: Numbers) -> tuple[np.ndarray, int]:
     """The whole tensor, and the value without colour: codes are centred on what stands for 0."""
     center = int(layer.zero_point[0]) if name == "input_quantized" else 0
     names = {"input": "x", "input_quantized": "q", "filter": "w"}
     return getattr(layer, names.get(name, name)), center
 
 
-def _plane(name: str, values: np.ndarray, numbers: dict) -> np.ndarray:
+def _plane(name: str, values: np.ndarray, numbers: Numbers) -> np.ndarray:
     """The channel of ``values`` that is shown."""
     if name == "filter":
-        return values[numbers["channel"], :, :, numbers["k"] - numbers["first"]]
-    return values[..., numbers["k"] if name.startswith("input") else numbers["channel"]]
+        return values[numbers.channel, :, :, numbers.k - numbers.first]
+    return values[..., numbers.k if name.startswith("input") else numbers.channel]
 
 
 def _size(layer: Layer, name: str) -> tuple[tuple[int, int], tuple[int, int, int, int]]:
@@ -96,19 +96,19 @@ def _size(layer: Layer, name: str) -> tuple[tuple[int, int], tuple[int, int, int
     return size, (0, 0, *size)
 
 
-def _lit(layer: Layer, name: str, numbers: dict) -> set[tuple[int, int]]:
+def _lit(layer: Layer, name: str, numbers: Numbers) -> set[tuple[int, int]]:
     """Which cells belong to the sum."""
     if name == "filter":
         return set(np.ndindex(layer.w.shape[1:3]))
-    pixel = numbers["row"], numbers["column"]
+    pixel = numbers.row, numbers.column
     return set(layer.window(*pixel)) if name.startswith("input") else {pixel}
 
 
-def _cell_label(layer: Layer, name: str, row: int, column: int, numbers: dict) -> str:
+def _cell_label(layer: Layer, name: str, row: int, column: int, numbers: Numbers) -> str:
     """The cells of the output can be chosen, so each has a name."""
     if name != "output":
         return ""
-    value = minus(text.decimal(layer.output[row, column, numbers["channel"]]))
-    chosen = "true" if (row, column) == (numbers["row"], numbers["column"]) else "false"
+    value = minus(text.decimal(layer.output[row, column, numbers.channel]))
+    chosen = "true" if (row, column) == (numbers.row, numbers.column) else "false"
     label = f"row {row}, column {column}: {value}"
     return f' role="gridcell" aria-selected="{chosen}" aria-label="{label}"'

@@ -7,28 +7,63 @@ from itertools import product
 
 import numpy as np
 
-from drqsim import accumulate
-from drqsim.arithmetic.window import Axis, axis, pad, patches
-from drqsim.errors import InputError
-from drqsim.figures.flow import ACTIVATIONS, activation_seen
-from drqsim.graph import Operator
-from drqsim.qparams import flush_denormals
-from drqsim.trace import TensorRecord, Trace
-
-# what one page can hold and a reader can overlook
-MOST_PIXELS = 256  # of the input, and of the output: each is a cell that is drawn
-MOST_TAPS = 49  # of the filter
-MOST_DEPTH = 64  # input channels that one output reads: each is a number that is written
-MOST_VALUES = 100_000  # of all tensors together
-
-# the product that a kernel makes first on the way back to float
-FACTORS = {
-    "scales together": lambda acc, filter_scale, scale: (filter_scale * scale).reshape(-1),
-    "filter scale first": lambda acc, filter_scale, scale: acc * filter_scale,
-    "input scale first": lambda acc, filter_scale, scale: flush_denormals(acc * scale),
-}
+from drqsim.arithmetic.window import Axis
+from drqsim.trace import TensorRecord
 
 Pixel = tuple[int, int, int, int]  # row, column, output channel, input channel
+
+
+@dataclass(frozen=True)
+class Numbers:
+    """What makes one output number, in the order of the computation.
+
+    The patterns of ``text.py`` and ``walk.js`` call these by their names.
+
+    Attributes
+    ----------
+    row, column, channel : int
+        The output number's place.
+    k, first : int
+        The input channel shown, and the first one that this output channel reads.
+    x, q, w, products : lists
+        An item for each tap, for the input channel shown: the float32 input, its int8 code, the
+        int8 weight, and code times weight.
+    parts : list of int
+        The sum of products of each input channel that is read.
+    part, raw : int
+        That of the input channel shown, and the sum of all.
+    zero_point, row_sum, correction : int
+        Of the input; the sum of the output channel's weights; the product of both.
+    accumulator : int
+        ``raw`` - ``correction``.
+    scale, filter_scale, factor : float32
+        Of the input, of the output channel, and the first product with them (see ``Layer.order``).
+    dequantized, bias, pre_activation, output : float32
+    """
+
+    row: int
+    column: int
+    channel: int
+    k: int
+    first: int
+    x: list[np.float32]
+    q: list[int]
+    w: list[int]
+    products: list[int]
+    parts: list[int]
+    part: int
+    raw: int
+    zero_point: int
+    row_sum: int
+    correction: int
+    accumulator: int
+    scale: np.float32
+    filter_scale: np.float32
+    factor: np.float32
+    dequantized: np.float32
+    bias: np.float32
+    pre_activation: np.float32
+    output: np.float32
 
 
 @dataclass(frozen=True)
@@ -40,7 +75,7 @@ class Layer:
     op, kernels, activation : str
         The operator's name, the kernel path, the fused activation.
     order : str
-        How the kernel multiplies by the scales: one of the keys of ``FACTORS``.
+        How the kernel multiplies by the scales: one of the keys of ``recorded.FACTORS``.
     records : dict
         The operator's records by name.
     rows, cols : Axis
@@ -53,7 +88,7 @@ class Layer:
     raw, accumulator : int arrays [out_h, out_w, out]
         Sums of code times weight before and after the zero-point correction.
     factor : float32 array [out] or [out_h, out_w, out]
-        The first product on the way from ``accumulator`` to ``dequantized``, see ``FACTORS``.
+        The first product on the way from ``accumulator`` to ``dequantized``, see ``order``.
     dequantized, pre_activation, output : float32 arrays [out_h, out_w, out]
     """
 
@@ -117,12 +152,8 @@ class Layer:
         """True for a pixel of the input, False for the padding."""
         return 0 <= row < self.x.shape[0] and 0 <= column < self.x.shape[1]
 
-    def numbers(self, pixel: Pixel) -> dict:
-        """Everything that makes one output number; a tap outside the input reads the padding.
-
-        ``x``, ``q``, ``w`` and ``products`` are lists with an item for each tap, for the chosen
-        input channel; ``parts`` has the sum of products of each input channel.
-        """
+    def numbers(self, pixel: Pixel) -> Numbers:
+        """Everything that makes one output number; a tap outside the input reads the padding."""
         row, column, channel, k = pixel
         at = row, column, channel
         per_pixel = self.zero_point.size > 1
@@ -139,177 +170,28 @@ class Layer:
                 x[tap] = self.x[place][first + k]
         parts = (codes * taps).sum(axis=0)
         raw, row_sum = int(parts.sum()), int(self.row_sums[channel])
-        return {
-            "row": row,
-            "column": column,
-            "channel": channel,
-            "k": first + k,
-            "first": first,
-            "x": list(x),
-            "q": codes[:, k].tolist(),
-            "w": taps[:, k].tolist(),
-            "products": (codes * taps)[:, k].tolist(),
-            "parts": parts.tolist(),
-            "part": int(parts[k]),
-            "raw": raw,
-            "zero_point": zero_point,
-            "row_sum": row_sum,
-            "correction": zero_point * row_sum,
-            "accumulator": raw - zero_point * row_sum,
-            "scale": self.scale[own],
-            "filter_scale": self.filter_scale[channel],
-            "factor": self.factor[channel if self.factor.ndim == 1 else at],
-            "dequantized": self.dequantized[at],
-            "bias": self.bias[channel],
-            "pre_activation": self.pre_activation[at],
-            "output": self.output[at],
-        }
-
-
-def read(trace: Trace, op: str | Operator | None, image: int) -> Layer:
-    """Gather one image's values; the sums of products must be the recorded accumulator.
-
-    Raises
-    ------
-    InputError
-        When the operator is no quantized convolution, is too large, or kept no values.
-    """
-    name = getattr(op, "name", op) or next(iter(trace)).op
-    records = {record.name: record for record in trace.op(name)}
-    if not name.startswith("conv_2d_") or "accumulator" not in records:
-        raise InputError(
-            f"{name} is not a convolution with int8 weights in this trace; the walk shows a "
-            "quantized CONV_2D."
+        return Numbers(
+            row=row,
+            column=column,
+            channel=channel,
+            k=first + k,
+            first=first,
+            x=list(x),
+            q=codes[:, k].tolist(),
+            w=taps[:, k].tolist(),
+            products=(codes * taps)[:, k].tolist(),
+            parts=parts.tolist(),
+            part=int(parts[k]),
+            raw=raw,
+            zero_point=zero_point,
+            row_sum=row_sum,
+            correction=zero_point * row_sum,
+            accumulator=raw - zero_point * row_sum,
+            scale=self.scale[own],
+            filter_scale=self.filter_scale[channel],
+            factor=self.factor[channel if self.factor.ndim == 1 else at],
+            dequantized=self.dequantized[at],
+            bias=self.bias[channel],
+            pre_activation=self.pre_activation[at],
+            output=self.output[at],
         )
-    values = {key: record.value for key, record in records.items()}
-    if any(value is None for value in values.values()):
-        raise InputError(f"the trace has no values of {name}; run with record='values'.")
-    batch = len(values["input"])
-    if not 0 <= image < batch:
-        raise InputError(f"image {image} does not exist: the input has {batch}.")
-    _check_size(name, values)
-
-    def of_image(key):
-        """This image's values: the first dimension is the image, or counts its pixels."""
-        return values[key].reshape(batch, -1)[image]
-
-    accumulator, output = values["accumulator"][image], values["output"][image]
-    w, scale = values["filter"], of_image("input_scale")
-    zero_point = np.zeros(1, np.int32)
-    if "input_zero_point" in values:
-        zero_point = of_image("input_zero_point")
-    row_sums = w.reshape(len(w), -1).sum(axis=1, dtype=np.int32)
-    row_sums = values.get("filter_row_sums", row_sums)
-    corrections = zero_point.reshape(-1, 1) * row_sums
-    if len(corrections) > 1:  # one for each pixel
-        corrections = corrections.reshape(output.shape)
-    q = values["input_quantized"][image]
-    for rows, cols in _geometries(op, q.shape, w.shape, output.shape):
-        raw = _sums(q, w, rows, cols, zero_point)
-        if np.array_equal(raw - corrections, accumulator):
-            break
-    else:
-        raise InputError(
-            f"no window over the input of {name} gives the recorded accumulator; pass the "
-            "operator itself, graph.operator(name), which knows stride, dilation and padding."
-        )
-    order = _order(trace.kernels, records, q.shape[2] // w.shape[3])
-    filter_scale = np.broadcast_to(values["filter_scale"], len(w))
-    scales = scale.reshape(*output.shape[:2], 1) if scale.size > 1 else scale
-    return Layer(
-        op=name,
-        kernels=trace.kernels,
-        activation=_activation(op, values),
-        order=order,
-        records=records,
-        rows=rows,
-        cols=cols,
-        x=values["input"][image],
-        q=q,
-        w=w,
-        scale=scale,
-        zero_point=zero_point,
-        filter_scale=filter_scale,
-        bias=values["bias"],
-        row_sums=row_sums,
-        raw=raw,
-        accumulator=accumulator,
-        factor=FACTORS[order](accumulator.astype(np.float32), filter_scale, scales),
-        dequantized=values["dequantized"][image],
-        pre_activation=values["pre_activation"][image],
-        output=output,
-    )
-
-
-def _order(kernels: str, records: dict[str, TensorRecord], groups: int) -> str:
-    """Which of ``FACTORS`` the kernel takes (``_builtin`` and ``_xnnpack`` of ``ops.conv_2d``)."""
-    if records["input_scale"].stored == "delegate":
-        return "input scale first"
-    per_channel = "input_zero_point" in records
-    if per_channel and (kernels == "reference" or groups > 1):
-        return "filter scale first"
-    return "scales together"
-
-
-def _check_size(name: str, values: dict[str, np.ndarray]) -> None:
-    x, w, y = values["input"], values["filter"], values["output"]
-    total = 2 * x[0].size + w.size + 5 * y[0].size
-    for what, size, most in (
-        ("input pixels", x[0, ..., 0].size, MOST_PIXELS),
-        ("output pixels", y[0, ..., 0].size, MOST_PIXELS),
-        ("taps", w[0, ..., 0].size, MOST_TAPS),
-        ("channels in a sum", w.shape[3], MOST_DEPTH),
-        ("values to embed", total, MOST_VALUES),
-    ):
-        if size > most:
-            raise InputError(
-                f"{name} has {size:,} {what}; the walk draws at most {most:,}. Pass a trace of a "
-                "smaller layer or a smaller input."
-            )
-    floats = ("input", "dequantized", "pre_activation", "output")
-    if not all(np.isfinite(values[key]).all() for key in floats):
-        raise InputError(f"{name} has infinite values or NaN, which the walk cannot embed.")
-
-
-def _activation(op: str | Operator | None, values: dict[str, np.ndarray]) -> str:
-    """The fused activation: told by the operator, or seen in the values."""
-    if isinstance(op, Operator):
-        told = op.options["fused_activation_function"]
-        return told if told in ACTIVATIONS else "NONE"
-    seen = activation_seen(values["pre_activation"], values["output"])
-    return seen if seen in ACTIVATIONS else "NONE"
-
-
-def _geometries(op, x: tuple[int, ...], w: tuple[int, ...], y: tuple[int, ...]):
-    """The window that the operator says, or all whose output has the right size."""
-    if isinstance(op, Operator):
-        get = op.options.get
-        strides = get("stride_h", 1), get("stride_w", 1)
-        dilations = get("dilation_h_factor", 1), get("dilation_w_factor", 1)
-        options = [(strides, dilations, get("padding", "SAME"))]
-    else:
-        options = [
-            ((tall, wide), (1, 1), padding)
-            for padding in ("SAME", "VALID")
-            for tall in range(1, x[0] + 1)
-            for wide in range(1, x[1] + 1)
-        ]
-    for strides, dilations, padding in options:
-        axes = [axis(x[i], w[1 + i], strides[i], dilations[i], padding) for i in (0, 1)]
-        if (axes[0].out, axes[1].out) == y[:2]:
-            yield axes
-
-
-def _sums(q, w, rows: Axis, cols: Axis, zero_point: np.ndarray) -> np.ndarray:
-    """Sum of code times weight over each window, int32 [out_h, out_w, out]."""
-    depth = w.shape[3]
-    windows = patches(pad(q[None], rows, cols, zero_point[:1]), rows, cols)[0]
-    groups = q.shape[2] // depth
-    columns = [
-        accumulate.exact_matmul(
-            windows[..., g * depth : (g + 1) * depth].reshape(rows.out * cols.out, -1),
-            filters.reshape(len(filters), -1),
-        )
-        for g, filters in enumerate(np.split(w, groups))
-    ]
-    return np.concatenate(columns, axis=1).reshape(rows.out, cols.out, -1)

@@ -13,7 +13,7 @@ from drqsim.figures.figure import minus
 from drqsim.figures.style import STYLE
 from drqsim.walk import text
 from drqsim.walk.grids import GRIDS, grid
-from drqsim.walk.numbers import Layer, Pixel
+from drqsim.walk.numbers import Layer, Numbers, Pixel
 
 HERE = files("drqsim.walk")
 
@@ -89,7 +89,7 @@ def _array(values) -> str:
     return "[" + ",".join(item(value) for value in values) + "]"
 
 
-def _slot(pattern: str, numbers: dict, tag: str = "span") -> str:
+def _slot(pattern: str, numbers: Numbers, tag: str = "span") -> str:
     """An element with a filled pattern, which walk.js fills anew."""
     filled = minus(text.fill(pattern, numbers))
     return f'<{tag} data-text="{escape(pattern)}">{escape(filled)}</{tag}>'
@@ -124,7 +124,7 @@ def _stepper() -> str:
     )
 
 
-def _steps(layer: Layer, stages: list[text.Stage], numbers: dict, k: int) -> Iterable[str]:
+def _steps(layer: Layer, stages: list[text.Stage], numbers: Numbers, k: int) -> Iterable[str]:
     """Each stage with its numbers: four windows, then the sum line by line."""
     for at, stage in enumerate(stages, 1):
         body = ""
@@ -150,14 +150,14 @@ def _steps(layer: Layer, stages: list[text.Stage], numbers: dict, k: int) -> Ite
         )
 
 
-def _window(layer: Layer, numbers: dict, which: str) -> str:
+def _window(layer: Layer, numbers: Numbers, which: str) -> str:
     """The taps of one input channel as a small table; padding is marked."""
     tall, wide = layer.w.shape[1:3]
-    places = layer.window(numbers["row"], numbers["column"])
+    places = layer.window(numbers.row, numbers.column)
     cells = [
         f"<td{_class('drq-pad' * (which in 'xq' and not layer.inside(*place)))}>"
         f"{minus(text.write(value))}</td>"
-        for place, value in zip(places, numbers[which], strict=True)
+        for place, value in zip(places, getattr(numbers, which), strict=True)
     ]
     rows = "".join(f"<tr>{''.join(cells[i * wide : (i + 1) * wide])}</tr>" for i in range(tall))
     return (
@@ -166,17 +166,17 @@ def _window(layer: Layer, numbers: dict, which: str) -> str:
     )
 
 
-def _parts(layer: Layer, numbers: dict, k: int) -> str:
+def _parts(layer: Layer, numbers: Numbers, k: int) -> str:
     """The sum of products of every input channel: these add up to the raw sum."""
-    first = layer.first_channel(numbers["channel"])
+    first = layer.first_channel(numbers.channel)
     items = "".join(
         f"<li{_class('drq-on' * (at == k))}><span>{first + at}</span> "
         f"<b>{minus(text.write(part))}</b></li>"
-        for at, part in enumerate(numbers["parts"])
+        for at, part in enumerate(numbers.parts)
     )
     raw = _slot("{raw}", numbers, "b")
     return (
-        f"<div>The sums of products of the {len(numbers['parts'])} input channels:</div>"
+        f"<div>The sums of products of the {len(numbers.parts)} input channels:</div>"
         f'<ul class="drq-parts">{items}</ul><div>All {layer.terms} products: {raw}</div>'
     )
 

@@ -1,19 +1,19 @@
 """The words and formulas of the walk: patterns that Python fills, and walk.js in the same way.
 
-``{name}`` stands for a number of ``Layer.numbers``; ``{name!}`` puts a negative one in brackets.
+``{name}`` stands for one of the ``Numbers`` of an output; ``{name!}`` puts a negative one in
+brackets.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
 
 from drqsim.figures.flow import PLACES
 from drqsim.trace import TensorRecord
-from drqsim.walk.numbers import Layer
+from drqsim.walk.numbers import Layer, Numbers
 
 TITLE = "output row {row}, column {column}, channel {channel}"
 SLOT = re.compile(r"\{(\w+)(!?)\}")
@@ -74,17 +74,17 @@ def decimal(value: np.float32) -> str:
 
 
 def write(value: object) -> str:
-    """A number of ``Layer.numbers``: whole ones with commas, others as ``decimal``."""
+    """One of the ``Numbers``: whole ones with commas, others as ``decimal``."""
     if isinstance(value, np.floating):
         return decimal(value)
     return f"{int(value):,}"
 
 
-def fill(pattern: str, numbers: Mapping[str, object]) -> str:
+def fill(pattern: str, numbers: Numbers) -> str:
     """The pattern with its numbers written in."""
 
     def slot(match: re.Match) -> str:
-        text = write(numbers[match[1]])
+        text = write(getattr(numbers, match[1]))
         return f"({text})" if match[2] and text.startswith("-") else text
 
     return SLOT.sub(slot, pattern)
@@ -92,7 +92,12 @@ def fill(pattern: str, numbers: Mapping[str, object]) -> str:
 
 def stages(layer: Layer) -> list[Stage]:
     """The eight stages, with what this kernel path does."""
-    records, scratch = layer.records, layer.records["input_quantized"]
+    return [*_integers(layer), _accumulator(layer), *_floats(layer)]
+
+
+def _integers(layer: Layer) -> list[Stage]:
+    """From the float input to the products of codes and weights."""
+    records = layer.records
     tall, wide, depth = layer.w.shape[1:]
     every = "every pixel has" if layer.scale.size > 1 else "the whole image has"
     if layer.symmetric:
@@ -102,10 +107,6 @@ def stages(layer: Layer) -> list[Stage]:
         )
     else:
         quantize = f"round(x × 1/scale) + zero point; {every} one scale and one zero point"
-    words, factor = FACTOR[layer.order]
-    clamp, result, clamps = CLAMP[layer.activation]
-    bare = layer.activation == "NONE"
-    fma = layer.order == "input scale first"
     return [
         Stage(
             "input",
@@ -122,7 +123,7 @@ def stages(layer: Layer) -> list[Stage]:
             "input_quantized",
             "int8",
             "int8",
-            place(scratch),
+            place(records["input_quantized"]),
             f"The kernel makes an int8 copy of the input: {quantize}. The padding holds the zero "
             "point, which is the code of 0.",
             "",
@@ -148,7 +149,41 @@ def stages(layer: Layer) -> list[Stage]:
             "codes × weights",
             "their sum {part}",
         ),
-        _accumulator(layer),
+    ]
+
+
+def _accumulator(layer: Layer) -> Stage:
+    """The sum and its correction, which the kernel paths arrange differently."""
+    kept = layer.records.get("accumulator_raw")
+    says = f"All {layer.terms} products are added up in int32, so nothing is rounded"
+    if layer.symmetric:
+        says += ". The zero point is 0, so nothing is left to correct."
+        words, line = "raw sum, zero point 0", "{raw} = {accumulator}"
+    else:
+        words = "raw sum - zero point × sum of the weights"
+        line = "{raw} - {zero_point!} × {row_sum!} = {raw} - {correction!} = {accumulator}"
+        says += "; zero point × the sum of the weights is taken off, because a code counts from "
+        says += "its zero point."
+        if not kept:
+            says += " This kernel arranges the same sum in its own way: " + (
+                "it takes the zero point off each code first."
+                if layer.order == "filter scale first"
+                else "it starts from the correction."
+            )
+    where = place(layer.records["accumulator"])
+    if kept:
+        where = f"raw sum: {place(kept)}, corrected: {where}"
+    return Stage("accumulator", "int32", "int32", where, says, words, line)
+
+
+def _floats(layer: Layer) -> list[Stage]:
+    """From the finished sum to the output."""
+    records = layer.records
+    words, factor = FACTOR[layer.order]
+    clamp, result, clamps = CLAMP[layer.activation]
+    bare = layer.activation == "NONE"
+    fma = layer.order == "input scale first"
+    return [
         Stage(
             "dequantized",
             "float32",
@@ -186,30 +221,6 @@ def stages(layer: Layer) -> list[Stage]:
     ]
 
 
-def _accumulator(layer: Layer) -> Stage:
-    """The sum and its correction, which the kernel paths arrange differently."""
-    kept = layer.records.get("accumulator_raw")
-    says = f"All {layer.terms} products are added up in int32, so nothing is rounded"
-    if layer.symmetric:
-        says += ". The zero point is 0, so nothing is left to correct."
-        words, line = "raw sum, zero point 0", "{raw} = {accumulator}"
-    else:
-        words = "raw sum - zero point × sum of the weights"
-        line = "{raw} - {zero_point!} × {row_sum!} = {raw} - {correction!} = {accumulator}"
-        says += "; zero point × the sum of the weights is taken off, because a code counts from "
-        says += "its zero point."
-        if not kept:
-            says += " This kernel arranges the same sum in its own way: " + (
-                "it takes the zero point off each code first."
-                if layer.order == "filter scale first"
-                else "it starts from the correction."
-            )
-    where = place(layer.records["accumulator"])
-    if kept:
-        where = f"raw sum: {place(kept)}, corrected: {where}"
-    return Stage("accumulator", "int32", "int32", where, says, words, line)
-
-
 def place(record: TensorRecord) -> str:
     """Where the values of a record are kept, in a word or two."""
     where = PLACES.get(record.stored, record.stored)
@@ -232,19 +243,19 @@ def spoken(layer: Layer) -> str:
     )
 
 
-def written_out(layer: Layer, numbers: dict) -> str:
+def written_out(layer: Layer, numbers: Numbers) -> str:
     """The sum behind one output number as plain text."""
     lines = [
         f"{layer.op}, {layer.kernels} kernels: " + fill(TITLE, numbers),
-        f"input channel {numbers['k']}: codes, weights, products",
+        f"input channel {numbers.k}: codes, weights, products",
     ]
     wide = layer.w.shape[2]
-    for at in range(0, len(numbers["q"]), wide):
+    for at in range(0, len(numbers.q), wide):
         row = slice(at, at + wide)
         columns = (("q", 5), ("w", 5), ("products", 8))
-        parts = ["".join(f"{v:>{n},}" for v in numbers[key][row]) for key, n in columns]
+        parts = ["".join(f"{v:>{n},}" for v in getattr(numbers, key)[row]) for key, n in columns]
         lines.append("  " + "   ".join(parts))
-    sums = [write(part) for part in numbers["parts"]]
+    sums = [write(part) for part in numbers.parts]
     lines += [
         fill("their sum: {part}", numbers),
         f"the sums of the {len(sums)} input channels:",

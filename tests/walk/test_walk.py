@@ -49,7 +49,7 @@ def every_pixel(layer):
 
 def check_sum(layer, pixel):
     """The parts add up to the recorded accumulator, and the float steps to the recorded floats."""
-    n = layer.numbers(pixel)
+    n = vars(layer.numbers(pixel))
     assert [a * b for a, b in zip(n["q"], n["w"], strict=True)] == n["products"]
     assert sum(n["products"]) == n["part"] == n["parts"][pixel[3]]
     assert sum(n["parts"]) == n["raw"] == layer.raw[pixel[:3]]
@@ -157,7 +157,7 @@ def test_the_name_is_enough_where_one_window_fits(stride, padding, scales):
 
 def test_a_window_over_the_border_holds_the_zero_point():
     corner = walk_of(pixel=(0, 0, 0))
-    codes = np.reshape(corner.layer.numbers(corner.start)["q"], (3, 3))
+    codes = np.reshape(corner.layer.numbers(corner.start).q, (3, 3))
     assert (codes[0] == -128).all() and (codes[:, 0] == -128).all()
     html = corner._repr_html_()
     assert html.count('<td class="drq-pad">\N{MINUS SIGN}128</td>') == 5
