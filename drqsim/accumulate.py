@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 # 1024 products of at most 128 * 128 = 2^14 sum to at most 2^24
@@ -47,6 +49,41 @@ def wide_matmul(codes: np.ndarray, weights: np.ndarray) -> np.ndarray:
     the sum of 2^29 products is exact in whatever order BLAS adds them up.
     """
     return (codes.astype(np.float64) @ weights.astype(np.float64).T).astype(np.int64)
+
+
+def grouped(
+    windows: np.ndarray,
+    filters: np.ndarray,
+    groups: int,
+    dot: Callable[[np.ndarray, np.ndarray], np.ndarray] = exact_matmul,
+) -> np.ndarray:
+    """Sum of code * weight over each window; a group of filters sees only its own channels.
+
+    Parameters
+    ----------
+    windows : int array [batch, out_h, out_w, ..., channels]
+        What every output pixel sees; the taps in one dimension, two, or unfolded into the channels.
+    filters : int array [out, kernel_h, kernel_w, channels / groups]
+    groups : int
+    dot : callable
+        ``codes [n, k]`` and ``weights [channels, k]`` to ``[n, channels]``.
+
+    Returns
+    -------
+    array [batch, out_h, out_w, out]
+        In the type that ``dot`` gives.
+    """
+    pixels = windows.shape[:3]
+    flat = filters.reshape(len(filters), -1)
+    if groups == 1:
+        return dot(windows.reshape(-1, flat.shape[1]), flat).reshape(*pixels, -1)
+    taps = filters.shape[1] * filters.shape[2]
+    by_group = np.moveaxis(windows.reshape(*pixels, taps, groups, -1), 4, 0)
+    columns = [
+        dot(part.reshape(-1, flat.shape[1]), own)
+        for part, own in zip(by_group, np.split(flat, groups), strict=True)
+    ]
+    return np.concatenate(columns, axis=1).reshape(*pixels, -1)
 
 
 def row_sums(weights: np.ndarray) -> np.ndarray:

@@ -26,13 +26,14 @@ from typing import NamedTuple
 import numpy as np
 
 from drqsim import accumulate, qparams
-from drqsim.arithmetic.window import Axis, pad, patches, window
+from drqsim.arithmetic.window import Axis, pad, patches
 from drqsim.errors import InputError
 from drqsim.ops import fused, weights, xnnpack
 from drqsim.ops.bands import by_bands
 from drqsim.ops.call import Call
 from drqsim.ops.integer import conv_2d as conv_2d_integer
 from drqsim.ops.integer import shared as integer
+from drqsim.ops.window import window
 
 f32 = np.float32
 

@@ -19,13 +19,14 @@ from __future__ import annotations
 import numpy as np
 
 from drqsim import qparams
-from drqsim.arithmetic.window import pad, patches, window
+from drqsim.arithmetic.window import pad, patches
 from drqsim.errors import InputError
 from drqsim.ops import fused, weights
 from drqsim.ops.bands import by_bands
 from drqsim.ops.call import Call
 from drqsim.ops.integer import depthwise_conv_2d as depthwise_conv_2d_integer
 from drqsim.ops.integer import shared as integer
+from drqsim.ops.window import window
 
 f32 = np.float32
 

@@ -29,15 +29,13 @@ Sources, onnxruntime 1.32.0: ``core/providers/cpu/quantization/dynamicquantizeli
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import numpy as np
 
 from drqsim import accumulate
 from drqsim.arithmetic.window import Axis, pad, patches
 from drqsim.errors import InputError
 from drqsim.graph import pair
-from drqsim.ops.integer.conv_2d import grouped_sums
+from drqsim.qparams import Quantized
 from drqsim.trace import Trace, make_record
 
 f32 = np.float32
@@ -49,14 +47,6 @@ RANGES = {
     ("uint8", False): (0, 255),
     ("uint8", True): (0, 127),
 }
-
-
-class Quantized(NamedTuple):
-    """Codes with what gives them meaning: ``x ~ (codes - zero_point) * scale``."""
-
-    codes: np.ndarray
-    scale: np.ndarray
-    zero_point: np.ndarray
 
 
 def dynamic_quantize_linear(x: np.ndarray) -> Quantized:
@@ -194,7 +184,8 @@ def conv_integer(
     centred = np.moveaxis(x, 1, 3).astype(np.int32) - np.int32(x_zero_point)
     filters = np.moveaxis(w, 1, 3).astype(np.int32) - np.int32(w_zero_point)
     seen = patches(pad(centred, *axes, np.zeros(len(x), np.int32)), *axes)
-    return np.moveaxis(grouped_sums(seen, filters, group), 3, 1).astype(np.int32)
+    total = accumulate.grouped(seen, filters, group, accumulate.wide_matmul)
+    return np.moveaxis(total, 3, 1).astype(np.int32)
 
 
 def matmul(

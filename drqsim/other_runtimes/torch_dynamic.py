@@ -27,7 +27,7 @@ import numpy as np
 from drqsim import accumulate
 from drqsim.arithmetic.floats import fma
 from drqsim.errors import InputError
-from drqsim.other_runtimes.onnx_dynamic import Quantized
+from drqsim.qparams import Quantized
 
 f32 = np.float32
 f64 = np.float64

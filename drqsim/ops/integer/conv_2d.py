@@ -21,11 +21,12 @@ import numpy as np
 
 from drqsim import accumulate
 from drqsim.arithmetic import requantize
-from drqsim.arithmetic.window import pad, patches, window
+from drqsim.arithmetic.window import pad, patches
 from drqsim.errors import InputError
 from drqsim.ops import weights
 from drqsim.ops.call import Call
 from drqsim.ops.integer import shared as integer
+from drqsim.ops.window import window
 
 
 def run(call: Call) -> list[np.ndarray]:
@@ -49,7 +50,7 @@ def run(call: Call) -> list[np.ndarray]:
 
     centred = x.astype(np.int32) - given.input_zero_point
     seen = patches(pad(centred, rows, cols, np.zeros(len(x), np.int32)), rows, cols)
-    total = grouped_sums(seen, filters.value, groups)
+    total = accumulate.grouped(seen, filters.value, groups, accumulate.wide_matmul)
     return [integer.finish(call, given, total, rescale, on_xnnpack)]
 
 
@@ -60,14 +61,3 @@ def _fixed_point(call: Call, given: integer.Scales, groups: int):
     if call.kernels == "reference" or groups > 1:
         return lambda biased: requantize.double_rounding(biased, by)
     return lambda biased: requantize.double_rounding_upward(biased, by)
-
-
-def grouped_sums(seen: np.ndarray, filters: np.ndarray, groups: int) -> np.ndarray:
-    """Sum over each window, int64 [batch, out_h, out_w, out]; group g sees its own channels."""
-    batch, out_h, out_w, kernel_h, kernel_w, _ = seen.shape
-    by_group = np.moveaxis(seen.reshape(*seen.shape[:5], groups, -1), 5, 0)
-    columns = [
-        accumulate.wide_matmul(part.reshape(batch * out_h * out_w, -1), own.reshape(len(own), -1))
-        for part, own in zip(by_group, np.split(filters, groups), strict=True)
-    ]
-    return np.concatenate(columns, axis=1).reshape(batch, out_h, out_w, -1)

@@ -16,11 +16,12 @@ from __future__ import annotations
 import numpy as np
 
 from drqsim.arithmetic import requantize
-from drqsim.arithmetic.window import pad, patches, window
+from drqsim.arithmetic.window import pad, patches
 from drqsim.errors import InputError
 from drqsim.ops import weights
 from drqsim.ops.call import Call
 from drqsim.ops.integer import shared as integer
+from drqsim.ops.window import window
 
 
 def run(call: Call) -> list[np.ndarray]:
