@@ -6,17 +6,16 @@ other does the same arithmetic, but all passes except the first find their value
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
+from functools import cache
 
 import numpy as np
 
-# The C library (glibc) takes fresh pages from the system for every larger block, and gives them
-# back when it is freed, until it has seen such a block freed. This one, which is never touched,
-# makes it keep up to twice its size for the next arrays: page faults cost more than arithmetic.
-np.empty(2**25 - 2**16, np.uint8)
-
 # elements of a tile: half a MiB of float32, so that a few fit into the second or third cache
 ELEMENTS = 2**17
+# just below 32 MiB, the largest block that glibc lets change its ways
+LARGEST_KEPT = 2**25 - 2**16
 
 
 def tiles(rows: int, columns: int, each: int = 1) -> Iterator[tuple[slice, slice]]:
@@ -35,8 +34,32 @@ def tiles(rows: int, columns: int, each: int = 1) -> Iterator[tuple[slice, slice
         The rows and the columns of a tile. With ``each`` = 1 a tile that ends inside a row starts
         and ends at a multiple of 8.
     """
+    keep_freed_memory()
     cells = max(1, ELEMENTS // each)
     height, width = max(1, cells // max(1, columns)), min(columns, cells)
     for row in range(0, rows, height):
         for column in range(0, columns, width or 1):
             yield slice(row, row + height), slice(column, column + width)
+
+
+@cache
+def keep_freed_memory() -> bool:
+    """Once in a process: make glibc keep freed blocks for the next arrays; whether it is there.
+
+    For every larger block glibc takes fresh pages from the system, and gives them back when the
+    block is freed, until it has seen such a block freed. The one here is never touched, so it costs
+    nothing, and from then on up to twice its size is kept: page faults cost more than arithmetic.
+    (``M_MMAP_THRESHOLD`` in ``man mallopt``, "dynamic mmap threshold".) Other C libraries have
+    other ways, and would only be asked for memory.
+    """
+    if not _has_glibc():
+        return False
+    np.empty(LARGEST_KEPT, np.uint8)
+    return True
+
+
+def _has_glibc() -> bool:
+    try:
+        return (os.confstr("CS_GNU_LIBC_VERSION") or "").startswith("glibc")
+    except (AttributeError, ValueError, OSError):  # no such function, no such name, no answer
+        return False
