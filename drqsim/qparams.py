@@ -1,6 +1,6 @@
 """Scales, zero points and codes: every rounding rule of dynamic-range quantization.
 
-``q = round(x / scale) + zero_point`` has five versions here, and they differ only in how the scale
+``q = round(x / scale) + zero_point`` has six versions here, and they differ only in how the scale
 is chosen and how the quotient is rounded:
 
 =====================  =============================  ====================  =====================
@@ -15,7 +15,7 @@ asymmetric_xnnpack     inputs, XNNPACK                [-128, 127]           half
 =====================  =============================  ====================  =====================
 
 (*) the kernels handle eight values at a time by adding 0.5 and truncating, the last few exactly;
-``_round_x86`` shows where that makes a difference.
+``rounding.half_away_x86`` shows where that makes a difference.
 
 Exact for ai-edge-litert 2.3.0 on x86-64. Sources: ``tflite/kernels/internal/optimized/
 neon_tensor_utils.cc`` (the builtin kernels use it on x86 through a NEON-to-SSE layer),
@@ -29,12 +29,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from drqsim.arithmetic import nan_range
+from drqsim.arithmetic import nan_range, rounding
+from drqsim.arithmetic.floats import flush_denormals
 from drqsim.arithmetic.tiles import tiles
 from drqsim.errors import InputError
 
 f32 = np.float32
-INT32 = np.iinfo(np.int32)
 # below this range the converter widens the weights' range, so that no scale is zero
 SMALLEST_WEIGHT_RANGE = 1e-6
 SMALLEST_LARGEST = f32(1e-9)  # and what litert-quantizer takes for the largest |w| at least
@@ -71,7 +71,7 @@ def quantize_weights(weights: np.ndarray, axis: int | None) -> Quantized:
     largest = np.max(np.abs(weights.astype(np.float64)), axis=other, keepdims=True)
     largest = np.where(2 * largest < SMALLEST_WEIGHT_RANGE, SMALLEST_WEIGHT_RANGE / 2, largest)
     scale = largest / 127.0
-    codes = np.clip(_round_half_away(weights / scale), -127, 127).astype(np.int8)
+    codes = np.clip(rounding.half_away(weights / scale), -127, 127).astype(np.int8)
     return Quantized(codes, scale.astype(f32).reshape(-1), np.zeros(scale.size, np.int64))
 
 
@@ -125,16 +125,18 @@ def symmetric(x: np.ndarray, allow_nonfinite: bool = False) -> Quantized:
     with np.errstate(over="ignore", invalid="ignore"):
         for rows, columns in tiles(len(x), _whole_vectors(x)):
             v = x[rows, columns] * inverse[rows, None]
-            codes[rows, columns] = np.clip(_round_head(v, ordinary), -127, 127)
+            codes[rows, columns] = np.clip(_head(v, ordinary), -127, 127)
         tail = x[:, _whole_vectors(x) :] * inverse[:, None]
     # 127/max overflows below a range of 3.7e-37; the tail's conversion then gives the smallest code
-    codes[:, _whole_vectors(x) :] = np.clip(_int32(_round_half_away(tail)), -127, 127)
+    codes[:, _whole_vectors(x) :] = np.clip(
+        rounding.to_int32_x86(rounding.half_away(tail)), -127, 127
+    )
     codes[flat] = 0
     return Quantized(codes, scale, np.zeros(len(x), np.int32))
 
 
-def symmetric_int4(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Codes and scales as ``symmetric`` gives them, but every value rounded exactly.
+def symmetric_int4(x: np.ndarray) -> Quantized:
+    """Quantize each row of ``x`` as ``symmetric`` does, but every value rounded exactly.
 
     The dense kernel for int4 weights has a quantizer of its own, ``SseBatchQuantizeFloats4Bit``. It
     clamps nothing; where 127/max overflows, below a range of 3.7e-37, every code becomes 0.
@@ -142,21 +144,16 @@ def symmetric_int4(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     largest = np.max(np.abs(x), axis=1)
     largest = np.where(largest == 0, f32(127), largest)
     with np.errstate(over="ignore", invalid="ignore"):
-        exact = _round_half_away(x * (f32(127) / largest)[:, None])
-    return np.where(np.isfinite(exact), exact, 0).astype(np.int8), largest / f32(127)
+        exact = rounding.half_away(x * (f32(127) / largest)[:, None])
+    codes = np.where(np.isfinite(exact), exact, 0).astype(np.int8)
+    return Quantized(codes, largest / f32(127), np.zeros(len(x), np.int32))
 
 
 def asymmetric(x: np.ndarray, allow_nonfinite: bool = False) -> Quantized:
     """Quantize each row of ``x`` over its own range: ``scale = (max - min) / 255``.
 
-    The range always contains 0, so that zero has a code of its own: the zero point.
-
-    Parameters
-    ----------
-    x : float32 [groups, n]
-        One row for every group of values that shares a scale.
-    allow_nonfinite : bool
-        Follow the kernel where NaN and infinity lead it; otherwise they are an ``InputError``.
+    The range always contains 0, so that zero has a code of its own: the zero point. The parameters
+    are those of ``symmetric``.
 
     Returns
     -------
@@ -187,7 +184,9 @@ def asymmetric(x: np.ndarray, allow_nonfinite: bool = False) -> Quantized:
         from_low = -128 - low / scale
         from_high = 127 - high / scale
         low_is_nearer = 128 + np.abs(low / scale) < 127 + np.abs(high / scale)
-    zero_point = _round_half_away(np.clip(np.where(low_is_nearer, from_low, from_high), -128, 127))
+    zero_point = rounding.half_away(
+        np.clip(np.where(low_is_nearer, from_low, from_high), -128, 127)
+    )
     zero_point = np.where(flat | np.isnan(zero_point), 0, zero_point).astype(np.int32)
     scale = scale.astype(f32)
     with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
@@ -199,10 +198,10 @@ def asymmetric(x: np.ndarray, allow_nonfinite: bool = False) -> Quantized:
     with np.errstate(over="ignore", invalid="ignore"):
         for rows, columns in tiles(len(x), _whole_vectors(x)):
             v = x[rows, columns] * inverse[rows, None]
-            whole = _round_head(v, ordinary) + zero_point[rows, None]
+            whole = _head(v, ordinary) + zero_point[rows, None]
             codes[rows, columns] = np.clip(whole, -128, 127)
         tail = x[:, _whole_vectors(x) :] * inverse[:, None]
-    exact = np.nan_to_num(_round_half_away(tail) + zero_point[:, None], nan=0)
+    exact = np.nan_to_num(rounding.half_away(tail) + zero_point[:, None], nan=0)
     codes[:, _whole_vectors(x) :] = np.clip(exact, -128, 127)
     codes[flat] = 0
     return Quantized(codes, scale, zero_point)
@@ -258,7 +257,7 @@ def fixed_reference(x: np.ndarray, scale: np.ndarray) -> np.ndarray:
     ``x / scale``, rounded half away from zero; ``AffineQuantize`` and ``PerChannelQuantize`` in
     ``internal/reference/quantize.h``.
     """
-    return _int32(_round_half_away(x / scale))
+    return rounding.to_int32_x86(rounding.half_away(x / scale))
 
 
 def fixed_optimized(x: np.ndarray, scale: np.ndarray) -> np.ndarray:
@@ -270,20 +269,14 @@ def fixed_optimized(x: np.ndarray, scale: np.ndarray) -> np.ndarray:
     values = x.reshape(1, -1)
     head, tail = np.split(values, [_whole_vectors(values)], axis=1)
     wide = scale.reshape(()).astype(np.float64)
-    steps = np.rint(head * f32(1.0 / wide)), _round_half_away(tail.astype(np.float64) / wide)
-    return np.concatenate([_int32(v) for v in steps], axis=1).reshape(x.shape)
+    steps = np.rint(head * f32(1.0 / wide)), rounding.half_away(tail.astype(np.float64) / wide)
+    return np.concatenate([rounding.to_int32_x86(v) for v in steps], axis=1).reshape(x.shape)
 
 
 def fixed_xnnpack(x: np.ndarray, scale: np.ndarray) -> np.ndarray:
     """The same in XNNPACK: ``x * (1 / scale)``, half to even, cut to 16 bits."""
     steps = flush_denormals(x) * (f32(1) / scale)
     return np.rint(np.clip(steps, f32(-32768), f32(32767))).astype(np.int32)
-
-
-def flush_denormals(x: np.ndarray) -> np.ndarray:
-    """Denormal float32 values become zero with their sign: the mode that XNNPACK computes in."""
-    tiny = (np.abs(x) < np.finfo(f32).tiny) & (x != 0)
-    return np.where(tiny, np.copysign(f32(0), x), x) if tiny.any() else x
 
 
 def _range_with_zero(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -321,37 +314,6 @@ def _weights(weights: np.ndarray, axis: int | None) -> tuple[np.ndarray, tuple[i
     return weights, None if axis is None else tuple(d for d in range(weights.ndim) if d != axis)
 
 
-def _round_half_away(x: np.ndarray) -> np.ndarray:
-    """Round to the nearest integer, ties away from zero (C's ``round``)."""
-    whole = np.trunc(x)
-    with np.errstate(invalid="ignore"):  # infinity stays infinity
-        return whole + np.where(np.abs(x - whole) >= 0.5, np.copysign(1, x), 0)
-
-
-def _int32(whole: np.ndarray) -> np.ndarray:
-    """A conversion on x86: what int32 cannot hold becomes its smallest value."""
-    return np.where(np.abs(whole) < 2.0**31, whole, INT32.min).astype(np.int32)
-
-
-def _round_head(v: np.ndarray, ordinary: bool) -> np.ndarray:
+def _head(v: np.ndarray, ordinary: bool) -> np.ndarray:
     """int32 of float32 ``v``: used up when ``ordinary``, without NaN and values past int32."""
-    return _round_x86(v) if ordinary else _round_overflowed(v)
-
-
-def _round_x86(v: np.ndarray) -> np.ndarray:
-    """int32 of float32 ``v``, rounded as the x86 kernels round all but the tail.
-
-    ``trunc(v +- 0.5)`` in float32 is half away from zero but for 0.49999997, where the sum rounds
-    up to 1.
-    """
-    v += f32(0.5) - (v < 0)
-    return v.astype(np.int32)  # the conversion cuts the fraction off
-
-
-def _round_overflowed(v: np.ndarray) -> np.ndarray:
-    """The same where values are NaN or past int32, which has its largest or smallest for them.
-
-    NaN (also zero times infinity) becomes the smallest.
-    """
-    wide = np.trunc(v + np.copysign(f32(0.5), v)).astype(np.float64)
-    return np.clip(np.nan_to_num(wide, nan=INT32.min), INT32.min, INT32.max).astype(np.int32)
+    return rounding.half_away_x86(v) if ordinary else rounding.half_away_x86_overflowed(v)

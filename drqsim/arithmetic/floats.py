@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+f32 = np.float32
 f64 = np.float64
 
 
@@ -29,11 +30,11 @@ def fma(a: np.ndarray, b: np.ndarray, c: np.ndarray) -> np.ndarray:
         total = np.asarray(np.multiply(a, b, dtype=f64) + c)
         # float64 has 29 bits more; denormal results have fewer bits, and are always looked at
         halfway = (total.view(np.int64) & (2**29 - 1)) == 2**28
-        halfway |= np.abs(total) < np.finfo(np.float32).tiny
+        halfway |= np.abs(total) < np.finfo(f32).tiny
         if halfway.any():
             a, b, c = (np.broadcast_to(v, total.shape)[halfway] for v in (a, b, c))
             total[halfway] = _sum_to_odd(np.multiply(a, b, dtype=f64), c)
-        return total.astype(np.float32)
+        return total.astype(f32)
 
 
 def _sum_to_odd(a: np.ndarray, b: np.ndarray) -> np.ndarray:
@@ -65,3 +66,9 @@ def running_sum(x: np.ndarray) -> np.ndarray:
         start = rows.dtype.type(-0.0)
         total = np.add.reduce(rows, axis=0, dtype=rows.dtype, initial=start)
     return total.reshape(x.shape[1:])
+
+
+def flush_denormals(x: np.ndarray) -> np.ndarray:
+    """Denormal float32 values become zero with their sign: the mode that XNNPACK computes in."""
+    tiny = (np.abs(x) < np.finfo(f32).tiny) & (x != 0)
+    return np.where(tiny, np.copysign(f32(0), x), x) if tiny.any() else x

@@ -32,6 +32,7 @@ from typing import NamedTuple
 import numpy as np
 
 from drqsim.arithmetic.fixed_point import divide_by_power, high_multiply
+from drqsim.arithmetic.rounding import half_away
 
 f32 = np.float32
 f64 = np.float64
@@ -58,7 +59,7 @@ def quantize_multiplier(real: np.ndarray) -> Multiplier:
         Effective scales, positive.
     """
     q, shift = np.frexp(np.asarray(real, f64))
-    multiplier = np.floor(q * 2.0**31 + 0.5).astype(np.int64)
+    multiplier = half_away(q * 2.0**31).astype(np.int64)
     carried = multiplier == 2**31
     multiplier = np.where(carried, 2**30, multiplier)
     shift = shift.astype(np.int32) + carried
@@ -106,9 +107,7 @@ def fifteen_bits(accumulator: np.ndarray, by: Multiplier) -> np.ndarray:
 
 def in_float64(accumulator: np.ndarray, real: np.ndarray) -> np.ndarray:
     """``round(float64(x) * real)``, ties away from zero; int32."""
-    scaled = accumulator.astype(f64) * real
-    whole = np.trunc(scaled)
-    return (whole + np.trunc((scaled - whole) * 2)).astype(np.int64).astype(np.int32)
+    return half_away(accumulator.astype(f64) * real).astype(np.int64).astype(np.int32)
 
 
 def in_float32(accumulator: np.ndarray, real: np.ndarray, highest: int) -> np.ndarray:
@@ -133,8 +132,7 @@ def activation_range(
     ends = [limits.min, limits.max]
     for at, bound in enumerate((low, high)):
         if bound is not None:
-            steps = f32(bound) / f32(scale)
-            code = zero_point + int(np.copysign(np.floor(np.abs(f64(steps)) + 0.5), steps))
+            code = zero_point + int(half_away(f32(bound) / f32(scale)))
             ends[at] = max(ends[0], code) if at == 0 else min(ends[1], code)
     return ends[0], ends[1]
 

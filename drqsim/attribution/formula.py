@@ -11,6 +11,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from drqsim.arithmetic.rounding import half_away
 from drqsim.graph import Graph, Operator, Tensor
 from drqsim.model_file.operands import OPERANDS
 from drqsim.model_file.schema import completed
@@ -55,7 +56,7 @@ def quantized_input(op: Operator, trace: Trace, x: np.ndarray) -> tuple[np.ndarr
     wide = scale.astype(f64).reshape(-1, 1)
     with np.errstate(divide="ignore", invalid="ignore"):
         steps = rows / wide
-    uncut = np.copysign(np.floor(np.abs(steps) + 0.5), steps) + zero_point
+    uncut = half_away(steps) + zero_point
     cut = (uncut > 127) | (uncut < -128)
     values = (codes.reshape(rows.shape).astype(f64) - zero_point) * wide
     values, cut = (v.reshape(codes.shape) for v in (values, cut))

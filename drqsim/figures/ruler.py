@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from drqsim.arithmetic.rounding import half_away
 from drqsim.errors import InputError
 from drqsim.figures.figure import Figure, minus, number
 from drqsim.figures.svg import INK, LINE, MUTED, colour, draw
@@ -75,9 +76,7 @@ def number_line(
 
 def quantized(values: np.ndarray, scale: float, zero_point: int, codes=INT8) -> np.ndarray:
     """The codes of real numbers: round half away from zero, shift, clamp."""
-    steps = values / scale
-    whole = np.sign(steps) * np.floor(np.abs(steps) + 0.5)
-    return np.clip(whole + zero_point, *codes).astype(int)
+    return np.clip(half_away(values / scale) + zero_point, *codes).astype(int)
 
 
 def code_ticks(zero_point: int, codes: tuple[int, int], most: int = 9) -> list[int]:

@@ -20,6 +20,7 @@ from __future__ import annotations
 import numpy as np
 
 from drqsim import accumulate, qparams
+from drqsim.arithmetic.floats import flush_denormals
 from drqsim.errors import InputError
 from drqsim.ops import weights, xnnpack
 from drqsim.ops.call import Call
@@ -103,8 +104,8 @@ def _xnnpack(call: Call, left, matrix, filter_scale, batches) -> np.ndarray:
     scale, zero_point = (v.reshape(*left.shape[:-1], 1) for v in (scale, zero_point))
     accumulator = _products(codes, matrix) - zero_point * row_sums[..., None, :]
     call.record("accumulator", accumulator, stored="register")
-    acc = qparams.flush_denormals(accumulator.astype(f32) * scale)
-    return qparams.flush_denormals(f32(0) + acc * filter_scale)
+    acc = flush_denormals(accumulator.astype(f32) * scale)
+    return flush_denormals(f32(0) + acc * filter_scale)
 
 
 def _products(codes: np.ndarray, matrix: np.ndarray) -> np.ndarray:

@@ -55,7 +55,7 @@ def run(call: Call, rows, matrix: Tensor, filter_scale, bias, shape) -> np.ndarr
     packed = _packed(matrix.value)
     # its own pages, with room to begin at a multiple of 64
     call.record("filter_packed", packed, reserved=out_held * depth_held // 2 + 63, bits=4)
-    codes, scale = qparams.symmetric_int4(rows)
+    codes, scale, _ = qparams.symmetric_int4(rows)
     call.record("input_scale", scale, reserved=rows_held * 4)
     call.record("input_quantized", codes.reshape(shape), reserved=rows_held * depth_held)
     correction = -OFFSET * codes.sum(axis=1, dtype=np.int32)

@@ -11,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 
 from drqsim import qparams
-from drqsim.arithmetic.floats import fma
+from drqsim.arithmetic.floats import flush_denormals, fma
 from drqsim.errors import InputError
 from drqsim.graph import Operator
 from drqsim.ops.call import Call
@@ -89,7 +89,7 @@ def rescale(
     One fused multiply-add: the product with the filter's scale is never rounded by itself.
     ``dequantized`` is what the same instruction gives when the bias is zero.
     """
-    acc = qparams.flush_denormals(accumulator.astype(f32) * scale)
-    dequantized = qparams.flush_denormals(acc * filter_scale)
-    with_bias = fma(acc, filter_scale, qparams.flush_denormals(bias))
-    return dequantized, qparams.flush_denormals(with_bias)
+    acc = flush_denormals(accumulator.astype(f32) * scale)
+    dequantized = flush_denormals(acc * filter_scale)
+    with_bias = fma(acc, filter_scale, flush_denormals(bias))
+    return dequantized, flush_denormals(with_bias)

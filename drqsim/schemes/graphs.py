@@ -98,6 +98,7 @@ def _activation(seen: Range, dtype: np.dtype) -> Quantization:
         scale, zero_point = max(-low, high) / limits.max or 1.0, 0
     else:
         scale = (high - low) / (limits.max - limits.min) or 1.0
+        # ties upward, so that a symmetric range, whose zero lies at -0.5, gets the zero point 0
         zero_point = int(np.floor(limits.min - low / scale + 0.5))
     scale = f32(scale)
     if not np.isfinite(scale) or scale < np.finfo(f32).tiny:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 
 from drqsim import accumulate
+from drqsim.arithmetic.floats import flush_denormals
 from drqsim.arithmetic.window import Axis, axis, pad, patches
 from drqsim.errors import InputError
 from drqsim.figures.flow import ACTIVATIONS, activation_seen
 from drqsim.graph import Operator
-from drqsim.qparams import flush_denormals
 from drqsim.trace import TensorRecord, Trace
 from drqsim.walk.numbers import Layer
 
@@ -172,14 +172,5 @@ def _geometries(op, x: tuple[int, ...], w: tuple[int, ...], y: tuple[int, ...]):
 
 def _sums(q, w, rows: Axis, cols: Axis, zero_point: np.ndarray) -> np.ndarray:
     """Sum of code times weight over each window, int32 [out_h, out_w, out]."""
-    depth = w.shape[3]
-    windows = patches(pad(q[None], rows, cols, zero_point[:1]), rows, cols)[0]
-    groups = q.shape[2] // depth
-    columns = [
-        accumulate.exact_matmul(
-            windows[..., g * depth : (g + 1) * depth].reshape(rows.out * cols.out, -1),
-            filters.reshape(len(filters), -1),
-        )
-        for g, filters in enumerate(np.split(w, groups))
-    ]
-    return np.concatenate(columns, axis=1).reshape(rows.out, cols.out, -1)
+    windows = patches(pad(q[None], rows, cols, zero_point[:1]), rows, cols)
+    return accumulate.grouped(windows, w, q.shape[2] // w.shape[3])[0]

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 import drqsim
-from drqsim import litert, qparams
+from drqsim import litert
+from drqsim.arithmetic import rounding
 from drqsim.model_file import write
 from drqsim.ops import conv_2d, xnnpack
 from tests.kit.places import MODELS
@@ -84,10 +85,10 @@ def test_reserved_scratch_is_not_written_by_the_reference_kernel():
 
 
 BREAKS = {
-    "rounding": (qparams, "_round_half_away", np.rint, "reference"),
+    "rounding": (rounding, "half_away", np.rint, "reference"),
     "rounding of eight": (
-        qparams,
-        "_round_x86",
+        rounding,
+        "half_away_x86",
         lambda v: np.trunc(v + np.copysign(f32(0.49), v)).astype(np.int32),
         "optimized",
     ),

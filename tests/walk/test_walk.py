@@ -11,9 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import drqsim
-from drqsim.arithmetic.floats import fma
+from drqsim.arithmetic.floats import flush_denormals, fma
 from drqsim.kernels import KERNELS
-from drqsim.qparams import flush_denormals
 from drqsim.trace import TensorRecord, Trace
 from drqsim.walk import Walk, numbers, text
 from tests.figures.test_figures import EVIL, Checked, digits

@@ -17,12 +17,11 @@ import math
 import numpy as np
 
 from drqsim import processor
-from drqsim.arithmetic.floats import fma
+from drqsim.arithmetic.floats import flush_denormals, fma
 from drqsim.errors import InputError
 from drqsim.ops.call import Call
 from drqsim.ops.integer import shared as integer
 from drqsim.ops.integer import softmax as softmax_integer
-from drqsim.qparams import flush_denormals
 
 f32 = np.float32
 f64 = np.float64

@@ -14,6 +14,7 @@ from __future__ import annotations
 import numpy as np
 
 from drqsim import qparams
+from drqsim.arithmetic.floats import flush_denormals
 from drqsim.graph import Tensor
 from drqsim.ops.call import Call
 
@@ -59,7 +60,7 @@ def dequantize(call: Call) -> list[np.ndarray]:
         output = (x.astype(np.int32) - zero_point).astype(f32) * scale
         if _delegated(call, source):
             if source.value is None:
-                output = qparams.flush_denormals(output)
+                output = flush_denormals(output)
         elif call.kernels != "reference" and scale.size == 1:
             output = _by_eights(x, scale, zero_point, output)
     stored = None

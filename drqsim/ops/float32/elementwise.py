@@ -17,10 +17,9 @@ from __future__ import annotations
 import numpy as np
 
 from drqsim import processor
-from drqsim.arithmetic.floats import fma
+from drqsim.arithmetic.floats import flush_denormals, fma
 from drqsim.ops import fused
 from drqsim.ops.call import Call
-from drqsim.qparams import flush_denormals
 
 f32 = np.float32
 f64 = np.float64

@@ -18,12 +18,12 @@ from itertools import islice, product
 import numpy as np
 
 from drqsim.arithmetic import requantize
+from drqsim.arithmetic.floats import flush_denormals
 from drqsim.arithmetic.window import Axis, axis, pad, patches
 from drqsim.errors import InputError
 from drqsim.ops import fused
 from drqsim.ops.call import Call
 from drqsim.ops.integer import shared as integer
-from drqsim.qparams import flush_denormals
 
 f32 = np.float32
 LOWEST = np.finfo(f32).min

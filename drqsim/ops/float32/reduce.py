@@ -13,12 +13,11 @@ import math
 
 import numpy as np
 
-from drqsim.arithmetic.floats import running_sum
+from drqsim.arithmetic.floats import flush_denormals, running_sum
 from drqsim.model_file.schema import DTYPES
 from drqsim.ops.call import Call
 from drqsim.ops.integer import mean as mean_integer
 from drqsim.ops.integer import shared as integer
-from drqsim.qparams import flush_denormals
 
 f32 = np.float32
 

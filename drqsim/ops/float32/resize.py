@@ -16,8 +16,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from drqsim.arithmetic.floats import flush_denormals
 from drqsim.ops.call import Call
-from drqsim.qparams import flush_denormals
 
 f32 = np.float32
 f64 = np.float64

@@ -22,6 +22,7 @@ from drqsim.arithmetic.fixed_point import (
     reciprocal_of_one_plus,
 )
 from drqsim.arithmetic.floats import running_sum
+from drqsim.arithmetic.rounding import half_away
 from drqsim.errors import InputError
 from drqsim.ops.call import Call
 from drqsim.ops.integer import shared as integer
@@ -65,6 +66,7 @@ def _table(below: np.ndarray, scale: np.float32, out_scale: np.float32) -> np.nd
     table = np.exp((-scale * np.arange(256, dtype=f32)).astype(f64)).astype(f32)
     powers = table[-below]
     total = running_sum(np.moveaxis(powers, -1, 0))[..., np.newaxis]
+    # never negative, so cutting off what has 0.5 added is the kernel's whole rounding
     return np.floor(powers * (f32(1) / (total * out_scale)) + f64(0.5)).astype(np.int64)
 
 
@@ -109,15 +111,11 @@ def _int16_table(function, low: float, high: float) -> np.ndarray:
     scale = 65536 / (2.0 / 65535 * 65535)
     step = (high - low) / 512
     at = low + np.arange(512) * step
-    value = _rounded(function(at) * scale)
-    midway = _rounded((function(low + np.arange(1, 513) * step) * scale + value) / 2)
-    moved = value - _rounded((midway - _rounded(function(at + step / 2) * scale)) / 2)
-    table = np.append(moved, _rounded(function(np.array([high])) * scale))
+    value = half_away(function(at) * scale)
+    midway = half_away((function(low + np.arange(1, 513) * step) * scale + value) / 2)
+    moved = value - half_away((midway - half_away(function(at + step / 2) * scale)) / 2)
+    table = np.append(moved, half_away(function(np.array([high])) * scale))
     return np.clip(table, -32768, 32767).astype(np.int64)
-
-
-def _rounded(x: np.ndarray) -> np.ndarray:
-    return np.copysign(np.floor(np.abs(x) + 0.5), x)
 
 
 EXP = _int16_table(np.exp, 10.0 / 65535 * -65535, 0.0)

@@ -8,8 +8,8 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 import drqsim
-from drqsim import litert, qparams
-from drqsim.arithmetic import eigen
+from drqsim import litert
+from drqsim.arithmetic import eigen, rounding
 from drqsim.graph import Graph
 from drqsim.ops.recurrent import shared as recurrent
 from drqsim.ops.recurrent import svdf as svdf_operator
@@ -203,8 +203,8 @@ def test_reserved_bytes_are_those_of_the_runtime():
 
 BREAKS = {
     "rounding of codes": (
-        qparams,
-        "_round_x86",
+        rounding,
+        "half_away_x86",
         lambda v: np.trunc(v + np.copysign(f32(0.49), v)).astype(np.int32),
     ),
     "packets": (eigen, "in_packets", lambda start, n: np.ones(n, bool)),
