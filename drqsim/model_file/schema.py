@@ -60,8 +60,8 @@ _POOL = {
 _FUSED = {"fused_activation_function": ACTIVATION}
 _RESIZE = {"align_corners": NUMBER, "half_pixel_centers": NUMBER}
 
-# operator code -> (options table of the schema, its fields); an operator that is not listed has no
-# options that anything here reads
+# operator code -> (options table of the schema, its fields); the options of an operator that is
+# not listed are not read
 OPTIONS: dict[str, tuple[str, dict[str, object]]] = {
     "CONV_2D": (
         "Conv2DOptions",
@@ -193,6 +193,17 @@ OPTIONS: dict[str, tuple[str, dict[str, object]]] = {
         },
     ),
 }
+
+# operators that have no options: their table is empty, or there is none
+WITHOUT_OPTIONS = frozenset(
+    (
+        "ABS COS DEQUANTIZE ELU EMBEDDING_LOOKUP EQUAL EXP EXPAND_DIMS FLOOR GREATER "
+        "GREATER_EQUAL HARD_SWISH LESS LESS_EQUAL LOG LOGICAL_AND LOGICAL_NOT LOGICAL_OR "
+        "LOGISTIC LOG_SOFTMAX MAXIMUM MINIMUM NEG NOT_EQUAL PAD PADV2 POW PRELU QUANTIZE RELU "
+        "RELU6 RELU_0_TO_1 RELU_N1_TO_1 RSQRT SELECT SELECT_V2 SIN SLICE SQRT SQUARE "
+        "SQUARED_DIFFERENCE TANH TOPK_V2 TRANSPOSE"
+    ).split()
+)
 
 # what a field has when the file (or a caller who builds an operator) does not say
 DEFAULTS = {f"dilation_{axis}_factor": 1 for axis in "dwh"} | {"beta": 1.0}

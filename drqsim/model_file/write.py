@@ -8,9 +8,16 @@ import numpy as np
 
 from drqsim.errors import UnsupportedOperatorError
 from drqsim.graph import Graph, Operator, Tensor
-from drqsim.model_file.schema import DTYPES, INT4, OPTIONS, VECTOR, camel, unsaid
+from drqsim.model_file.schema import (
+    DTYPES,
+    INT4,
+    OPTIONS,
+    VECTOR,
+    WITHOUT_OPTIONS,
+    camel,
+    unsaid,
+)
 from drqsim.model_file.whole_file import write_whole
-from drqsim.ops import TABLE
 
 _TYPE_NUMBERS = {dtype: number for number, dtype in DTYPES.items()}
 
@@ -34,7 +41,7 @@ def to_bytes(graph: Graph) -> bytes:
     UnsupportedOperatorError
         When the graph has an operator whose options drqsim does not read: it would lose them.
     """
-    unknown = sorted({op.code for op in graph.operators} - set(OPTIONS) - set(TABLE))
+    unknown = sorted({op.code for op in graph.operators} - set(OPTIONS) - WITHOUT_OPTIONS)
     if unknown:
         raise UnsupportedOperatorError(
             f"This model uses {', '.join(unknown)}, whose options drqsim does not read, so it "
