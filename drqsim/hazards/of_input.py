@@ -1,6 +1,6 @@
 """What of an input an operator's arithmetic cannot hold: NaN, ranges too wide or too narrow, wraps.
 
-Told from what the operator recorded, after it ran; ``hazards.py`` tells what the weights bring.
+Told from what the operator recorded, after it ran; ``of_weights.py`` tells what the weights bring.
 """
 
 from __future__ import annotations
@@ -87,7 +87,9 @@ def _who(fed: Fed, hit: np.ndarray) -> str:
 
 def _nan(fed: Fed) -> str:
     hit = np.isnan(fed.x).any(axis=1)
-    return hit.any() and (
+    if not hit.any():
+        return ""
+    return (
         f"{_who(fed, hit)} holds NaN, which has no code: it gets some other value's, and by its "
         "position the range forgets what came before it, is empty, or is NaN itself. The x86 "
         "kernels and those of ARM differ here."
@@ -96,7 +98,9 @@ def _nan(fed: Fed) -> str:
 
 def _infinity(fed: Fed) -> str:
     hit = np.isinf(fed.x).any(axis=1) & ~np.isfinite(fed.scale)
-    return hit.any() and (
+    if not hit.any():
+        return ""
+    return (
         f"{_who(fed, hit)} holds infinity, so the scale is infinite: every finite value gets the "
         "same code, and the outputs are NaN or at the ends of float32."
     )
@@ -105,7 +109,9 @@ def _infinity(fed: Fed) -> str:
 def _endless_range(fed: Fed) -> str:
     hit = np.isinf(fed.scale)
     hit[hit] = np.isfinite(fed.x[hit]).all(axis=1)
-    return hit.any() and (
+    if not hit.any():
+        return ""
+    return (
         f"{_who(fed, hit)} spans more than float32 can hold, so the scale is infinite, every value "
         "gets the same code, and the outputs are NaN."
     )
@@ -121,7 +127,7 @@ def _no_scale(fed: Fed) -> str:
     else:
         hit = np.isinf(inverse)
         then = "1/scale overflows float32: its codes, those of zeros too, say nothing of it."
-    return hit.any() and f"{_who(fed, hit)} spans so little that {then}"
+    return f"{_who(fed, hit)} spans so little that {then}" if hit.any() else ""
 
 
 def _lost_to_outliers(fed: Fed) -> str:
@@ -133,7 +139,9 @@ def _lost_to_outliers(fed: Fed) -> str:
         nonzero = np.count_nonzero(fed.x[row])
         share[row] = (at_zero[row] - (n - nonzero)) / max(nonzero, 1)
     hit = share > _LOST
-    return hit.any() and (
+    if not hit.any():
+        return ""
+    return (
         f"{_who(fed, hit)} has outliers that take up the whole range: "
         f"{share.max():.1%} of its nonzero values get the code of zero."
     )
