@@ -16,22 +16,23 @@ NCHW, filters OIHW, and have one scale even with ``per_channel=True``.
 ONNX Runtime may fuse the nodes again when it loads the file (``DynamicQuantizeMatMul``,
 ``MatMulIntegerToFloat``); the integers stay the same.
 
-**Not every CPU computes these integers.** On x86 with AVX2 or AVX-512 but without VNNI, the kernel
-for uint8 inputs and int8 weights adds pairs of products in int16, which saturates: 255 * 127 twice
-is past 32767. ``reduce_range=True`` (weights of 7 bits) avoids it. The sums here are the exact
-ones, as on CPUs with VNNI; those are what the tests compare.
+**Not every CPU computes these integers.** On x86 with AVX2 or AVX-512 but without VNNI,
+MatMulInteger's kernel for uint8 inputs and int8 weights adds pairs of products in int16, which
+saturates: 255 * 127 twice is past 32767 (``saturate=True``; ``saturates_here()`` is what this
+machine does). ``reduce_range=True`` (weights of 7 bits) avoids it. uint8 weights and ConvInteger,
+whose left operand is the filter, have a kernel that widens to 16 bits first: exact everywhere.
 
 Sources, onnxruntime 1.32.0: ``core/providers/cpu/quantization/dynamicquantizelinear.cc``,
 ``core/util/qmath.h`` (``GetQuantizationParameter``), ``core/mlas/lib/quantize.cpp``,
-``matmul_integer.cc``, ``conv_integer.cc``; ``python/tools/quantization/quant_utils.py``
-(``compute_scale_zp``, ``quantize_nparray``); the ONNX operators of the same names.
+``platform.cpp``, ``matmul_integer.cc``, ``conv_integer.cc``; ``python/tools/quantization/
+quant_utils.py`` (``compute_scale_zp``, ``quantize_nparray``); the ONNX operators of these names.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
-from drqsim import accumulate
+from drqsim import accumulate, processor
 from drqsim.arithmetic.window import Axis, pad, patches
 from drqsim.errors import InputError
 from drqsim.graph import pair
@@ -132,15 +133,36 @@ def quantize_weights(
     )
 
 
-def matmul_integer(a: np.ndarray, b: np.ndarray, a_zero_point=0, b_zero_point=0) -> np.ndarray:
+def saturates_here() -> bool:
+    """Whether ONNX Runtime's MatMulInteger saturates in int16 on this machine's processor."""
+    exact = processor.has("avx512_vnni") or processor.has("avx_vnni")
+    return processor.has("avx2") and not exact
+
+
+def matmul_integer(
+    a: np.ndarray, b: np.ndarray, a_zero_point=0, b_zero_point=0, *, saturate: bool = False
+) -> np.ndarray:
     """The operator MatMulInteger: ``(a - a_zero_point) @ (b - b_zero_point)``, int32.
 
     ``a`` is [..., k], ``b`` is [k, n]; ``b_zero_point`` may be one for each of the n columns.
+    ``saturate`` adds products of uint8 by int8 as x86 processors without VNNI do.
     """
     left = a.astype(np.int32) - np.int32(a_zero_point)
     right = b.astype(np.int32) - np.asarray(b_zero_point, np.int32)
     total = accumulate.wide_matmul(left.reshape(-1, a.shape[-1]), right.T)
+    if saturate and b.dtype == np.int8:
+        total = total - _lost_in_int16(a.reshape(-1, a.shape[-1]), b)
     return total.astype(np.int32).reshape(*a.shape[:-1], b.shape[1])
+
+
+def _lost_in_int16(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """What ``a @ b`` loses where neighbors along k are added in int16, before the zero points."""
+    a, b = a.astype(np.int32), b.astype(np.int32)
+    lost = np.zeros((len(a), b.shape[1]), np.int32)
+    for k in range(0, len(b) - 1, 2):
+        pair = a[:, k, None] * b[k] + a[:, k + 1, None] * b[k + 1]
+        lost += pair - np.clip(pair, -32768, 32767)
+    return lost
 
 
 def conv_integer(
@@ -196,6 +218,7 @@ def matmul(
     weight_type: str = "int8",
     per_channel: bool = False,
     reduce_range: bool = False,
+    saturate: bool = False,
 ) -> tuple[np.ndarray, Trace]:
     """A MatMul (and Add) after ``quantize_dynamic``, every tensor recorded.
 
@@ -204,8 +227,8 @@ def matmul(
     x : float32 [..., k]
     weights : float32 [k, n]
     bias : float32 [n], optional
-    weight_type, per_channel, reduce_range
-        The options of ``quantize_dynamic``.
+    weight_type, per_channel, reduce_range, saturate
+        The options of ``quantize_dynamic``, and that of ``matmul_integer``.
 
     Returns
     -------
@@ -221,7 +244,8 @@ def matmul(
     axis = 1 if per_channel else None
     filters = quantize_weights(weights, weight_type, axis, reduce_range=reduce_range)
     source = dynamic_quantize_linear(x)
-    total = matmul_integer(source.codes, filters.codes, source.zero_point, filters.zero_point)
+    zero_points = source.zero_point, filters.zero_point
+    total = matmul_integer(source.codes, filters.codes, *zero_points, saturate=saturate)
     return _finish("matmul_integer_0", x, source, filters, total, bias, bias)
 
 

@@ -12,6 +12,7 @@ from onnx import TensorProto, helper, numpy_helper
 from onnxruntime.quantization import QuantType, quant_utils, quantize_dynamic
 
 import drqsim
+from drqsim import processor
 from drqsim.other_runtimes import onnx_dynamic
 from tests.kit.one_operator import same_bits
 from tests.kit.strategies import inputs
@@ -103,8 +104,29 @@ def test_matrix_products_are_onnx_runtime_s(seed, sizes, dtype, columns):
     node = helper.make_node("MatMulInteger", ["a", "b", "a_zero", "b_zero"], ["y"])
     constants = [("b", b), ("b_zero", b_zero), ("a_zero", a_zero)]
     graph = model([node], [("a", TensorProto.UINT8)], [("y", TensorProto.INT32)], constants)
-    ours = onnx_dynamic.matmul_integer(a, b, a_zero, b_zero)
+    saturate = onnx_dynamic.saturates_here()
+    ours = onnx_dynamic.matmul_integer(a, b, a_zero, b_zero, saturate=saturate)
     assert same_bits(ours, run(graph, {"a": a})["y"])
+
+
+def test_two_products_in_int16(monkeypatch):
+    """255 * 127 twice is 64770; without VNNI it is clamped, pair by pair, as the runtime shows."""
+    a = np.array([[255, 255, 255, 255, 255, 1]], np.uint8)
+    b = np.array([[127], [127], [-128], [-128], [127], [1]], np.int8)
+    exact, clamped = 64770 - 65280 + 32386, 32767 - 32768 + 32386
+    node = helper.make_node("MatMulInteger", ["a", "b"], ["y"])
+    graph = model([node], [("a", TensorProto.UINT8)], [("y", TensorProto.INT32)], [("b", b)])
+    here = onnx_dynamic.saturates_here()
+    assert run(graph, {"a": a})["y"] == (clamped if here else exact)
+    assert onnx_dynamic.matmul_integer(a, b) == exact
+    assert onnx_dynamic.matmul_integer(a, b, saturate=True) == clamped
+    as_uint8 = onnx_dynamic.matmul_integer(a, np.abs(b).view(np.uint8), saturate=True)
+    assert as_uint8 == 64770 + 65280 + 32386
+    kinds = ("sse4_1", False), ("avx2", True), ("avx2 avx_vnni", False)
+    kinds += ("avx2 avx512f", True), ("avx2 avx512f avx512_vnni", False), ("asimddp", False)
+    for names, expected in kinds:
+        monkeypatch.setattr(processor, "instructions", lambda names=names: set(names.split()))
+        assert onnx_dynamic.saturates_here() == expected
 
 
 @st.composite
@@ -219,7 +241,8 @@ def test_every_tensor_of_a_quantized_layer(folder, code, weight_type, per_channe
             x, weights, bias, pads=(1, 0, 1, 2), strides=(2, 1), **options
         )
     else:
-        output, trace = onnx_dynamic.matmul(x, weights, bias, per_channel=per_channel, **options)
+        here = dict(per_channel=per_channel, saturate=onnx_dynamic.saturates_here())
+        output, trace = onnx_dynamic.matmul(x, weights, bias, **here, **options)
     options["weight_type"] = TYPES[weight_type]
     made = quantized(float_model, folder, per_channel=per_channel, **options)
     ours = {record.name: record.value for record in trace}
