@@ -21,7 +21,7 @@ def half_away(v):
 
 
 def quantize_weights(w):
-    """Offline, once: one scale for each output channel of float32 [out, h, w, in]."""
+    """Offline, once: one scale for each output channel of [out, h, w, in]."""
     scale = np.maximum(np.abs(w.astype(f64)).max(axis=(1, 2, 3)), 5e-7) / 127
     codes = np.clip(half_away(w / scale.reshape(-1, 1, 1, 1)), -127, 127)
     return codes.astype(np.int8), scale.astype(f32)
@@ -41,15 +41,15 @@ def quantize_input(x):
 
 
 def conv_relu(x, codes_w, scale_w, bias):
-    """On the device: float32 [h, w, in] goes in, float32 [h, w, out] comes out."""
+    """On the device: float32 [h, w, in] goes in, [h, w, out] comes out."""
     codes, scale_x, zero_point = quantize_input(x)
     kernel = codes_w.shape[1:3]
     border = [(side // 2, side // 2) for side in (*kernel, 1)]
     codes = np.pad(codes, border, constant_values=zero_point)  # the code of 0.0
     windows = np.lib.stride_tricks.sliding_window_view(codes, kernel, (0, 1))
     windows, weights = windows.astype(np.int32), codes_w.astype(np.int32)
-    raw = np.einsum("hwcij,oijc->hwo", windows, weights)  # sums of int8 * int8
+    raw = np.einsum("hwcij,oijc->hwo", windows, weights)  # int32: int8 * int8
     row_sums = weights.sum((1, 2, 3), np.int32)
-    accumulator = raw - zero_point * row_sums  # int32: sums of (code - zero_point) * w
-    pre_activation = accumulator.astype(f32) * (scale_w * scale_x) + bias  # float32
+    accumulator = raw - zero_point * row_sums  # sums of (code - zero_point) * w
+    pre_activation = accumulator.astype(f32) * (scale_w * scale_x) + bias
     return np.maximum(pre_activation, f32(0))  # float32: what is stored
