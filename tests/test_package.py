@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
 from click.testing import CliRunner
 
@@ -12,6 +13,7 @@ ON_DEMAND = ["Explorer", "figures", "in_short", "litert", "report"]
 # refuses whatever is neither Python's own nor NumPy's
 NUMPY_ALONE = """
 import sys
+from pathlib import Path
 
 class Refuse:
     def find_spec(self, name, path=None, target=None):
@@ -48,3 +50,9 @@ def test_the_two_checks_name_each_other():
     help_of_the_command = CliRunner().invoke(commands, ["check", "--help"]).output
     assert "drqsim.check is another thing" in " ".join(help_of_the_command.split())
     assert "``drqsim check`` is another thing" in " ".join(drqsim.check.__doc__.split())
+
+
+def test_each_command_has_the_file_of_its_name():
+    shared = {"__init__", "app", "commands", "files", "inputs", "screen"}
+    files = {path.stem for path in Path(drqsim.__file__).parent.glob("cli/*.py")}
+    assert files - shared == set(commands.commands)

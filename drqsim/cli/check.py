@@ -1,8 +1,8 @@
-"""The command that holds drqsim against the installed runtime: ``check``."""
+"""``drqsim check``: drqsim held against the installed runtime."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from drqsim.cli.app import REFUSED, command, input_options, kernels_option, model_argument
 from drqsim.cli.inputs import feed
@@ -17,9 +17,8 @@ from drqsim.verdict import FLOAT, explain
 CLOSE = 2.0**-18
 
 
-@dataclass(frozen=True)
-class Checked:
-    """One operator held against the runtime."""
+class Checked(NamedTuple):
+    """One operator held against the runtime: a row of the table, an object of the JSON."""
 
     operator: str
     arithmetic: str
@@ -28,6 +27,18 @@ class Checked:
     equal: int
     apart: float  # of the output, in parts of its range
     passed: bool
+
+
+# of each field in turn: the head of its column, and how a cell is written
+COLUMNS = {
+    "operator": str,
+    "arithmetic": str,
+    "tensors": str,
+    "elements": "{:,}".format,
+    "equal bits": "{:,}".format,
+    "apart": "{:.2g}".format,
+    "agrees": {True: "yes", False: "NO"}.get,
+}
 
 
 @command(
@@ -71,34 +82,14 @@ def check(screen: Screen, model, specs, seed, kernels) -> int:
     beware = [f"Beware, {at}: {text}" for at in failed for text in verdicts[at].hazards]
     notes = list(dict.fromkeys([*beware, *each.notes, *(whole.notes if whole else why)]))
     cells = [
-        (
-            row.operator,
-            row.arithmetic,
-            f"{row.tensors}",
-            f"{row.elements:,}",
-            f"{row.equal:,}",
-            f"{row.apart:.2g}",
-            "yes" if row.passed else "NO",
-        )
+        tuple(write(value) for write, value in zip(COLUMNS.values(), row, strict=True))
         for row in rows
     ]
-    header = ("operator", "arithmetic", "tensors", "elements", "equal bits", "apart", "agrees")
     data = {
         "passed": passed,
         "runtime": litert.version(),
         "kernels": kernels,
-        "operators": [
-            {
-                "operator": row.operator,
-                "arithmetic": row.arithmetic,
-                "tensors": row.tensors,
-                "elements": row.elements,
-                "equal": row.equal,
-                "apart": plain.finite(row.apart),
-                "passed": row.passed,
-            }
-            for row in rows
-        ],
+        "operators": [row._asdict() | {"apart": plain.finite(row.apart)} for row in rows],
         "codes": whole and whole.codes,
         "flipped": whole and whole.flipped,
         "output_apart": whole and plain.finite(whole.difference),
@@ -110,7 +101,7 @@ def check(screen: Screen, model, specs, seed, kernels) -> int:
             f"From end to end {whole.flipped:,} of {whole.codes:,} codes differ, and the output is "
             f"{whole.difference:.2g} apart."
         )
-    screen.result(data, table("", header, cells, right=(2, 3, 4, 5)), "", *lines, *notes)
+    screen.result(data, table("", tuple(COLUMNS), cells, right=(2, 3, 4, 5)), "", *lines, *notes)
     return 0 if passed else REFUSED
 
 
