@@ -6,7 +6,7 @@ import pytest
 import drqsim
 from drqsim.kernels import KERNELS
 from drqsim.walk import Walk
-from tests.walk.test_walk import every_pixel, walk_of
+from tests.kit.walks import every_pixel, walk_of
 
 # Everything inside the picture but what only the script adds: which stage is told, tab stops.
 SEEN = """walk => [...walk.querySelectorAll("*")]

@@ -17,9 +17,8 @@ from drqsim.model_file import write
 from drqsim.model_file.operands import OPERANDS
 from tests.kit import networks
 from tests.kit.corpus import KERNELS, gathered, judge, random_input, table
+from tests.kit.float_bounds import APPROXIMATE, BOUNDS
 from tests.kit.places import MODELS
-from tests.ops.float32.test_activations import APPROXIMATE
-from tests.ops.float32.test_float_operators import BOUNDS
 
 f32 = np.float32
 # One float operator fed with the runtime's input, in parts of its range: the sums of up to a

@@ -11,6 +11,7 @@ import drqsim
 from drqsim import litert, processor
 from drqsim.graph import Graph, Operator, Tensor
 from drqsim.ops.float32.activations import FUNCTIONS
+from tests.kit.float_bounds import APPROXIMATE, BOUND
 from tests.kit.strategies import KERNELS, inputs
 
 f32 = np.dtype(np.float32)
@@ -23,11 +24,6 @@ EXACT = (
     "PRELU",
     "HARD_SWISH",
 )
-# The runtime's exp, tanh and erf are polynomials of its own on each kernel path. Their distance
-# from the true value, measured on [-20, 20] for 2.3.0, is at most 5e-7 of the larger of 1 and |y|;
-# the bound is twice that.
-APPROXIMATE = ("ELU", "TANH", "LOGISTIC", "GELU", "SOFTMAX")
-BOUND = 1e-6
 
 
 def activation(code: str, shape, **options) -> Graph:

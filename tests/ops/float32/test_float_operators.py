@@ -11,11 +11,10 @@ import drqsim
 from drqsim import litert, ops, processor
 from drqsim.graph import Graph, Operator, Tensor
 from drqsim.ops.float32 import activations, elementwise
-from tests.kit.float_cases import COMPARED, GENERATORS, LAYERS, cases
+from tests.kit.float_bounds import BOUNDS
+from tests.kit.float_cases import COMPARED, GENERATORS, cases
 from tests.kit.one_operator import (
-    UNIT,
     Case,
-    Operand,
     constants,
     f32,
     fed,
@@ -27,90 +26,6 @@ from tests.kit.one_operator import (
 from tests.kit.strategies import KERNELS
 
 f64 = np.float64
-TINY = np.finfo(f32).tiny
-
-
-def steps(count):
-    """A bound of ``count`` float32 steps at the result."""
-
-    def bound(case, ours):
-        with np.errstate(invalid="ignore"):
-            return count * np.spacing(np.abs(ours)).astype(f64) + TINY
-
-    return bound
-
-
-def exp_xnnpack(case, ours):
-    # the argument is split into a power of two and a rest in float32: its error grows with |x|
-    x = case.operands[0].value.astype(f64)
-    return (np.abs(x) + 4) * 2 * UNIT * ours + TINY
-
-
-def sine_xnnpack(case, ours):
-    # whole turns are taken off, a turn being known to 33 bits; four roundings of an angle up to pi
-    # (a unit there is twice that of 1), then a quotient of polynomials
-    x = np.abs(case.operands[0].value.astype(f64))
-    return 12 * UNIT + x * 2.0**-33
-
-
-def sums(case, ours):
-    # either sum of n terms is within n units of the sum of their sizes
-    x, axes = case.operands[0].value, tuple(case.operands[1].value)
-    keep = case.options["keep_dims"]
-    count = np.prod([x.shape[a] for a in axes])
-    size = np.abs(x.astype(f64)).sum(axis=axes, keepdims=keep)
-    size = np.where(size < np.finfo(f32).max, size, np.inf)  # a part of the sum may overflow
-    if case.code == "MEAN":
-        size = size / count
-    return 2 * (count + 1) * (UNIT * size + TINY)
-
-
-def log_softmax(case, ours):
-    # every rounding on the way: x - max, n powers and their sum, its logarithm, the result
-    x = case.operands[0].value.astype(f64)
-    shifted = x.max(axis=-1, keepdims=True) - x
-    return 2 * UNIT * (shifted + np.abs(ours) + x.shape[-1] + 5)
-
-
-def layer(case, ours):
-    # the sum of the sizes of all n terms is what the operator gives for absolute values
-    wider = [o._replace(value=_absolute(o.value)) for o in case.operands]
-    options = case.options | {"fused_activation_function": "NONE"}
-    bare, feeds = graph(case._replace(operands=wider, options=options))
-    (size,) = drqsim.run(bare, feeds)[0].values()
-    weights = case.operands[1].value
-    terms = weights.shape[-1] if case.code == "FULLY_CONNECTED" else weights.size
-    return 2 * (terms + 2) * UNIT * size.astype(f64)
-
-
-def _absolute(value):
-    return np.abs(value) if value is not None and value.dtype == f32 else value
-
-
-# what is not listed is exact on every kernel path
-BOUNDS = {
-    # the C library's functions against the true value, rounded
-    ("EXP", "reference"): steps(1),
-    ("EXP", "optimized"): steps(1),
-    **{(code, k): steps(1) for code in ("LOG", "SIN", "COS") for k in ("reference", "optimized")},
-    ("POW", "reference"): steps(1),
-    ("POW", "optimized"): steps(1),
-    ("POW", "xnnpack"): steps(1),
-    # XNNPACK's polynomials and Newton steps, which differ between CPUs
-    ("EXP", "xnnpack"): exp_xnnpack,
-    ("SIN", "xnnpack"): sine_xnnpack,
-    ("COS", "xnnpack"): sine_xnnpack,
-    ("SQRT", "xnnpack"): steps(2),
-    ("RSQRT", "xnnpack"): steps(2),
-    # the order of summation: vectors of the CPU's width, where it runs along the last dimension
-    ("MEAN", "optimized"): sums,
-    ("MEAN", "xnnpack"): sums,
-    ("SUM", "xnnpack"): sums,
-    **{("LOG_SOFTMAX", kernels): log_softmax for kernels in KERNELS},
-    **{(code, kernels): layer for code in LAYERS for kernels in KERNELS},
-}
-# the reference kernel adds tap after tap, as drqsim does
-del BOUNDS["DEPTHWISE_CONV_2D", "reference"]
 
 
 def test_every_operator_is_judged():
@@ -234,75 +149,6 @@ def test_fused_activations_that_the_kernels_leave_out(kernels):
         assert same_bits(ours, theirs) and theirs.min() < 0
 
 
-REFUSED_BY_BOTH = [
-    Case("CONCATENATION", fed(f32([1]), f32([1])), {"fused_activation_function": "RELU"}),
-    Case("L2_NORMALIZATION", fed(f32([[1, 2]])), {"fused_activation_function": "RELU"}),
-    Case("RESHAPE", fed(f32([1, 2, 3])) + integers([2, -1])),
-    Case("SQUEEZE", fed(f32([[1, 2]])), {"squeeze_dims": (1,)}),
-    Case("GATHER", [Operand(f32([1, 2]), True), *constants(np.int32([2]))]),
-    Case("UNPACK", fed(f32([[1, 2]])), {"num": 3, "axis": 1}, (f32,) * 3),
-    Case("SPLIT", constants(np.int32(0)) + fed(f32([1, 2, 3])), {"num_splits": 2}, (f32,) * 2),
-    Case("ADD", fed(f32([1, 2]), f32([1, 2, 3]))),
-    Case("PAD", fed(f32([1, 2])) + integers([[-1, 0]])),
-    Case("MIRROR_PAD", fed(f32([1, 2])) + integers([[2, 0]]), {"mode": "REFLECT"}),
-    Case("SLICE", fed(f32([1, 2])) + integers([1], [2])),
-    Case("STRIDED_SLICE", fed(f32([1, 2])) + integers([0], [1], [0])),
-    Case("TOPK_V2", fed(f32([1, 2])) + integers(3), {}, (f32, np.int32)),
-    Case("CONCATENATION", fed(f32([[1]]), f32([[1, 2]])), {"axis": 0}),
-    Case("DEPTH_TO_SPACE", fed(np.zeros((1, 1, 1, 3), f32)), {"block_size": 2}),
-    Case("BATCH_MATMUL", fed(np.ones((2, 3), f32), np.ones((2, 3), f32))),
-    Case("EQUAL", fed(f32([1]), np.int32([1])), {}, (np.bool_,)),
-    Case("LESS", fed(f32([1, 2]), f32([1, 2, 3])), {}, (np.bool_,)),
-    Case("LOGICAL_AND", fed(f32([1]), f32([1])), {}, (np.bool_,)),
-    Case("LOGICAL_NOT", fed(f32([1])), {}, (np.bool_,)),
-    Case("SELECT", fed(np.array([True]), f32([[1, 2], [3, 4]]), f32([[1, 2], [3, 4]]))),
-    Case("SELECT_V2", fed(np.array([True]), f32([1]), np.int32([1]))),
-    Case("SELECT_V2", fed(f32([1]), f32([1]), f32([1]))),
-]
-
-
-@pytest.mark.parametrize("case", REFUSED_BY_BOTH, ids=lambda case: case.code)
-def test_what_contradicts_itself_is_named_here_and_refused_by_the_runtime(case):
-    bare, feeds = graph(case)
-    with pytest.raises(drqsim.DrqsimError, match=f"{case.code.lower()}_0"):
-        drqsim.run(bare, feeds)
-    with pytest.raises(drqsim.ModelFileError, match="The runtime refuses"):
-        litert.run(bare, feeds)
-
-
-# the runtime leaves memory unwritten or input unread
-REFUSED_HERE = [
-    Case("TRANSPOSE", fed(f32([[1, 2]])) + integers([0, 0])),
-]
-
-
-@pytest.mark.parametrize("case", REFUSED_HERE, ids=lambda case: case.code)
-def test_what_contradicts_itself_is_named(case):
-    bare, feeds = graph(case)
-    with pytest.raises(drqsim.ModelFileError, match=f"{case.code.lower()}_0"):
-        drqsim.run(bare, feeds)
-
-
-def test_what_is_not_simulated_is_named():
-    codes, none = np.zeros((2, 4), np.int8), {"fused_activation_function": "NONE"}
-    unsupported = [
-        (Case("ADD", fed(codes, codes), none, (np.int8,)), "works on int8"),
-        (Case("SUM", fed(codes) + integers([0]), {}, (np.int8,)), "reduces int8"),
-        (
-            Case("CONCATENATION", fed(f32([1]), f32([1])), {"fused_activation_function": "RELU"}),
-            "RELU",
-        ),
-        (
-            Case("STRIDED_SLICE", fed(f32([1])) + integers([0], [1], [1]), {"offset": True}),
-            "offset",
-        ),
-    ]
-    for case, says in unsupported:
-        bare, feeds = graph(case)
-        with pytest.raises(drqsim.UnsupportedOperatorError, match=says):
-            drqsim.run(bare, feeds)
-
-
 def test_inputs_and_outputs_are_recorded_by_number():
     parts = Case("CONCATENATION", fed(f32([1]), f32([2]), f32([3])), {"axis": 0})
     bare, feeds = graph(parts)
@@ -340,27 +186,3 @@ def test_a_dynamic_batch_takes_any_size():
             assert drqsim.run(model, x, kernels)[0]["y"].shape == (batch,)
     with pytest.raises(drqsim.InputError, match=r"got the shape \[2, 4\].* reads \[-1, 3\]"):
         drqsim.run(model, np.zeros((2, 4), f32))
-
-
-def test_a_tensor_that_nothing_writes_is_named():
-    tensors = (
-        Tensor("x", (1,), np.dtype(f32)),
-        Tensor("lost", (1,), np.dtype(f32)),
-        Tensor("y", (1,), np.dtype(f32)),
-    )
-    add = Operator("ADD", "add_0", (0, 1), (2,))
-    with pytest.raises(drqsim.ModelFileError, match="reads tensor 1 .'lost'."):
-        drqsim.run(Graph(tensors, (add,), (0,), (2,)), np.ones(1, f32))
-
-
-def test_no_operator_makes_a_tensor_past_all_memory():
-    huge = 2**20
-    cases_ = [
-        Case("PAD", fed(f32([[1]])) + integers([[0, huge], [0, huge]])),
-        Case("RESIZE_BILINEAR", fed(np.ones((1, 1, 1, 1), f32)) + integers([huge, huge])),
-        Case("ADD", fed(np.ones((huge, 1), f32), np.ones((1, huge), f32))),
-    ]
-    for case in cases_:
-        bare, feeds = graph(case)
-        with pytest.raises(drqsim.ModelFileError, match="elements"):
-            drqsim.run(bare, feeds)
