@@ -6,6 +6,8 @@ import shutil
 import pytest
 from playwright.sync_api import sync_playwright
 
+from tests.kit.browsing import DRAWN_TWICE
+
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 NO_BROWSER = f"no browser on this machine: none of {', '.join(BROWSERS)} is on the PATH"
 
@@ -35,3 +37,24 @@ def pytest_terminal_summary(terminalreporter):
             yellow=True,
             bold=True,
         )
+
+
+@pytest.fixture(scope="module")
+def visit(browser):
+    """A function that opens a file, as a browser without a network does."""
+    context = browser.new_context(viewport={"width": 1280, "height": 900}, offline=True)
+
+    def open_(path):
+        page = context.new_page()
+        page.errors, page.asked = [], []
+        page.on("console", lambda m: m.type == "error" and page.errors.append(m.text))
+        page.on("pageerror", lambda error: page.errors.append(str(error)))
+        page.on("request", lambda request: page.asked.append(request.url))
+        page.goto(path.as_uri())
+        page.add_style_tag(content="* { transition: none !important; }")
+        page.evaluate("window.MathJax?.startup?.promise")
+        page.evaluate(DRAWN_TWICE)
+        return page
+
+    yield open_
+    context.close()

@@ -2,9 +2,9 @@
 
 import ast
 import re
-from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
+from tests.kit.places import ROOT
+
 PAGE = (ROOT / "book/what-the-documentation-says.md").read_text(encoding="utf-8")
 TESTS = ast.parse((ROOT / "tests/test_claims.py").read_text(encoding="utf-8"))
 HEADER = "* - It says\n  - It does\n  - Verdict\n"

@@ -11,7 +11,8 @@ from pathlib import Path
 import nbformat
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
+from tests.kit.places import ROOT
+
 BOOK = ROOT / "book"
 SITE = ROOT / "_build/html/book"
 PAGES = sorted(path for path in BOOK.glob("faq-*") if path.suffix in (".md", ".ipynb"))

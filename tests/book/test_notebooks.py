@@ -1,11 +1,11 @@
 """The chapters as they lie in git: clean, run from top to bottom, all in the table of contents."""
 
 import importlib.util
-from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
+from tests.kit.places import ROOT
+
 spec = importlib.util.spec_from_file_location("notebooks", ROOT / "book/_ext/notebooks.py")
 notebooks = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(notebooks)

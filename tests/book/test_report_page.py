@@ -1,15 +1,13 @@
 """The report's page in a real browser: no request, no complaint, sorted, searched, printed."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 
 import drqsim
 from drqsim.report import as_html, make
+from tests.kit.places import MODELS
 
-MODELS = Path(__file__).resolve().parents[2] / "book" / "models"
 EVIL = "<img src=x onerror=\"document.title='taken'\">"
 FIRST = "#list tbody tr:not([hidden]) th"
 ONE_OF_EACH = "details:not(.op), #op-conv_2d_1, #op-softmax_0"

@@ -10,7 +10,8 @@ from urllib.parse import unquote, urlsplit
 import pytest
 import yaml
 
-ROOT = Path(__file__).resolve().parents[2]
+from tests.kit.places import ROOT
+
 BUILD = ROOT / "_build"
 SITE = BUILD / "html"
 VOID = set("area base br col embed hr img input link meta source track wbr".split())

@@ -6,3 +6,4 @@ TESTS = Path(__file__).parents[1]
 ROOT = TESTS.parent
 GOLDEN = TESTS / "golden"
 MODELS = ROOT / "book" / "models"
+SITE = ROOT / "_build" / "html"

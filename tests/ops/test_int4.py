@@ -11,14 +11,9 @@ from hypothesis import strategies as st
 import drqsim
 from drqsim import litert
 from drqsim.graph import Graph, Operator, Quantization, Tensor
-from drqsim.model_file import write
-from drqsim.model_file.read import unpacked
 from tests.kit.places import MODELS
 from tests.kit.strategies import (
-    ACTIVATIONS,
-    DISTRIBUTIONS,
     KERNELS,
-    float_constant,
     hybrid_batch_matmul,
     hybrid_convolutions,
     hybrid_dense,
@@ -27,7 +22,6 @@ from tests.kit.strategies import (
     inputs,
     int4,
     int4_tensor,
-    one_operator,
 )
 
 f32 = np.float32
@@ -164,95 +158,6 @@ def test_operators_without_a_kernel_for_int4(layers, kernels, data):
     assert drqsim.explain(graph, kernels)[name].arithmetic == "refused"
 
 
-def dense(weights, asymmetric=False):
-    out, depth = weights.shape
-    tensors = (
-        Tensor("x", (1, depth), np.dtype(f32)),
-        weights,
-        Tensor("y", (1, out), np.dtype(f32)),
-    )
-    options = {"asymmetric_quantize_inputs": asymmetric}
-    op = Operator("FULLY_CONNECTED", "fully_connected_0", (0, 1), (2,), MappingProxyType(options))
-    return Graph(tensors, (op,), (0,), (2,))
-
-
-@pytest.mark.parametrize(
-    ("lowest", "others"),
-    [
-        (42, ()),  # the upper half of a byte: only itself
-        (40, (58,)),  # columns 8 and 9 of a block spill over 26 and 27
-        (37, (55,)),
-        (50, (34,)),  # the lower half spills over the upper
-        (68, ()),  # not so in a block that is not full
-        (82, (66,)),
-    ],
-)
-def test_hazard_weight_of_minus_8(lowest, others):
-    """The kernel reads +8, and other weights that share a byte or follow it are +8 too."""
-    weights = int4_tensor(np.random.default_rng(0), (4, 86), 0)
-    weights = replace(weights, value=np.maximum(weights.value, -7))
-    assert not drqsim.explain(dense(weights), "optimized")["fully_connected_0"].hazards
-    values = weights.value.copy()
-    values[1, lowest] = -8
-    graph = dense(replace(weights, value=values))
-    (hazard,) = drqsim.explain(graph, "optimized")["fully_connected_0"].hazards
-    assert "-8" in hazard
-    for kernels in ("xnnpack", "reference"):
-        assert not drqsim.explain(graph, kernels)["fully_connected_0"].hazards
-    # one input after the other is 1: the output is the weight
-    seen = np.array(
-        [litert.run(graph, row[None], "optimized").outputs["y"][0] for row in np.eye(86, dtype=f32)]
-    )
-    read = np.rint(seen.T / weights.quantization.scale[:, None])
-    meant = weights.value.copy()
-    meant[1, [lowest, *others]] = 8
-    assert np.array_equal(read, meant)
-    x = np.random.default_rng(1).normal(size=(1, 86)).astype(f32)
-    assert litert.compare(graph, x, "optimized").exact
-
-
-@pytest.mark.parametrize("values", ["normal", "huge"])
-@pytest.mark.parametrize("activation", ACTIVATIONS)
-def test_the_own_kernel_with_every_activation(activation, values):
-    """Huge inputs make infinities of both signs in it, and their sum is NaN."""
-    random = np.random.default_rng(0)
-    weights = int4_tensor(random, (9, 270), 0)
-    bias = float_constant("bias", random.normal(size=9) * 10)
-    options = {
-        "fused_activation_function": activation,
-        "keep_num_dims": False,
-        "asymmetric_quantize_inputs": True,
-    }
-    graph = one_operator("FULLY_CONNECTED", (7, 270), [weights, bias], (7, 9), **options)
-    x = DISTRIBUTIONS[values](random, (7, 270)).astype(f32)
-    assert litert.compare(graph, x, "optimized").exact
-    _, trace = drqsim.run(graph, x, "optimized")
-    pre_activation = trace["fully_connected_0/pre_activation"].value
-    assert np.isnan(pre_activation).any() == (values == "huge")
-
-
-def test_the_own_kernel_refuses_nan_and_infinity():
-    graph = dense(int4_tensor(np.random.default_rng(0), (4, 32), 0))
-    for value in (np.nan, np.inf, -np.inf):
-        x = np.full((1, 32), value, f32)
-        with pytest.raises(drqsim.InputError, match="not simulate in the int4 kernel"):
-            drqsim.run(graph, x, "optimized", allow_nonfinite=True)
-        assert litert.compare(graph, x, "reference", allow_nonfinite=True).exact
-
-
-def test_the_own_kernel_ignores_the_flag():
-    weights = int4_tensor(np.random.default_rng(0), (4, 32), 0)
-    x = np.random.default_rng(1).uniform(1, 2, (1, 32)).astype(f32)
-    for kernels, same in (("optimized", True), ("reference", False), ("xnnpack", True)):
-        outputs = [
-            litert.run(dense(weights, asymmetric=flag), x, kernels).outputs["y"]
-            for flag in (False, True)
-        ]
-        assert np.array_equal(*outputs) == same
-        for flag in (False, True):
-            assert litert.compare(dense(weights, asymmetric=flag), x, kernels).exact
-
-
 def test_the_trace_tells_int4_from_int8():
     model = drqsim.load(MODELS / "digits_int4.tflite")
     image = np.load(MODELS / "digits_inputs.npz")["images"][:1]
@@ -268,48 +173,6 @@ def test_the_trace_tells_int4_from_int8():
     assert "int4[32,3,3,16]" in repr(trace) and "int4[32,3,3,16]" in repr(model)
     _, shapes = drqsim.run(model, image, "optimized", record="shapes")
     assert str(shapes["conv_2d_1/filter"]) == "int4[32,3,3,16]"
-
-
-# the file
-
-
-def test_how_values_are_packed():
-    assert unpacked(np.array([0x21, 0xF8, 0x07], np.uint8), 5).tolist() == [1, 2, -8, -1, 7]
-
-
-@given(seed=st.integers(0, 2**32 - 1), count=st.integers(1, 40))
-def test_what_is_written_reads_back_and_is_what_the_runtime_sees(seed, count):
-    weights = int4_tensor(np.random.default_rng(seed), (count,), None)
-    f = np.dtype(f32)
-    tensors = (weights, Tensor("y", (count,), f))
-    operators = (Operator("DEQUANTIZE", "dequantize_0", (0,), (1,)),)
-    content = write.to_bytes(Graph(tensors, operators, (), (1,)))
-    again = drqsim.load(content).tensors[0]
-    assert (str(again), again.nbytes) == (f"int4[{count}]", (count + 1) // 2)
-    assert np.array_equal(again.value, weights.value)
-    assert not again.value.flags.writeable
-    seen = litert.run(content, {}).tensors[0].value
-    assert np.array_equal(seen, weights.value)
-
-
-@pytest.mark.parametrize(("stored", "claimed"), [(8, 10), (8, 6), (7, 9), (7, 6)])
-def test_a_buffer_of_the_wrong_size_is_named(stored, claimed):
-    weights = int4_tensor(np.random.default_rng(0), (stored,), None)
-    tensors = (replace(weights, shape=(claimed,)), Tensor("y", (claimed,), np.dtype(f32)))
-    operators = (Operator("DEQUANTIZE", "dequantize_0", (0,), (1,)),)
-    content = write.to_bytes(Graph(tensors, operators, (), (1,)))
-    says = rf"int4\[{claimed}\], {(claimed + 1) // 2} bytes, but its buffer has {(stored + 1) // 2}"
-    with pytest.raises(drqsim.ModelFileError, match=says):
-        drqsim.load(content)
-
-
-@pytest.mark.parametrize(("number", "kind"), [(1, "custom"), (2, "blockwise"), (3, "multi-axis")])
-def test_scales_that_are_not_read_are_named(monkeypatch, number, kind):
-    import tflite
-
-    monkeypatch.setattr(tflite.QuantizationParameters, "DetailsType", lambda self: number)
-    with pytest.raises(drqsim.UnsupportedOperatorError, match=f"has {kind} quantization"):
-        drqsim.load(MODELS / "digits_int4.tflite")
 
 
 def test_an_input_that_int4_cannot_hold_is_refused():

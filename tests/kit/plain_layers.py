@@ -1,0 +1,96 @@
+"""Layers of one operator with plain weights, and inputs that show how they are quantized."""
+
+from dataclasses import replace
+
+import numpy as np
+
+from drqsim.graph import Quantization, Tensor
+from tests.kit.strategies import float_constant, one_operator
+
+f32 = np.float32
+ONCE = {"stride_h": 1, "stride_w": 1, "dilation_h_factor": 1, "dilation_w_factor": 1}
+
+
+def weights(*shape: int, scales: int = 1, axis: int = 0, seed: int = 0) -> Tensor:
+    """int8 weights from -100 to 100; with several scales each is different."""
+    values = np.random.default_rng(seed).integers(-100, 101, shape, dtype=np.int8)
+    scale = np.linspace(0.01, 0.02, scales).astype(f32)
+    return int8(values, scale, axis)
+
+
+def int8(values: np.ndarray, scale: np.ndarray, axis: int) -> Tensor:
+    quantization = Quantization(scale, np.zeros(scale.size, np.int64), axis)
+    return Tensor("filter", values.shape, values.dtype, values, quantization)
+
+
+def conv(x: np.ndarray, size=3, scales=4, activation="NONE"):
+    return convolution(x, weights(4, size, size, x.shape[3], scales=scales), activation)
+
+
+def convolution(x, filters, activation="NONE"):
+    bias = float_constant("bias", np.zeros(len(filters.value)))
+    options = ONCE | {"padding": "SAME", "fused_activation_function": activation}
+    shape = (*x.shape[:3], len(filters.value))
+    return one_operator("CONV_2D", x.shape, [filters, bias], shape, **options)
+
+
+def depthwise(x):
+    channels = x.shape[3]
+    filters = weights(1, 3, 3, channels, scales=channels, axis=3)
+    options = ONCE | {"padding": "SAME", "depth_multiplier": 1, "fused_activation_function": "NONE"}
+    constants = [filters, float_constant("bias", np.zeros(channels))]
+    return one_operator("DEPTHWISE_CONV_2D", x.shape, constants, x.shape, **options)
+
+
+def dense(x, filters=None, asymmetric=True, activation="NONE"):
+    filters = weights(4, x.shape[1], scales=4) if filters is None else filters
+    options = {"keep_num_dims": False, "fused_activation_function": activation}
+    options["asymmetric_quantize_inputs"] = asymmetric
+    return one_operator("FULLY_CONNECTED", x.shape, [filters], (len(x), 4), **options)
+
+
+def matmul(x, filters=None):
+    filters = weights(x.shape[1], 4) if filters is None else filters
+    options = {"adj_x": False, "adj_y": False, "asymmetric_quantize_inputs": True}
+    return one_operator("BATCH_MATMUL", x.shape, [filters], (len(x), 4), **options)
+
+
+def transposed(x, filters=None):
+    """A TRANSPOSE_CONV; it reads its output shape first, then the weights, then x."""
+    filters = weights(4, 1, 1, x.shape[3], scales=4) if filters is None else filters
+    wanted = np.array((*x.shape[:3], 4), np.int32)
+    shape = Tensor("shape", wanted.shape, wanted.dtype, wanted)
+    options = {"padding": "SAME", "stride_h": 1, "stride_w": 1, "fused_activation_function": "NONE"}
+    graph = one_operator("TRANSPOSE_CONV", x.shape, [shape, filters], tuple(wanted), **options)
+    return replace(graph, operators=(replace(graph.operators[0], inputs=(1, 2, 0)),))
+
+
+def grid(*shape: int, low=-128, high=127) -> np.ndarray:
+    """Whole numbers between ``low`` and ``high``, which both occur: codes of the scale 1."""
+    x = np.random.default_rng(1).integers(low, high + 1, shape).astype(f32)
+    x.reshape(-1, shape[-1])[:, 0], x.reshape(-1, shape[-1])[:, 1] = low, high
+    return x
+
+
+def nudged(x: np.ndarray) -> np.ndarray:
+    """Moved by less than half a step, but for the lowest and the highest value."""
+    moved = x + np.random.default_rng(2).uniform(-0.4, 0.4, x.shape).astype(f32)
+    return np.where((x == x.min()) | (x == x.max()), x, np.clip(moved, x.min(), x.max()))
+
+
+def louder(x: np.ndarray, where: tuple) -> np.ndarray:
+    x = x.copy()
+    x[where] *= 1000
+    return x
+
+
+def normal(*shape: int) -> np.ndarray:
+    return np.random.default_rng(3).normal(size=shape).astype(f32)
+
+
+def as_float(graph):
+    """The same layer with float32 weights of the same values."""
+    filters = graph.tensors[1]
+    scale = filters.quantization.scale.reshape(-1, *[1] * (len(filters.shape) - 1))
+    floats = float_constant("filter", filters.value * scale)
+    return replace(graph, tensors=(graph.tensors[0], floats, *graph.tensors[2:]))
