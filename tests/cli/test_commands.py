@@ -1,9 +1,4 @@
-"""The command line: what it prints, what it refuses, what it writes.
-
-    python -m tests.cli.test_cli
-
-writes the golden outputs anew.
-"""
+"""The commands on every model: what they print, what they write."""
 
 import re
 from dataclasses import replace
