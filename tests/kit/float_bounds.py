@@ -3,7 +3,7 @@
 import numpy as np
 
 import drqsim
-from tests.kit.float_cases import LAYERS
+from tests.kit.layer_cases import LAYERS
 from tests.kit.one_operator import (
     UNIT,
     f32,
