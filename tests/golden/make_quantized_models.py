@@ -94,10 +94,7 @@ def make_cases():
         ),
         "gather_any": (lambda i: tf.gather(tf.constant(table), i), [spec(None, dtype=tf.int32)]),
         "gather_small": (lambda i: tf.gather(tf.constant(table[:60]), i), [ids]),
-        "gather_slice": (
-            lambda i: tf.nn.relu(tf.gather(tf.constant(table), i)[:, 2:9]),
-            [ids],
-        ),
+        "gather_slice": (lambda i: tf.nn.relu(tf.gather(tf.constant(table), i)[:, 2:9]), [ids]),
         "gather_slice_both": (
             lambda i: (tf.gather(tf.constant(table), i), tf.gather(tf.constant(table), i)[:, 2:9]),
             [ids],
@@ -126,94 +123,6 @@ def make_cases():
         ),
         "dense_ties": (lambda x: tf.matmul(x, tf.constant(ties)), [spec(3, 36)]),
     }
-
-
-def drqsim_cases():
-    """Float files of operators that TensorFlow cannot write, from drqsim."""
-    sys.path.insert(0, str(HERE.parent.parent))
-    from dataclasses import replace
-
-    from drqsim.graph import Graph, Operator, Tensor
-    from drqsim.model_file.write import to_bytes
-    from tests.kit import recurrent
-
-    def as_float(graph):
-        """The same operator with float32 weights."""
-        kept = [
-            t
-            if t.dtype != np.int8
-            else Tensor(t.name, t.shape, np.dtype(np.float32), coarse(*t.shape))
-            for t in graph.tensors
-        ]
-        if len(graph.operators) > 1:
-            return to_bytes(replace(graph, tensors=tuple(kept)))
-        (op,) = graph.operators
-        options = {k: v for k, v in op.options.items() if k != "asymmetric_quantize_inputs"}
-        absent = (-1,) * (24 - len(op.inputs)) if op.code.endswith("LSTM") else ()
-        op = replace(op, inputs=op.inputs + absent, options=options)
-        return to_bytes(replace(graph, tensors=tuple(kept), operators=(op,)))
-
-    def lookup(rows, ids):
-        """An EMBEDDING_LOOKUP of ``ids`` of so many rows of 13."""
-        table = coarse(rows, 13)
-        table[3] = 0
-        tensors = (
-            Tensor("ids", (ids,), np.dtype(np.int32)),
-            Tensor("table", table.shape, table.dtype, table),
-            Tensor("rows", (ids, 13), np.dtype(np.float32)),
-        )
-        op = Operator("EMBEDDING_LOOKUP", "embedding_lookup_0", (0, 1), (2,))
-        return Graph(tensors, (op,), (0,), (2,))
-
-    def reshaped_rows():
-        """Two by any number by four rows of 16, of which the caller sees any number by four."""
-        f, i = np.dtype(np.float32), np.dtype(np.int32)
-        tensors = (
-            Tensor("ids", (2, 3, 4), i, signature=(2, -1, 4)),
-            Tensor("table", (66, 16), f, coarse(66, 16)),
-            Tensor("rows", (2, 3, 4, 16), f, signature=(2, -1, 4, 16)),
-            Tensor("shape", (3,), i, np.array([-1, 4, 16], np.int32)),
-            Tensor("reshaped", (6, 4, 16), f, signature=(-1, 4, 16)),
-        )
-        gather = Operator("GATHER", "gather_0", (0, 1)[::-1], (2,))
-        reshape = Operator("RESHAPE", "reshape_0", (2, 3), (4,))
-        return Graph(tensors, (gather, reshape), (0,), (4,))
-
-    def shared_filter():
-        """A filter that a depthwise convolution and one with a single output read."""
-        f = np.dtype(np.float32)
-        size = {"padding": "SAME", "stride_h": 1, "stride_w": 1}
-        tensors = (
-            Tensor("x", (1, 4, 4, 120), f),
-            Tensor("filter", (1, 3, 3, 120), f, coarse(1, 3, 3, 120)),
-            Tensor("bias", (120,), f, coarse(120)),
-            Tensor("one", (1,), f, coarse(1)),
-            Tensor("y", (1, 4, 4, 120), f),
-            Tensor("z", (1, 4, 4, 1), f),
-        )
-        depth = size | {"depth_multiplier": 1}
-        depthwise = Operator("DEPTHWISE_CONV_2D", "depthwise_conv_2d_0", (0, 1, 2), (4,), depth)
-        conv = Operator("CONV_2D", "conv_2d_0", (4, 1, 3), (5,), size)
-        return Graph(tensors, (depthwise, conv), (0,), (5,))
-
-    lstm = {"n_input": 33, "n_cell": 32}
-    graphs = {
-        "embedding_lookup": lookup(79, 3),
-        "embedding_lookup_all": lookup(79, 200),
-        "embedding_lookup_small": lookup(78, 3),
-        "gather_reshape": reshaped_rows(),
-        "filter_shared": shared_filter(),
-        "lstm": recurrent.lstm(rng, **lstm),
-        "lstm_cifg_projection": recurrent.lstm(
-            rng, **lstm, cifg=True, projection=32, projection_bias=True
-        ),
-        "lstm_peephole": recurrent.lstm(rng, **lstm, peephole=True),
-        "lstm_narrow": recurrent.lstm(rng, n_input=31, n_cell=32),  # 992 weights, 1,024 recurrent
-        "svdf": recurrent.svdf(rng, 2, 33, 16, 2, 34),
-        "svdf_short_memory": recurrent.svdf(rng, 2, 40, 32, 1, 8),
-        "sequence_rnn": recurrent.rnn(rng, 3, 2, 33, 32),
-    }
-    return {case: as_float(graph) for case, graph in graphs.items()}
 
 
 def compile_passes(folder):
@@ -249,6 +158,9 @@ def with_litert_quantizer(folder, file, recipe):
 
 def main():
     """Make all files and write the result."""
+    sys.path.insert(0, str(HERE.parent.parent))  # for drqsim and the builders of the tests
+    from drqsim_cases import drqsim_cases
+
     files = {}
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -258,7 +170,7 @@ def main():
             files[f"{case}/tensorflow"] = convert(function, True)
             files[f"{case}/tensorflow_per_tensor"] = convert(function, True, per_channel=False)
         program = compile_passes(folder)
-        for case, file in drqsim_cases().items():
+        for case, file in drqsim_cases(rng, coarse).items():
             files[f"{case}/float"] = file
             (folder / "in").write_bytes(file)
             for suffix, per_channel in (("", 1), ("_per_tensor", 0)):
