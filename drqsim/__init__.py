@@ -1,59 +1,51 @@
 """drqsim: dynamic-range quantization in TensorFlow Lite, every tensor of it on show."""
 
 from importlib import import_module
+from importlib.util import find_spec
 
-from drqsim.attribution.attribute import attribute_error
-from drqsim.attribution.parts import Attribution
-from drqsim.converter.quantize import quantize
-from drqsim.errors import DrqsimError, InputError, ModelFileError, UnsupportedOperatorError
-from drqsim.exercises.checking import check
-from drqsim.graph import Graph, Operator, Quantization, Tensor
-from drqsim.interpreter import run
-from drqsim.lesson import conv_relu
-from drqsim.memory import MemoryPlan, plan_memory
-from drqsim.model_file.read import load
-from drqsim.model_file.write import save, to_bytes
-from drqsim.schemes.compare import compare_schemes
-from drqsim.trace import TensorRecord, Trace
-from drqsim.verdict import explain
+# Each name and the module that it lives in, which is imported when the name is first used: a
+# command starts at once, and Ctrl-C finds it ready.
+_HOMES = {
+    "Attribution": "attribution.parts",
+    "DrqsimError": "errors",
+    "Explorer": "explorer",
+    "Graph": "graph",
+    "InputError": "errors",
+    "MemoryPlan": "memory",
+    "MissingPackageError": "errors",
+    "ModelFileError": "errors",
+    "Operator": "graph",
+    "Quantization": "graph",
+    "Tensor": "graph",
+    "TensorRecord": "trace",
+    "Trace": "trace",
+    "UnsupportedOperatorError": "errors",
+    "attribute_error": "attribution.attribute",
+    "check": "exercises.checking",
+    "compare_schemes": "schemes.compare",
+    "conv_relu": "lesson",
+    "explain": "verdict",
+    "load": "model_file.read",
+    "plan_memory": "memory",
+    "quantize": "converter.quantize",
+    "run": "interpreter",
+    "save": "model_file.write",
+    "to_bytes": "model_file.write",
+}
+# rooms that are used by their names: drqsim.litert.compare
+_ROOMS = ("figures", "in_short", "litert", "report")
 
-__all__ = [
-    "Attribution",
-    "DrqsimError",
-    "Graph",
-    "InputError",
-    "MemoryPlan",
-    "ModelFileError",
-    "Operator",
-    "Quantization",
-    "Tensor",
-    "TensorRecord",
-    "Trace",
-    "UnsupportedOperatorError",
-    "attribute_error",
-    "check",
-    "compare_schemes",
-    "conv_relu",
-    "explain",
-    "load",
-    "plan_memory",
-    "quantize",
-    "run",
-    "save",
-    "to_bytes",
-]
-
-# most of these need more than NumPy, so they are imported when first used
-_ON_DEMAND = ("figures", "in_short", "litert", "report")
+__all__ = [name for name in _HOMES if name != "Explorer"]  # which needs more than NumPy
 
 
 def __getattr__(name: str):
-    if name in _ON_DEMAND:
+    if name in _HOMES:
+        found = globals()[name] = getattr(import_module(f"drqsim.{_HOMES[name]}"), name)
+        return found
+    if not name.startswith("_") and find_spec(f"drqsim.{name}"):
         return import_module(f"drqsim.{name}")
-    if name == "Explorer":
-        return import_module("drqsim.explorer").Explorer
     raise AttributeError(f"module 'drqsim' has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *_ON_DEMAND, "Explorer"})
+    return sorted({*globals(), *_HOMES, *_ROOMS})

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from drqsim.errors import ModelFileError
+from drqsim.errors import ModelFileError, package
 from drqsim.graph import Graph, short_form, shorten
 from drqsim.interpreter import inputs_by_index
 from drqsim.kernels import checked
@@ -140,13 +140,12 @@ def run_both(
 
 def interpreter(content: bytes, kernels: str, preserve: bool = True, threads: int = 1):
     """An interpreter; without its warning that keeping every tensor takes memory."""
-    from ai_edge_litert.interpreter import Interpreter, OpResolverType
-
+    litert = package("ai_edge_litert.interpreter")
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=".*experimental_preserve_all_tensors")
-        return Interpreter(
+        return litert.Interpreter(
             model_content=content,
-            experimental_op_resolver_type=getattr(OpResolverType, RESOLVERS[kernels]),
+            experimental_op_resolver_type=getattr(litert.OpResolverType, RESOLVERS[kernels]),
             experimental_preserve_all_tensors=preserve,
             num_threads=threads,
         )

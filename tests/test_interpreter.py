@@ -308,6 +308,7 @@ def test_the_core_needs_numpy_alone():
         "            raise ImportError(name)\n"
         "sys.meta_path.insert(0, Block())\n"
         "import drqsim\n"
+        "assert all(getattr(drqsim, name) for name in drqsim.__all__)\n"
         "m = drqsim.quantize(drqsim.conv_relu(numpy.ones((2,3,3,4),'f4'), input_shape=(1,5,5,4)))\n"
         "print(drqsim.run(m, numpy.ones((1,5,5,4),'f4'))[0]['y'].shape)\n"
     )

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import sys
 from collections.abc import Callable
 
 import click
 
-from drqsim.cli import inputs
+from drqsim.cli import STOPPED, inputs
 from drqsim.cli.screen import Screen
 from drqsim.errors import DrqsimError
 from drqsim.kernels import KERNELS
 from drqsim.report.plain import printable
 
-REFUSED, MISUSED, STOPPED = 1, 2, 130
-# the package behind an import -> what to install
-EXTRAS = {"ai_edge_litert": "runtime", "tflite": "tflite", "flatbuffers": "tflite"}
+REFUSED, MISUSED = 1, 2
 
 
 class Commands(click.Group):
@@ -43,12 +42,9 @@ class Commands(click.Group):
         except DrqsimError as error:
             _say(f"Error: {error}")
             status = REFUSED
-        except ImportError as error:
-            package = (error.name or "").split(".")[0]
-            if package in ("", "drqsim"):
-                raise
-            what = f"'drqsim[{EXTRAS[package]}]'" if package in EXTRAS else package
-            _say(f"Error: This needs the package {package!r}; run: pip install {what}")
+        except OSError as error:  # files are guarded where they are used, so this is stdout
+            what = f"use {error.filename!r}" if error.filename else "write to standard output"
+            _say(f"Error: Cannot {what}: {error.strerror or error}.")
             status = REFUSED
         except MemoryError:
             _say("Error: This model needs more memory than there is; try a smaller input.")
@@ -57,7 +53,8 @@ class Commands(click.Group):
 
 
 def _say(text: str, one_line: bool = True) -> None:
-    click.echo(printable(" ".join(text.split())) if one_line else text, err=True)
+    with contextlib.suppress(OSError):  # nobody can be told that stderr takes nothing
+        click.echo(printable(" ".join(text.split())) if one_line else text, err=True)
 
 
 @click.group(

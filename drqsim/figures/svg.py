@@ -8,6 +8,7 @@ import warnings
 from collections.abc import Callable
 from io import StringIO
 
+from drqsim.errors import package
 from drqsim.figures.figure import minus
 
 # Matplotlib wants colours, the page has variables: each stands for the other
@@ -73,7 +74,7 @@ def draw(paint: Callable, height: float, panels: int = 1) -> str:
     panels : int
         How many axes.
     """
-    import matplotlib
+    matplotlib = package("matplotlib")
     from matplotlib.backends.backend_svg import FigureCanvasSVG
     from matplotlib.figure import Figure
 

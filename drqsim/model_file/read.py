@@ -14,7 +14,7 @@ from types import MappingProxyType
 
 import numpy as np
 
-from drqsim.errors import ModelFileError, UnsupportedOperatorError
+from drqsim.errors import ModelFileError, UnsupportedOperatorError, package
 from drqsim.graph import (
     Graph,
     Operator,
@@ -73,7 +73,7 @@ def parse(data: bytes, label: str = "The model") -> Graph:
             f"{label} is not a TFLite model: {len(data)} bytes without the identifier 'TFL3' at "
             "byte 4; pass a .tflite file."
         )
-    import tflite
+    tflite = package("tflite")
 
     try:
         return _graph(tflite, tflite.Model.GetRootAs(data, 0), data, label)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from drqsim.errors import UnsupportedOperatorError
+from drqsim.errors import UnsupportedOperatorError, package
 from drqsim.graph import Graph, Operator, Tensor
 from drqsim.model_file.schema import (
     DTYPES,
@@ -47,8 +47,7 @@ def to_bytes(graph: Graph) -> bytes:
             f"This model uses {', '.join(unknown)}, whose options drqsim does not read, so it "
             "cannot write them; extract its other operators one by one with graph.extract(name)."
         )
-    import flatbuffers
-    import tflite
+    flatbuffers, tflite = package("flatbuffers"), package("tflite")
 
     builder = flatbuffers.Builder(1024)
     data = [None] + [_stored(t) for t in graph.tensors if t.value is not None]

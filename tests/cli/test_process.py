@@ -47,7 +47,7 @@ def test_what_is_missing_is_said_in_one_line():
     done = as_process(
         "-c",
         "import sys; sys.modules['click'] = sys.modules['rich'] = None\n"
-        "import drqsim; drqsim.report; print('fine')",
+        "import drqsim; drqsim.report.gather; print('fine')",
     )
     assert done.stdout == "fine\n", done.stderr
 

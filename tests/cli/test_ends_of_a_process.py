@@ -1,0 +1,106 @@
+"""How a process of the command line ends when its surroundings fail it: one sentence at most."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+
+import drqsim
+from tests.kit.places import MODELS, ROOT
+
+DRQ = str(MODELS / "digits_drq.tflite")
+ENV = {**os.environ, "PYTHONPATH": str(ROOT)}
+
+
+def start(*arguments, **more) -> subprocess.Popen:
+    call = [sys.executable, "-m", "drqsim", *arguments]
+    return subprocess.Popen(call, env=ENV, stderr=subprocess.PIPE, text=True, **more)
+
+
+def test_a_full_disk_is_one_sentence(tmp_path):
+    calls = (["--help"], ["inspect", DRQ, "--json"])
+    with open("/dev/full", "w") as full:
+        processes = [start(*arguments, stdout=full) for arguments in calls]
+        # the command that tells stderr about its output, and both are full
+        both = [sys.executable, "-m", "drqsim", "explain", DRQ, "--node-data", "-"]
+        silent = subprocess.run(both, env=ENV, stdout=full, stderr=full)
+    for process in processes:
+        _, error = process.communicate()
+        says = "Error: Cannot write to standard output: No space left on device.\n"
+        assert (process.returncode, error) == (1, says)
+    assert silent.returncode == 1
+
+
+def test_a_closed_stdout_and_a_pipe_whose_reader_left():
+    closing = f'"{sys.executable}" -m drqsim --help >&-'
+    closed = subprocess.run(closing, shell=True, env=ENV, capture_output=True)
+    assert (closed.returncode, closed.stderr) == (0, b"")
+    read, write = os.pipe()
+    os.close(read)
+    with open(write, "w") as pipe:
+        arguments = ["report", DRQ, "-o", "-", "--format", "node-data"]
+        assert start(*arguments, stdout=pipe).communicate()[1] == ""
+
+
+def test_ctrl_c_at_any_moment_of_the_start():
+    begun = time.monotonic()
+    subprocess.run([sys.executable, "-c", "pass"], env=ENV)
+    python = time.monotonic() - begun  # what Python needs before the first line of ours
+    stopped = 0
+    for part in (0, 0.2, 0.5, 1, 2, 3):
+        with start("inspect", DRQ, stdout=subprocess.PIPE) as process:
+            time.sleep(1.5 * python + 0.1 + part * python)
+            process.send_signal(signal.SIGINT)
+            out, error = process.communicate()
+            if process.returncode == 0:  # it was quicker
+                assert error == "" and "conv_2d_1" in out
+                continue
+        assert (process.returncode, out, error.strip()) == (130, "", "Stopped.")
+        stopped += 1
+    assert stopped
+
+
+def test_ctrl_c_where_exceptions_go_nowhere():
+    """In a destructor Python prints an exception and goes on; the command stops all the same."""
+    code = """
+import signal, sys
+import drqsim.cli
+class Lost:
+    def __del__(self):
+        signal.raise_signal(signal.SIGINT)
+def commands():
+    return lambda prog_name: Lost() and print("went on")
+drqsim.cli._commands = commands
+drqsim.cli.main()
+"""
+    done = subprocess.run([sys.executable, "-c", code], env=ENV, capture_output=True, text=True)
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "Stopped.\n")
+
+
+def test_nothing_of_the_library_but_its_names_is_imported_before_ctrl_c_is_expected():
+    code = "import sys, drqsim.cli; sys.exit('numpy' in sys.modules or 'click' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], env=ENV).returncode == 0
+    assert {"run", "load", "litert", "figures", "report", "Explorer"} <= set(dir(drqsim))
+    assert all(getattr(drqsim, name) for name in drqsim.__all__)
+    with pytest.raises(AttributeError, match="no attribute 'ran'"):
+        drqsim.ran  # noqa: B018
+
+
+@pytest.mark.parametrize("name", ["tflite", "flatbuffers", "ai_edge_litert"])
+def test_a_missing_package_is_named_with_what_installs_it(name, monkeypatch):
+    for module in [m for m in sys.modules if m.partition(".")[0] == name]:
+        monkeypatch.delitem(sys.modules, module)
+    monkeypatch.setitem(sys.modules, name, None)
+    model = drqsim.conv_relu(np.ones((1, 1, 1, 1), np.float32), input_shape=(1, 1, 1, 1))
+    calls = {
+        "tflite": lambda: drqsim.load(DRQ),
+        "flatbuffers": lambda: drqsim.to_bytes(model),
+        "ai_edge_litert": lambda: drqsim.litert.run(DRQ, np.zeros((1, 8, 8, 1), np.float32)),
+    }
+    extra = {"ai_edge_litert": "runtime"}.get(name, "tflite")
+    with pytest.raises(drqsim.MissingPackageError, match=rf"'{name}'.*'drqsim\[{extra}\]'"):
+        calls[name]()
