@@ -17,6 +17,9 @@ INHERITED, WEIGHTS, INPUT, ROUNDING = CAUSES = (
     "float rounding",
 )
 CLIPPING = "of it clipping"
+# dB: below a millionth of the output is what the order of float32 sums makes, which depends on the
+# processor; how far below is not printed
+FLOAT_NOISE = 120
 ERROR = "error"
 ORDER = (
     "Order of attribution: inherited, weight rounding, input rounding, float rounding; each is what"
@@ -240,6 +243,8 @@ _WORST = ("largest", "channel", "position")
 
 
 def _db(snr: float) -> str:
+    if FLOAT_NOISE < snr < math.inf:
+        return f"over {FLOAT_NOISE}"
     return {math.inf: "none", -math.inf: "no signal"}.get(snr) or f"{snr:.1f}"
 
 

@@ -8,7 +8,7 @@ import pytest
 
 import drqsim
 from drqsim import InputError
-from drqsim.attribution.parts import CAUSES, Tally
+from drqsim.attribution.parts import CAUSES, Attribution, Row, Tally
 from tests.kit.attribution import digits, layer
 
 f32 = np.float32
@@ -34,6 +34,19 @@ def test_measures_of_a_part_worked_out_by_hand():
     silent = Tally("inherited", keep=False)
     silent.add(np.array(0.5), np.array(0.5), signal=np.array(0.0))
     assert (silent.part().snr, silent.part().channel) == (-math.inf, None)
+
+
+def test_float_noise_has_no_digits_in_a_table():
+    """A millionth of the output is 120 dB. The number itself stays in the result."""
+    row = {}
+    for cause, size in (("error", 1.1e-6), *zip(CAUSES, (0.0, 0.9e-6, 0.0, 1.1e-6), strict=True)):
+        row[cause] = Tally(cause, keep=False)
+        row[cause].add(np.full(1, size), np.ones(1), signal=np.ones(1))
+    parts = {cause: tally.part() for cause, tally in row.items()}
+    made = Attribution([Row("add_0", parts.pop("error"), parts)], [], None, 1, [])
+    assert made["add_0"].parts["weight rounding"].snr == pytest.approx(120.91515)
+    (cells,) = made.tables()[0][2]
+    assert cells[:6] == ("add_0", "119.2", "none", "over 120", "none", "119.2")
 
 
 def test_tables_and_their_order_of_attribution(images):
