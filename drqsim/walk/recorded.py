@@ -112,7 +112,7 @@ def _window(name: str, op, q, w, zero_point: np.ndarray, raw: np.ndarray) -> tup
 
 
 def _order(kernels: str, records: dict[str, TensorRecord], groups: int) -> str:
-    """Which of ``FACTORS`` the kernel takes (``_builtin`` and ``_xnnpack`` of ``ops.conv_2d``)."""
+    """Which of ``FACTORS`` the kernel takes, as ``ops.conv_2d`` says of each path."""
     if records["input_scale"].stored == "delegate":
         return "input scale first"
     per_channel = "input_zero_point" in records
