@@ -26,11 +26,13 @@ from drqsim.graph import (
     short_form,
 )
 from drqsim.model_file.schema import (
+    BYTES,
     DTYPES,
     INT4,
     OPTIONS,
     QUANTIZATION_NOT_READ,
     TYPES_NOT_READ,
+    UNKNOWN_FIELDS,
     VECTOR,
     camel,
     unsaid,
@@ -287,6 +289,9 @@ def _options(tflite, entry, code: str, name: str, label: str, count) -> dict[str
     table.Init(union.Bytes, union.Pos)
     options = {}
     for field, kind in fields.items():
+        if kind == BYTES:
+            options[field] = _unknown_field(table._tab, UNKNOWN_FIELDS[field])
+            continue
         read = getattr(table, camel(field))
         if kind == VECTOR:
             length = getattr(table, f"{camel(field)}Length")()
@@ -301,3 +306,12 @@ def _options(tflite, entry, code: str, name: str, label: str, count) -> dict[str
             value = kind[value]
         options[field] = value
     return options
+
+
+def _unknown_field(table, place: int) -> bytes:
+    """A vector of bytes in a table, by the number of its field; empty where it is not given."""
+    at = table.Offset(4 + 2 * place)
+    if not at:
+        return b""
+    start, length = table.Vector(at), table.VectorLen(at)
+    return bytes(table.Bytes[start : start + length])

@@ -14,6 +14,7 @@ PADDING = ("SAME", "VALID")
 ACTIVATION = ("NONE", "RELU", "RELU_N1_TO_1", "RELU6", "TANH", "SIGN_BIT")
 NUMBER = "number"
 VECTOR = "vector"  # of int32
+BYTES = "bytes"
 MIRROR = ("REFLECT", "SYMMETRIC")
 
 # TensorType in the schema -> NumPy dtype
@@ -104,9 +105,11 @@ OPTIONS: dict[str, tuple[str, dict[str, object]]] = {
         "FullyConnectedOptions",
         {
             "fused_activation_function": ACTIVATION,
+            "weights_format": NUMBER,
             "keep_num_dims": NUMBER,
             "asymmetric_quantize_inputs": NUMBER,
             "quantized_bias_type": NUMBER,
+            "quant_spec": BYTES,
         },
     ),
     "MAX_POOL_2D": ("Pool2DOptions", _POOL),
@@ -205,6 +208,9 @@ WITHOUT_OPTIONS = frozenset(
     ).split()
 )
 
+# fields that the ``tflite`` package does not know, with their place in the table
+UNKNOWN_FIELDS = {"quant_spec": 5}
+
 # what a field has when the file (or a caller who builds an operator) does not say
 DEFAULTS = {f"dilation_{axis}_factor": 1 for axis in "dwh"} | {"beta": 1.0}
 
@@ -213,7 +219,7 @@ def unsaid(field: str, kind: object) -> object:
     """The value of a field that nobody gave: its default, else the first choice, nothing or 0."""
     if isinstance(kind, tuple):
         return kind[0]
-    return DEFAULTS.get(field, () if kind == VECTOR else 0)
+    return DEFAULTS.get(field, {VECTOR: (), BYTES: b""}.get(kind, 0))
 
 
 def completed(code: str, options: Mapping[str, object]) -> Mapping[str, object]:

@@ -9,9 +9,11 @@ import numpy as np
 from drqsim.errors import UnsupportedOperatorError, package
 from drqsim.graph import Graph, Operator, Tensor
 from drqsim.model_file.schema import (
+    BYTES,
     DTYPES,
     INT4,
     OPTIONS,
+    UNKNOWN_FIELDS,
     VECTOR,
     WITHOUT_OPTIONS,
     camel,
@@ -19,6 +21,7 @@ from drqsim.model_file.schema import (
 )
 from drqsim.model_file.whole_file import write_whole
 
+MOST_FIELDS = 16  # of an options table; those at the end that nobody gives take no place
 _TYPE_NUMBERS = {dtype: number for number, dtype in DTYPES.items()}
 
 
@@ -172,15 +175,20 @@ def _operator(builder, tflite, op: Operator, code_index: int) -> int:
     if op.code in OPTIONS:
         table, fields = OPTIONS[op.code]
         values = {f: op.options.get(f, unsaid(f, kind)) for f, kind in fields.items()}
-        # a vector is written before the table that points to it
+        # a vector or a table is written before the table that points to it
         for field, kind in fields.items():
             if kind == VECTOR:
                 values[field] = builder.CreateNumpyVector(np.array(values[field], np.int32))
+            elif kind == BYTES:
+                values[field] = builder.CreateByteVector(values[field]) if values[field] else 0
             elif isinstance(kind, tuple):
                 values[field] = kind.index(values[field])
-        getattr(tflite, f"{table}Start")(builder)
+        builder.StartObject(MOST_FIELDS)
         for field, value in values.items():
-            getattr(tflite, f"{table}Add{camel(field)}")(builder, value)
+            if field in UNKNOWN_FIELDS:
+                builder.PrependUOffsetTRelativeSlot(UNKNOWN_FIELDS[field], value, 0)
+            else:
+                getattr(tflite, f"{table}Add{camel(field)}")(builder, value)
         options = getattr(tflite, f"{table}End")(builder)
     tflite.OperatorStart(builder)
     tflite.OperatorAddOpcodeIndex(builder, code_index)
