@@ -10,7 +10,7 @@ from drqsim.errors import ModelFileError
 from drqsim.graph import Graph, shorten
 from drqsim.kernels import checked
 from drqsim.memory import MemoryPlan, plan_memory
-from drqsim.runtime import delegated, interpreter, quiet, read_both, run_on_zeros
+from drqsim.runtime import interpreter, quiet, read_both, run_on_zeros
 from drqsim.tables import Printed, Printout, Table
 
 
@@ -171,8 +171,7 @@ def compare_memory(
         against the plan.
     """
     graph, content = read_both(model)
-    partition = delegated(content) if checked(kernels) == "xnnpack" else None
-    plan = plan_memory(graph, kernels, threads, preserve_all_tensors, partition, input_shapes)
+    plan = plan_memory(graph, kernels, threads, preserve_all_tensors, None, input_shapes)
     real = read_memory(content, kernels, threads, preserve_all_tensors, input_shapes)
     rows, totals, taken = [], {}, []
     for stored in ("arena", "persistent"):

@@ -17,7 +17,7 @@ from drqsim.memory.plan import Block, MemoryPlan
 from drqsim.memory.planner import Planner
 from drqsim.memory.prepare import Runtime
 from drqsim.ops.call import LARGEST
-from drqsim.runtime import delegated
+from drqsim.ops.delegate import taken
 
 MOST_AT_ONCE = 10_000  # tensors that one operator writes; a damaged file may claim any number
 
@@ -44,7 +44,8 @@ def plan_memory(
     preserve_all_tensors : bool
         The runtime's ``experimental_preserve_all_tensors``: nothing is reused.
     partition : names of operators, optional
-        Those that XNNPACK takes, on ``xnnpack``. Without it the installed runtime is asked.
+        Those that XNNPACK takes, on ``xnnpack``; without it those that the runtime's own rules
+        name (``drqsim.ops.delegate``).
     input_shapes : dict, optional
         Other shapes for inputs, by name: a larger batch, a larger image. All other shapes follow
         by running the model on zeros. The plan is that of a ``resize_tensor_input`` before the
@@ -71,8 +72,10 @@ def plan_memory(
     shapes = {} if input_shapes is None else _infer(graph, input_shapes)
     runtime = Runtime(graph, shapes, kernels, threads)
     if kernels == "xnnpack":
-        taken = _taken(graph) if partition is None else set(partition)
-        steps = schedule.delegated_steps(graph, taken, apart=preserve_all_tensors)
+        # XNNPACK is asked with the inputs' new shapes; behind them it sees those of the file
+        fed = resized(graph, {i: shapes[i] for i in graph.inputs if i in shapes})
+        chosen = taken(fed) if partition is None else set(partition)
+        steps = schedule.delegated_steps(graph, chosen, apart=preserve_all_tensors)
     else:
         steps = schedule.builtin_steps(graph)
     planner = Planner(graph, steps, runtime, preserve_all_tensors)
@@ -106,16 +109,6 @@ def _check(graph: Graph, kernels: str, threads: int, partition) -> None:
             raise UnsupportedOperatorError(
                 f"{op.name} has {len(op.outputs):,} outputs; drqsim plans at most {MOST_AT_ONCE:,}."
             )
-
-
-def _taken(graph: Graph) -> set[str]:
-    try:
-        return delegated(graph)
-    except ImportError as error:
-        raise InputError(
-            "Which operators XNNPACK takes is asked of the runtime, which is not installed "
-            f"({error}); pass their names as partition."
-        ) from error
 
 
 def _infer(graph: Graph, input_shapes: dict) -> dict[int, tuple[int, ...]]:

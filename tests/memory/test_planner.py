@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 import drqsim
 from drqsim import litert
 from drqsim.graph import Graph, Operator, Tensor
-from drqsim.memory import arena, lifetimes, planner, prepare, schedule, scratch
+from drqsim.memory import arena, lifetimes, make, planner, prepare, schedule, scratch
 from tests.kit.memory_graphs import random_graph
 from tests.kit.memory_layers import LAYERS
 from tests.kit.places import MODELS
@@ -169,6 +169,7 @@ BREAKS = {
     "outputs known early": (prepare, "EARLY", ()),
     "scratch": (scratch, "TABLE", {k: v for k, v in scratch.TABLE.items() if k != "CONV_2D"}),
     "outputs of a delegate": (schedule, "_delegate", None),
+    "what the delegate takes": (make, "taken", lambda graph: set()),
 }
 
 
@@ -178,11 +179,11 @@ def test_a_broken_rule_is_seen(what, monkeypatch):
     if what == "outputs of a delegate":
         real = schedule._delegate
 
-        def broken(graph, part, number):
-            step = real(graph, part, number)
+        def broken(part, name, writes):
+            step = real(part, name, writes)
             return replace(step, writes=tuple(i for op in part for i in op.outputs))
 
     monkeypatch.setattr(module, name, broken)
-    kernels = "xnnpack" if what == "outputs of a delegate" else "optimized"
+    kernels = "xnnpack" if "delegate" in what else "optimized"
     graphs = (random_graph(seed, 25, run_time=True) for seed in range(40))
     assert not all(litert.compare_memory(graph, kernels).exact for graph in graphs)

@@ -58,7 +58,7 @@ def why_builtin(graph: Graph) -> Mapping[str, str]:
     return why
 
 
-def delegated(graph: Graph) -> set[str]:
+def taken(graph: Graph) -> set[str]:
     """Names of the operators that XNNPACK takes."""
     return {name for name, why in why_builtin(graph).items() if not why}
 
