@@ -12,14 +12,13 @@ import platform
 import statistics
 import time
 from itertools import product
-from pathlib import Path
 from types import MappingProxyType
 
 import mobilenet
 import numpy as np
 
 import drqsim
-from drqsim import litert
+from drqsim import litert, processor
 from drqsim.graph import Graph, Operator, Tensor
 from drqsim.model_file import write
 
@@ -103,13 +102,7 @@ def milliseconds(calls: dict) -> dict:
 
 def machine() -> str:
     """Runtime, processor and those of its instructions that matter here."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        lines = []
-    info = {key.strip(): value for key, _, value in (line.partition(":") for line in lines)}
-    flags = set((info.get("flags") or info.get("Features", "")).split())
-    has = ", ".join(name for name in SETS if name in flags) or "not known"
+    has = ", ".join(name for name in SETS if processor.has(name)) or "not known"
     today = datetime.datetime.now(tz=datetime.UTC).date()
     return (
         f"ai-edge-litert {litert.version()}, {platform.machine()}, instruction sets: {has}, "
