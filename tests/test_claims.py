@@ -6,7 +6,6 @@ directly; the simulator only writes the models, so that a test that fails tells 
 """
 
 from dataclasses import replace
-from types import MappingProxyType
 
 import numpy as np
 import pytest
@@ -14,6 +13,7 @@ import pytest
 import drqsim
 from drqsim import litert
 from drqsim.runtime import interpreter, quiet
+from tests.kit.one_operator import with_options
 from tests.kit.places import GOLDEN, MODELS
 from tests.kit.plain_layers import (
     as_float,
@@ -306,10 +306,9 @@ def test_xnnpack_takes_four_operators(operator):
 def test_fused_tanh_is_left_out(kernels):
     x = normal(1, 6, 6, 8)
     plain = conv(x)
-    options = dict(plain.operators[0].options) | {"fused_activation_function": "TANH"}
-    fused = replace(plain.operators[0], options=MappingProxyType(options))
+    fused = with_options(plain, fused_activation_function="TANH")
     without = output(plain, x, "optimized" if kernels == "xnnpack" else kernels)
-    assert np.array_equal(output(replace(plain, operators=(fused,)), x, kernels), without)
+    assert np.array_equal(output(fused, x, kernels), without)
     assert np.abs(without).max() > 1
     x = normal(3, 16)  # the dense layer does what its option says
     assert np.abs(output(dense(x, activation="TANH"), x, kernels)).max() <= 1

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 import drqsim
 from drqsim import litert
 from drqsim.graph import Graph, Operator, Quantization, Tensor
-from tests.kit.strategies import KERNELS, float_constant, hybrid_dense, int8_weights, one_operator
+from tests.kit.one_operator import one_operator
+from tests.kit.strategies import KERNELS, float_constant, hybrid_dense, int8_weights
 
 f32 = np.float32
 
@@ -17,9 +18,8 @@ def dense(rows, depth, out=3, symmetric=False, lowest=-127, **options):
     filters = int8_weights(np.random.default_rng(0), (out, depth), 0, "per-channel", lowest)
     return one_operator(
         "FULLY_CONNECTED",
-        (rows, depth),
-        [filters, float_constant("bias", np.arange(out))],
-        (rows, out),
+        [(rows, depth), filters, float_constant("bias", np.arange(out))],
+        [(rows, out)],
         keep_num_dims=False,
         asymmetric_quantize_inputs=not symmetric,
         **({"fused_activation_function": "NONE"} | options),
@@ -70,7 +70,7 @@ def test_nan_and_infinity_name_the_group():
 def test_the_left_operand_of_a_matmul_is_read_by_rows():
     filters = int8_weights(np.random.default_rng(0), (6, 5), 1, "per-tensor")
     options = dict(adj_x=True, adj_y=False, asymmetric_quantize_inputs=True)
-    graph = one_operator("BATCH_MATMUL", (6, 6), [filters], (6, 5), **options)
+    graph = one_operator("BATCH_MATMUL", [(6, 6), filters], [(6, 5)], **options)
     x = ordinary(6, 6)
     x[0, 4] = np.nan  # column 4 is row 4 of the transposed operand
     assert hazards(graph, x, allow_nonfinite=True).startswith("row 4 of its input holds NaN")
@@ -153,7 +153,7 @@ def test_a_sum_past_int32(code, depth, wraps):
     else:
         options |= {"adj_x": False, "adj_y": True}
     filters = Tensor("filter", values.shape, values.dtype, values, scale)
-    graph = one_operator(code, (1, depth), [filters], (1, 1), **options)
+    graph = one_operator(code, [(1, depth), filters], [(1, 1)], **options)
     x = np.ones((1, depth), f32)
     assert ("accumulator wraps" in hazards(graph, x)) == wraps
     assert (drqsim.run(graph, x)[0]["y"].item() < 0) == wraps

@@ -1,7 +1,6 @@
 """Float networks with their quantized forms, and how the parts of an error are added up."""
 
 from dataclasses import replace
-from types import MappingProxyType
 
 import numpy as np
 import pytest
@@ -83,7 +82,7 @@ class Net:
         for shape in shapes:
             self.tensors.append(Tensor(f"t{len(self.tensors)}", shape, np.dtype(f32)))
         writes = tuple(range(first, len(self.tensors)))
-        self.operators.append((code, tuple(reads), writes, MappingProxyType(options)))
+        self.operators.append((code, tuple(reads), writes, options))
         return first
 
     def graph(self, *outputs):

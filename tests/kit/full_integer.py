@@ -1,12 +1,11 @@
 """Random full-integer layers: int8 or int16 activations, int8 weights, and codes to feed them."""
 
-from types import MappingProxyType
-
 import numpy as np
 from hypothesis import strategies as st
 
 from drqsim.arithmetic.window import axis
-from drqsim.graph import Graph, Operator, Quantization, Tensor
+from drqsim.graph import Quantization, Tensor
+from tests.kit.one_operator import one_operator
 from tests.kit.strategies import ACTIVATIONS, filter_sizes, window_sizes
 
 f32 = np.float32
@@ -75,18 +74,15 @@ def _layers(draw, dtype, out, depth, weights_shape, along=0):
 
 def _graph(code, dtype, ends, x_shape, constants, y_shape, options):
     dtype = np.dtype(dtype)
-    tensors = (
-        Tensor("x", tuple(x_shape), dtype, None, ends[0]),
-        *constants,
-        Tensor("y", tuple(y_shape), dtype, None, ends[1]),
+    x, y = (
+        Tensor(name, shape, dtype, None, end)
+        for name, shape, end in zip("xy", (x_shape, y_shape), ends, strict=True)
     )
     if dtype == np.int16 and (len(constants) < 2 or constants[1].dtype == np.int64):
         options["quantized_bias_type"] = INT64
     elif dtype == np.int16:
         options["quantized_bias_type"] = 2
-    at = len(tensors) - 1
-    op = Operator(code, f"{code.lower()}_0", tuple(range(at)), (at,), MappingProxyType(options))
-    return Graph(tensors, (op,), (0,), (at,))
+    return one_operator(code, [x, *constants], [y], **options)
 
 
 def _window(padding, stride, dilation):

@@ -2,7 +2,6 @@
 
 from dataclasses import replace
 from functools import partial
-from types import MappingProxyType
 
 import numpy as np
 
@@ -18,7 +17,7 @@ def chain(*operators, shape=(1, 4, 4, 4)):
     tensors = tuple(Tensor(f"t{i}", shape, np.dtype(f32)) for i in range(count))
     names = operator_names([code for code, *_ in operators])
     made = tuple(
-        Operator(code, name, reads, (at,), MappingProxyType({}))
+        Operator(code, name, reads, (at,))
         for at, ((code, *reads), name) in enumerate(zip(operators, names, strict=True), 1)
     )
     made = tuple(replace(op, inputs=tuple(op.inputs)) for op in made)

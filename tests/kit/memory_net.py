@@ -1,7 +1,5 @@
 """A net to which operators are added one by one, with what can be read next."""
 
-from types import MappingProxyType
-
 import numpy as np
 
 from drqsim.graph import Graph, Operator, Quantization, Tensor, operator_names
@@ -62,7 +60,7 @@ class Net:
         if any(np.prod(shape) > LARGEST or 0 in shape for shape in shapes):
             return None
         writes = tuple(self.tensor(shape, dtype) for shape in shapes)
-        self.operators.append((code, tuple(reads), writes, MappingProxyType(options)))
+        self.operators.append((code, tuple(reads), writes, options))
         if dtype == f32:
             self.live += writes
         return writes[0]

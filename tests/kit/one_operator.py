@@ -1,5 +1,6 @@
-"""Graphs of one float operator, and how the runtime's result is held against ours."""
+"""The graph of one operator, and how the runtime's result is held against ours."""
 
+from dataclasses import replace
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -11,6 +12,57 @@ from drqsim.graph import Graph, Operator, Quantization, Tensor
 
 f32 = np.float32
 UNIT = 2.0**-24  # half a step of float32 at 1: the largest relative error of one rounding
+
+
+def one_operator(code: str, reads, results, **options) -> Graph:
+    """A graph of one operator.
+
+    Parameters
+    ----------
+    code : str
+        The operator's code, as in TFLite's schema.
+    reads, results : sequences, or dicts by the operator's position
+        What it reads and writes: a ``Tensor`` (a constant where it has a value, a state where it is
+        variable, fed otherwise); an array, which is a constant; a shape, which is float32 ``x``
+        where it is read and ``y`` where it is made. None, or a position that a dict leaves out, is
+        an operand that is absent.
+    options
+        The operator's own, by their names in the schema.
+
+    Returns
+    -------
+    Graph
+        Its tensors in the order in which they are given, what is read first.
+    """
+    reads, results = (_by_position(side, name) for side, name in ((reads, "x"), (results, "y")))
+    given = (t for t in (*reads.values(), *results.values()) if t is not None)
+    place = {tensor: at for at, tensor in enumerate(dict.fromkeys(given))} | {None: -1}
+    inputs, outputs = (
+        tuple(place[side.get(at)] for at in range(1 + max(side, default=-1)))
+        for side in (reads, results)
+    )
+    tensors = tuple(tensor for tensor in place if tensor is not None)
+    op = Operator(code, f"{code.lower()}_0", inputs, outputs, MappingProxyType(options))
+    fed = (place[t] for t in reads.values() if t is not None and t.is_fed)
+    return Graph(tensors, (op,), tuple(dict.fromkeys(fed)), outputs)
+
+
+def _by_position(side, name: str) -> dict[int, Tensor | None]:
+    side = side if isinstance(side, dict) else dict(enumerate(side))
+    return {at: _tensor(what, name, at) for at, what in side.items()}
+
+
+def _tensor(what, name: str, at: int) -> Tensor | None:
+    if isinstance(what, np.ndarray):
+        return Tensor(f"constant_{at}", what.shape, what.dtype, what)
+    return Tensor(name, what, np.dtype(f32)) if isinstance(what, tuple) else what
+
+
+def with_options(graph: Graph, **options) -> Graph:
+    """The graph of one operator with some options changed."""
+    (op,) = graph.operators
+    op = replace(op, options=MappingProxyType({**op.options, **options}))
+    return replace(graph, operators=(op,))
 
 
 class Operand(NamedTuple):
@@ -46,26 +98,21 @@ def integers(*values) -> list[Operand]:
 
 def graph(case: Case, shapes=None) -> tuple[Graph, dict[str, np.ndarray]]:
     """The graph of a case and what is fed to it; output shapes are empty unless given."""
-    tensors, reads, feeds = [], [], {}
+    reads, feeds, shapes = [], {}, shapes or [()] * len(case.outputs)
     for at, (value, constant, quantization) in enumerate(case.operands):
         if value is None:
-            reads.append(-1)
+            reads.append(None)
             continue
-        reads.append(len(tensors))
         value = np.asarray(value, order="C")
         stored = value if constant else None
-        tensors.append(Tensor(f"in{at}", value.shape, value.dtype, stored, quantization))
+        reads.append(Tensor(f"in{at}", value.shape, value.dtype, stored, quantization))
         if not constant:
             feeds[f"in{at}"] = value
-    inputs = tuple(i for i, tensor in enumerate(tensors) if tensor.value is None)
-    writes = tuple(range(len(tensors), len(tensors) + len(case.outputs)))
-    for at, dtype in enumerate(case.outputs):
-        shape = shapes[at] if shapes else ()
-        made = Tensor(f"out{at}", shape, np.dtype(dtype), None, case.output_quantization)
-        tensors.append(made)
-    name = f"{case.code.lower()}_0"
-    op = Operator(case.code, name, tuple(reads), writes, MappingProxyType(case.options))
-    return Graph(tuple(tensors), (op,), inputs, writes), feeds
+    results = [
+        Tensor(f"out{at}", shape, np.dtype(dtype), None, case.output_quantization)
+        for at, (dtype, shape) in enumerate(zip(case.outputs, shapes, strict=True))
+    ]
+    return one_operator(case.code, reads, results, **case.options), feeds
 
 
 def run_both(case: Case, kernels: str) -> list[tuple[np.ndarray, np.ndarray]]:

@@ -31,38 +31,37 @@ def convolution(x, filters, activation="NONE"):
     bias = float_constant("bias", np.zeros(len(filters.value)))
     options = ONCE | {"padding": "SAME", "fused_activation_function": activation}
     shape = (*x.shape[:3], len(filters.value))
-    return one_operator("CONV_2D", x.shape, [filters, bias], shape, **options)
+    return one_operator("CONV_2D", [x.shape, filters, bias], [shape], **options)
 
 
 def depthwise(x):
     channels = x.shape[3]
     filters = weights(1, 3, 3, channels, scales=channels, axis=3)
     options = ONCE | {"padding": "SAME", "depth_multiplier": 1, "fused_activation_function": "NONE"}
-    constants = [filters, float_constant("bias", np.zeros(channels))]
-    return one_operator("DEPTHWISE_CONV_2D", x.shape, constants, x.shape, **options)
+    bias = float_constant("bias", np.zeros(channels))
+    return one_operator("DEPTHWISE_CONV_2D", [x.shape, filters, bias], [x.shape], **options)
 
 
 def dense(x, filters=None, asymmetric=True, activation="NONE"):
     filters = weights(4, x.shape[1], scales=4) if filters is None else filters
     options = {"keep_num_dims": False, "fused_activation_function": activation}
     options["asymmetric_quantize_inputs"] = asymmetric
-    return one_operator("FULLY_CONNECTED", x.shape, [filters], (len(x), 4), **options)
+    return one_operator("FULLY_CONNECTED", [x.shape, filters], [(len(x), 4)], **options)
 
 
 def matmul(x, filters=None):
     filters = weights(x.shape[1], 4) if filters is None else filters
     options = {"adj_x": False, "adj_y": False, "asymmetric_quantize_inputs": True}
-    return one_operator("BATCH_MATMUL", x.shape, [filters], (len(x), 4), **options)
+    return one_operator("BATCH_MATMUL", [x.shape, filters], [(len(x), 4)], **options)
 
 
 def transposed(x, filters=None):
     """A TRANSPOSE_CONV; it reads its output shape first, then the weights, then x."""
     filters = weights(4, 1, 1, x.shape[3], scales=4) if filters is None else filters
-    wanted = np.array((*x.shape[:3], 4), np.int32)
-    shape = Tensor("shape", wanted.shape, wanted.dtype, wanted)
+    shape = (*x.shape[:3], 4)
     options = {"padding": "SAME", "stride_h": 1, "stride_w": 1, "fused_activation_function": "NONE"}
-    graph = one_operator("TRANSPOSE_CONV", x.shape, [shape, filters], tuple(wanted), **options)
-    return replace(graph, operators=(replace(graph.operators[0], inputs=(1, 2, 0)),))
+    reads = [np.array(shape, np.int32), filters, x.shape]
+    return one_operator("TRANSPOSE_CONV", reads, [shape], **options)
 
 
 def grid(*shape: int, low=-128, high=127) -> np.ndarray:

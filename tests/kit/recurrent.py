@@ -1,13 +1,13 @@
 """Random recurrent layers with int8 weights: gates, peepholes, projection, state."""
 
 from dataclasses import replace
-from types import MappingProxyType
 
 import numpy as np
 from hypothesis import strategies as st
 
-from drqsim.graph import Graph, Operator, Quantization, Tensor
-from tests.kit.strategies import inputs
+from drqsim.graph import Graph, Quantization, Tensor
+from tests.kit.one_operator import one_operator
+from tests.kit.strategies import float_constant, inputs
 
 f32 = np.float32
 GATES = ("input", "forget", "cell", "output")
@@ -21,26 +21,13 @@ def int8_weights(random, name, shape, lowest=-127, one_sided=False, spread=0.02)
     return Tensor(name, shape, values.dtype, values, Quantization(scale, np.zeros(1, np.int64)))
 
 
-def float_constant(name, values):
-    values = np.asarray(values, f32)
-    return Tensor(name, values.shape, values.dtype, values)
-
-
 def one_recurrent_operator(code, x_shape, constants, states, y_shape, **options):
     """A graph of one operator; ``constants`` by position, ``states`` shapes by position."""
-    tensors = [Tensor("x", tuple(x_shape), np.dtype(f32))]
-    positions = 1 + max(*constants, *states)
-    reads = [0] + [-1] * (positions - 1)
-    for at, tensor in constants.items():
-        reads[at] = len(tensors)
-        tensors.append(tensor)
-    for at, shape in states.items():
-        reads[at] = len(tensors)
-        tensors.append(Tensor(f"state {at}", tuple(shape), np.dtype(f32), is_variable=True))
-    tensors.append(Tensor("y", tuple(y_shape), np.dtype(f32)))
-    last = len(tensors) - 1
-    op = Operator(code, f"{code.lower()}_0", tuple(reads), (last,), MappingProxyType(options))
-    return Graph(tuple(tensors), (op,), (0,), (last,))
+    states = {
+        at: Tensor(f"state {at}", shape, np.dtype(f32), is_variable=True)
+        for at, shape in states.items()
+    }
+    return one_operator(code, {0: x_shape} | constants | states, [y_shape], **options)
 
 
 def lstm(

@@ -1,14 +1,14 @@
 """Random layers and inputs: shapes, strides, padding, groups, and awkward values."""
 
 from dataclasses import replace
-from types import MappingProxyType
 
 import numpy as np
 from hypothesis import strategies as st
 
 import drqsim
 from drqsim.arithmetic.window import axis
-from drqsim.graph import Graph, Operator, Quantization, Tensor
+from drqsim.graph import Graph, Quantization, Tensor
+from tests.kit.one_operator import one_operator
 
 f32 = np.float32
 KERNELS = ("reference", "optimized", "xnnpack")
@@ -106,19 +106,6 @@ def hybrid_convolutions(draw, kernels):
     return graph, draw(inputs(graph.tensors[0].shape))
 
 
-def one_operator(code, x_shape, constants, y_shape, **options):
-    """A graph of one operator: input ``x``, the constants that are there, output ``y``."""
-    tensors = [Tensor("x", tuple(x_shape), np.dtype(f32))]
-    reads = [0]
-    for tensor in filter(None, constants):
-        reads.append(len(tensors))
-        tensors.append(tensor)
-    tensors.append(Tensor("y", tuple(y_shape), np.dtype(f32)))
-    at = len(tensors) - 1
-    op = Operator(code, f"{code.lower()}_0", tuple(reads), (at,), MappingProxyType(options))
-    return Graph(tuple(tensors), (op,), (0,), (at,))
-
-
 def int8_weights(random, shape, axis, scales, lowest=-127, one_sided=False):
     """An int8 constant with one scale, equal scales, or one for each channel."""
     values = random.integers(lowest, 128, shape, dtype=np.int8)
@@ -158,9 +145,8 @@ def hybrid_depthwise(draw, kernels):
     x = (batch, height, width, channels)
     graph = one_operator(
         "DEPTHWISE_CONV_2D",
-        x,
-        [filters, bias],
-        (batch, rows.out, cols.out, out),
+        [x, filters, *filter(None, [bias])],
+        [(batch, rows.out, cols.out, out)],
         padding=padding,
         stride_h=stride[0],
         stride_w=stride[1],
@@ -187,9 +173,8 @@ def hybrid_dense(draw, kernels):
     bias = float_constant("bias", random.normal(size=out) * draw(st.sampled_from((0, 1, 100))))
     graph = one_operator(
         "FULLY_CONNECTED",
-        (*leading, depth),
-        [filters, draw(st.sampled_from((bias, bias, None)))],
-        (*leading, out) if keep else (rows, out),
+        [(*leading, depth), filters, *filter(None, [draw(st.sampled_from((bias, bias, None)))])],
+        [(*leading, out) if keep else (rows, out)],
         fused_activation_function=draw(st.sampled_from(ACTIVATIONS)),
         keep_num_dims=keep,
         asymmetric_quantize_inputs=draw(st.booleans()),
@@ -236,9 +221,8 @@ def hybrid_batch_matmul(draw, kernels):
     x = (*batch, depth, rows) if adj_x else (*batch, rows, depth)
     graph = one_operator(
         "BATCH_MATMUL",
-        x,
-        [filters],
-        (*batch, rows, columns),
+        [x, filters],
+        [(*batch, rows, columns)],
         adj_x=adj_x,
         adj_y=adj_y,
         asymmetric_quantize_inputs=draw(st.booleans()),
@@ -261,18 +245,14 @@ def hybrid_transpose_conv(draw, kernels):
     scales = draw(st.sampled_from(("per-channel", "equal", "per-tensor")))
     filters = int8_weights(random, (out, *kernel, channels), 0, scales)
     bias = float_constant("bias", random.normal(size=out) * draw(st.sampled_from((0, 1, 100))))
-    shape = Tensor("shape", (4,), np.dtype(np.int32), np.array(y, np.int32))
-    x = Tensor("x", (batch, height, width, channels), np.dtype(f32))
-    constants = [shape, filters, x, *draw(st.sampled_from(([bias], [bias], [])))]
-    tensors = (*constants, Tensor("y", tuple(y), np.dtype(f32)))
-    at = len(constants)
-    options = {
-        "padding": padding,
-        "stride_h": stride[0],
-        "stride_w": stride[1],
-        "fused_activation_function": draw(st.sampled_from(ACTIVATIONS)),
-    }
-    op = Operator(
-        "TRANSPOSE_CONV", "transpose_conv_0", tuple(range(at)), (at,), MappingProxyType(options)
+    x = (batch, height, width, channels)
+    graph = one_operator(
+        "TRANSPOSE_CONV",
+        [np.array(y, np.int32), filters, x, *draw(st.sampled_from(([bias], [bias], [])))],
+        [tuple(y)],
+        padding=padding,
+        stride_h=stride[0],
+        stride_w=stride[1],
+        fused_activation_function=draw(st.sampled_from(ACTIVATIONS)),
     )
-    return Graph(tensors, (op,), (2,), (at,)), draw(inputs(x.shape))
+    return graph, draw(inputs(x))

@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from dataclasses import replace
 from functools import cache, partial
-from types import MappingProxyType
 
 import numpy as np
 import pytest
@@ -38,9 +37,7 @@ def legacy() -> Graph:
     model = digits("digits_drq")
     symmetric = {"asymmetric_quantize_inputs": False}
     operators = [
-        replace(op, options=MappingProxyType(dict(op.options) | symmetric))
-        if op.code == "FULLY_CONNECTED"
-        else op
+        replace(op, options=op.options | symmetric) if op.code == "FULLY_CONNECTED" else op
         for op in model.operators
     ]
     return replace(model, operators=tuple(operators))

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 
 import drqsim
 from drqsim import litert
-from drqsim.graph import Graph, Operator, Tensor
 from drqsim.model_file import write
 from drqsim.model_file.read import unpacked
+from tests.kit.one_operator import one_operator
 from tests.kit.places import MODELS
 from tests.kit.strategies import (
     int4_tensor,
@@ -30,10 +30,7 @@ def test_how_values_are_packed():
 @given(seed=st.integers(0, 2**32 - 1), count=st.integers(1, 40))
 def test_what_is_written_reads_back_and_is_what_the_runtime_sees(seed, count):
     weights = int4_tensor(np.random.default_rng(seed), (count,), None)
-    f = np.dtype(f32)
-    tensors = (weights, Tensor("y", (count,), f))
-    operators = (Operator("DEQUANTIZE", "dequantize_0", (0,), (1,)),)
-    content = write.to_bytes(Graph(tensors, operators, (), (1,)))
+    content = write.to_bytes(one_operator("DEQUANTIZE", [weights], [(count,)]))
     again = drqsim.load(content).tensors[0]
     assert (str(again), again.nbytes) == (f"int4[{count}]", (count + 1) // 2)
     assert np.array_equal(again.value, weights.value)
@@ -45,9 +42,8 @@ def test_what_is_written_reads_back_and_is_what_the_runtime_sees(seed, count):
 @pytest.mark.parametrize(("stored", "claimed"), [(8, 10), (8, 6), (7, 9), (7, 6)])
 def test_a_buffer_of_the_wrong_size_is_named(stored, claimed):
     weights = int4_tensor(np.random.default_rng(0), (stored,), None)
-    tensors = (replace(weights, shape=(claimed,)), Tensor("y", (claimed,), np.dtype(f32)))
-    operators = (Operator("DEQUANTIZE", "dequantize_0", (0,), (1,)),)
-    content = write.to_bytes(Graph(tensors, operators, (), (1,)))
+    claim = replace(weights, shape=(claimed,))
+    content = write.to_bytes(one_operator("DEQUANTIZE", [claim], [(claimed,)]))
     says = rf"int4\[{claimed}\], {(claimed + 1) // 2} bytes, but its buffer has {(stored + 1) // 2}"
     with pytest.raises(drqsim.ModelFileError, match=says):
         drqsim.load(content)

@@ -158,7 +158,6 @@ def test_an_operator_code_in_the_new_field_alone_is_read():
 
 
 def test_vectors_signatures_and_scalars_survive_writing_and_reading():
-    from types import MappingProxyType
 
     from drqsim.graph import Graph, Operator, Tensor
 
@@ -170,7 +169,7 @@ def test_vectors_signatures_and_scalars_survive_writing_and_reading():
         Tensor("z", (1, 6), f32, signature=(-1, 6)),
     )
     operators = (
-        Operator("RESHAPE", "reshape_0", (0,), (2,), MappingProxyType({"new_shape": (-1, 6)})),
+        Operator("RESHAPE", "reshape_0", (0,), (2,), {"new_shape": (-1, 6)}),
         Operator("MUL", "mul_0", (2, 1), (3,)),
     )
     again = drqsim.load(write.to_bytes(Graph(tensors, operators, (0,), (3,))))

@@ -1,7 +1,6 @@
 """int4 weights: how the file packs them, and every operator that takes them, bit for bit."""
 
 from dataclasses import replace
-from types import MappingProxyType
 
 import numpy as np
 import pytest
@@ -11,6 +10,7 @@ from hypothesis import strategies as st
 import drqsim
 from drqsim import litert
 from drqsim.graph import Graph, Operator, Quantization, Tensor
+from tests.kit.one_operator import one_operator
 from tests.kit.places import MODELS
 from tests.kit.strategies import (
     KERNELS,
@@ -80,11 +80,8 @@ def test_weight_only(kernels, case):
     assert "dequantize_0" not in litert.delegated(graph)
 
 
-def lookup(code, table, index, order, y, **options):
-    """Rows of a table by index; ``y`` is the output."""
-    tensors = (Tensor("index", index.shape, index.dtype), table, y)
-    op = Operator(code, f"{code.lower()}_0", order, (2,), MappingProxyType(options))
-    return Graph(tensors, (op,), (0,), (2,))
+def rows_by(index):
+    return Tensor("index", index.shape, index.dtype)
 
 
 @pytest.mark.parametrize("kernels", KERNELS)
@@ -98,8 +95,7 @@ def test_embedding_tables(kernels, seed, shape, axis):
     random = np.random.default_rng(seed)
     table = int4_tensor(random, tuple(shape), axis)
     index = random.integers(0, shape[0], 5).astype(np.int32)
-    y = Tensor("y", (5, *shape[1:]), np.dtype(f32))
-    graph = lookup("EMBEDDING_LOOKUP", table, index, (0, 1), y)
+    graph = one_operator("EMBEDDING_LOOKUP", [rows_by(index), table], [(5, *shape[1:])])
     assert litert.compare(graph, index, kernels).exact
     verdict = drqsim.explain(graph, kernels)["embedding_lookup_0"]
     assert verdict.arithmetic == "int4 rows to float32"
@@ -122,11 +118,11 @@ def test_gathered_rows(kernels, seed, shape):
     index = random.integers(0, shape[axis], 3).astype(np.int32)
     made = (*shape[:axis], 3, *shape[axis + 1 :])
     y = Tensor("y", made, np.dtype(np.int8), quantization=table.quantization, bits=4)
-    graph = lookup("GATHER", table, index, (1, 0), y, axis=axis, batch_dims=0)
+    graph = one_operator("GATHER", [table, rows_by(index)], [y], axis=axis, batch_dims=0)
     # the codes leave as int4, and a DEQUANTIZE follows
     z = Tensor("z", made, np.dtype(f32))
     follows = Operator("DEQUANTIZE", "dequantize_0", (2,), (3,))
-    whole = Graph((*graph.tensors, z), (*graph.operators, follows), (0,), (3,))
+    whole = Graph((*graph.tensors, z), (*graph.operators, follows), graph.inputs, (3,))
     comparison = litert.compare(whole, index, kernels)
     assert comparison.exact and len(comparison.rows) == 4
     _, trace = drqsim.run(whole, index, kernels)
@@ -138,7 +134,7 @@ def test_gathering_an_odd_number_of_values_is_refused():
     table = int4_tensor(np.random.default_rng(0), (5, 7), None)
     index = np.array([1, 3, 2], np.int32)
     y = Tensor("y", (3, 7), np.dtype(np.int8), quantization=table.quantization, bits=4)
-    graph = lookup("GATHER", table, index, (1, 0), y, axis=0, batch_dims=0)
+    graph = one_operator("GATHER", [table, rows_by(index)], [y], axis=0, batch_dims=0)
     with pytest.raises(drqsim.UnsupportedOperatorError, match="an odd number of values"):
         drqsim.run(graph, index)
     real = litert.run(graph, index).outputs["y"]
@@ -177,8 +173,7 @@ def test_the_trace_tells_int4_from_int8():
 
 def test_an_input_that_int4_cannot_hold_is_refused():
     weights = int4_tensor(np.random.default_rng(0), (4,), None)
-    tensors = (replace(weights, value=None), Tensor("y", (4,), np.dtype(f32)))
-    graph = Graph(tensors, (Operator("DEQUANTIZE", "dequantize_0", (0,), (1,)),), (0,), (1,))
+    graph = one_operator("DEQUANTIZE", [replace(weights, value=None)], [(4,)])
     assert litert.compare(graph, np.array([-8, 7, 0, 1], np.int8)).exact
     with pytest.raises(drqsim.InputError, match="from -8 to 7, not -9 to 8"):
         drqsim.run(graph, np.array([-9, 8, 0, 1], np.int8))

@@ -1,20 +1,18 @@
 """The int4 kernel of a dense layer: activations, and what it reads wrongly."""
 
 from dataclasses import replace
-from types import MappingProxyType
 
 import numpy as np
 import pytest
 
 import drqsim
 from drqsim import litert
-from drqsim.graph import Graph, Operator, Tensor
+from tests.kit.one_operator import one_operator
 from tests.kit.strategies import (
     ACTIVATIONS,
     DISTRIBUTIONS,
     float_constant,
     int4_tensor,
-    one_operator,
 )
 
 f32 = np.float32
@@ -22,14 +20,8 @@ f32 = np.float32
 
 def dense(weights, asymmetric=False):
     out, depth = weights.shape
-    tensors = (
-        Tensor("x", (1, depth), np.dtype(f32)),
-        weights,
-        Tensor("y", (1, out), np.dtype(f32)),
-    )
-    options = {"asymmetric_quantize_inputs": asymmetric}
-    op = Operator("FULLY_CONNECTED", "fully_connected_0", (0, 1), (2,), MappingProxyType(options))
-    return Graph(tensors, (op,), (0,), (2,))
+    reads = [(1, depth), weights]
+    return one_operator("FULLY_CONNECTED", reads, [(1, out)], asymmetric_quantize_inputs=asymmetric)
 
 
 @pytest.mark.parametrize(
@@ -79,7 +71,7 @@ def test_the_own_kernel_with_every_activation(activation, values):
         "keep_num_dims": False,
         "asymmetric_quantize_inputs": True,
     }
-    graph = one_operator("FULLY_CONNECTED", (7, 270), [weights, bias], (7, 9), **options)
+    graph = one_operator("FULLY_CONNECTED", [(7, 270), weights, bias], [(7, 9)], **options)
     x = DISTRIBUTIONS[values](random, (7, 270)).astype(f32)
     assert litert.compare(graph, x, "optimized").exact
     _, trace = drqsim.run(graph, x, "optimized")

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 import drqsim
 from drqsim import litert
 from drqsim.schemes import compare as schemes
-from tests.kit.one_operator import UNIT
-from tests.kit.strategies import ACTIVATIONS, KERNELS, float_constant, one_operator
+from tests.kit.one_operator import UNIT, one_operator, with_options
+from tests.kit.strategies import ACTIVATIONS, KERNELS, float_constant
 
 f32 = np.float32
 IN_FLOAT = ("float32", "float16 weights", "weight-only int8")
@@ -42,7 +42,7 @@ def layers(draw):
     filters = float_constant("filter", random.normal(size=weights))
     bias = float_constant("bias", random.normal(size=out))
     options["fused_activation_function"] = activation
-    layer = one_operator(code, x_shape, [filters, bias], y_shape, **options)
+    layer = one_operator(code, [x_shape, filters, bias], [y_shape], **options)
     return layer, lambda: random.normal(size=x_shape).astype(f32)
 
 
@@ -51,11 +51,10 @@ def reach(layer, x):
     sizes = tuple(
         t if t.value is None else replace(t, value=np.abs(t.value)) for t in layer.tensors
     )
-    op = layer.operators[0]
-    linear = replace(op, options={**op.options, "fused_activation_function": "NONE"})
-    whole = replace(layer, tensors=sizes, operators=(linear,))
+    linear = with_options(layer, fused_activation_function="NONE")
+    whole = replace(linear, tensors=sizes)
     (total,) = drqsim.run(whole, np.abs(x))[0].values()
-    terms = layer.tensor_of(op, 1).value[0].size + 1
+    terms = layer.tensor_of(layer.operators[0], 1).value[0].size + 1
     return total * UNIT * 2 * terms
 
 
@@ -183,7 +182,7 @@ def test_it_prints_as_text_and_as_html(table):
 
 def test_an_empty_range_and_no_bias():
     filters = float_constant("filter", np.ones((3, 5)))
-    layer = one_operator("FULLY_CONNECTED", (2, 5), [filters], (2, 3))
+    layer = one_operator("FULLY_CONNECTED", [(2, 5), filters], [(2, 3)])
     zero = np.zeros((2, 5), f32)
     for row in schemes.compare_schemes(layer, zero):
         assert not row.output.any()

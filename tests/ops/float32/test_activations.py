@@ -1,7 +1,5 @@
 """Activation functions as operators: against the runtime, exactly or within a named bound."""
 
-from types import MappingProxyType
-
 import numpy as np
 import pytest
 from hypothesis import given
@@ -9,10 +7,11 @@ from hypothesis import strategies as st
 
 import drqsim
 from drqsim import litert, processor
-from drqsim.graph import Graph, Operator, Tensor
+from drqsim.graph import Graph
 from drqsim.ops.float32.activations import FUNCTIONS
 from tests.kit.float_bounds import APPROXIMATE, BOUND
-from tests.kit.strategies import KERNELS, inputs
+from tests.kit.one_operator import one_operator
+from tests.kit.strategies import KERNELS, float_constant, inputs
 
 f32 = np.dtype(np.float32)
 EXACT = (
@@ -27,14 +26,8 @@ EXACT = (
 
 
 def activation(code: str, shape, **options) -> Graph:
-    tensors = [Tensor("x", shape, f32), Tensor("y", shape, f32)]
-    reads = (0,)
-    if code == "PRELU":
-        alpha = np.linspace(-0.5, 0.5, shape[-1], dtype=f32)
-        tensors.append(Tensor("alpha", alpha.shape, f32, alpha))
-        reads = (0, 2)
-    op = Operator(code, f"{code.lower()}_0", reads, (1,), MappingProxyType(options))
-    return Graph(tuple(tensors), (op,), (0,), (1,))
+    slopes = [np.linspace(-0.5, 0.5, shape[-1], dtype=f32)] if code == "PRELU" else []
+    return one_operator(code, [shape, *slopes], [shape], **options)
 
 
 def test_every_activation_is_judged():
@@ -55,11 +48,8 @@ def test_a_few_float_operations_have_the_bits_of_the_runtime(code, kernels, data
 def signs_of_nothing(code, alpha):
     """A graph of LEAKY_RELU or PRELU, and zeros and denormals of either sign as its input."""
     x = np.array([[0, -0.0, 1e-40, -1e-40, -1]], f32)
-    graph = activation(code, x.shape, alpha=alpha)
-    if code == "PRELU":
-        held = Tensor("alpha", (1,), f32, np.array([alpha], f32))
-        graph = Graph((*graph.tensors[:2], held), graph.operators, (0,), (1,))
-    return graph, x
+    slopes = [np.array([alpha], f32)] if code == "PRELU" else []
+    return one_operator(code, [x.shape, *slopes], [x.shape], alpha=alpha), x
 
 
 @pytest.mark.parametrize("kernels", KERNELS)
@@ -126,10 +116,7 @@ def test_a_fused_activation_is_the_operator_applied_to_the_pre_activation():
 
 
 def test_alpha_that_does_not_broadcast_is_named():
-    graph = activation("PRELU", (1, 2, 2, 4))
-    alpha = np.zeros(3, f32)
-    graph = Graph(
-        (*graph.tensors[:2], Tensor("alpha", (3,), f32, alpha)), graph.operators, (0,), (1,)
-    )
+    shape, alpha = (1, 2, 2, 4), float_constant("alpha", np.zeros(3))
+    graph = one_operator("PRELU", [shape, alpha], [shape])
     with pytest.raises(drqsim.ModelFileError, match=r"alpha float32\[3\] does not broadcast"):
         drqsim.run(graph, np.zeros((1, 2, 2, 4), f32))

@@ -1,7 +1,5 @@
 """Every float operator against the runtime: bit for bit, or within a bound that is named."""
 
-from types import MappingProxyType
-
 import numpy as np
 import pytest
 from hypothesis import given
@@ -9,7 +7,7 @@ from hypothesis import strategies as st
 
 import drqsim
 from drqsim import litert, ops, processor
-from drqsim.graph import Graph, Operator, Tensor
+from drqsim.graph import Tensor
 from drqsim.ops.float32 import activations, elementwise
 from tests.kit.float_bounds import BOUNDS
 from tests.kit.float_cases import COMPARED, GENERATORS, cases
@@ -20,6 +18,7 @@ from tests.kit.one_operator import (
     fed,
     graph,
     integers,
+    one_operator,
     run_both,
     same_bits,
 )
@@ -171,13 +170,11 @@ def test_inputs_and_outputs_are_recorded_by_number():
 
 def test_a_dynamic_batch_takes_any_size():
     signature = (-1, 3)
-    tensors = (
-        Tensor("x", (1, 3), np.dtype(f32), signature=signature),
-        Tensor("axes", (1,), np.dtype(np.int32), np.array([1], np.int32)),
-        Tensor("y", (1,), np.dtype(f32), signature=(-1,)),
-    )
-    op = Operator("SUM", "sum_0", (0, 1), (2,), MappingProxyType({"keep_dims": False}))
-    model = drqsim.load(drqsim.model_file.write.to_bytes(Graph(tensors, (op,), (0,), (2,))))
+    x = Tensor("x", (1, 3), np.dtype(f32), signature=signature)
+    y = Tensor("y", (1,), np.dtype(f32), signature=(-1,))
+    reads = [x, np.array([1], np.int32)]
+    bare = one_operator("SUM", reads, [y], keep_dims=False)
+    model = drqsim.load(drqsim.model_file.write.to_bytes(bare))
     assert model.tensors[0].signature == signature
     for batch in (1, 5):
         x = np.arange(3 * batch, dtype=f32).reshape(batch, 3)

@@ -1,11 +1,13 @@
 """What contradicts itself, or is not simulated, is named."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 import drqsim
 from drqsim import litert
-from drqsim.graph import Graph, Operator, Tensor
+from drqsim.graph import Tensor
 from tests.kit.one_operator import (
     Case,
     Operand,
@@ -14,6 +16,7 @@ from tests.kit.one_operator import (
     fed,
     graph,
     integers,
+    one_operator,
 )
 
 REFUSED_BY_BOTH = [
@@ -86,14 +89,9 @@ def test_what_is_not_simulated_is_named():
 
 
 def test_a_tensor_that_nothing_writes_is_named():
-    tensors = (
-        Tensor("x", (1,), np.dtype(f32)),
-        Tensor("lost", (1,), np.dtype(f32)),
-        Tensor("y", (1,), np.dtype(f32)),
-    )
-    add = Operator("ADD", "add_0", (0, 1), (2,))
+    both = one_operator("ADD", [(1,), Tensor("lost", (1,), np.dtype(f32))], [(1,)])
     with pytest.raises(drqsim.ModelFileError, match="reads tensor 1 .'lost'."):
-        drqsim.run(Graph(tensors, (add,), (0,), (2,)), np.ones(1, f32))
+        drqsim.run(replace(both, inputs=(0,)), np.ones(1, f32))
 
 
 def test_no_operator_makes_a_tensor_past_all_memory():

@@ -13,6 +13,7 @@ from drqsim.arithmetic import requantize
 from drqsim.graph import Graph, Operator, Tensor
 from tests.kit import full_integer
 from tests.kit.full_integer import quantized
+from tests.kit.one_operator import one_operator
 from tests.kit.strategies import KERNELS
 
 f32 = np.float32
@@ -236,10 +237,7 @@ def test_one_scale_for_all_channels_is_multiplied_in_float32():
         Tensor("bias", (150,), bias.dtype, bias, quantized(s_in * s_w)),
         Tensor("y", (150, 150), int16, None, quantized(s_out)),
     )
-    op = Operator(
-        "FULLY_CONNECTED", "fully_connected_0", (0, 1, 2), (3,), {"quantized_bias_type": 2}
-    )
-    graph = Graph(tensors, (op,), (0,), (3,))
+    graph = one_operator("FULLY_CONNECTED", tensors[:3], tensors[3:], quantized_bias_type=2)
     ours, trace = drqsim.run(graph, x, "optimized")
     assert np.array_equal(ours["y"], litert.run(graph, x, "optimized").outputs["y"])
     accumulator = trace["fully_connected_0/accumulator_with_bias"].value

@@ -1,7 +1,5 @@
 """MAX_POOL_2D, MEAN and SOFTMAX of int8 and int16 codes against the runtime, every output code."""
 
-from types import MappingProxyType
-
 import numpy as np
 import pytest
 from hypothesis import given
@@ -11,8 +9,9 @@ import drqsim
 from drqsim import litert
 from drqsim.arithmetic import fixed_point, requantize
 from drqsim.arithmetic.window import axis
-from drqsim.graph import Graph, Operator, Quantization, Tensor
+from drqsim.graph import Quantization, Tensor
 from tests.kit.full_integer import codes, quantized
+from tests.kit.one_operator import one_operator
 from tests.kit.strategies import ACTIVATIONS, KERNELS
 
 f32, i8, i32 = np.float32, np.dtype(np.int8), np.dtype(np.int32)
@@ -22,13 +21,9 @@ KINDS = ("all", "all", "ends", "few", "constant")
 def graph(code, x_shape, y_shape, ends, options, axes=None, dtype=i8):
     """One operator that reads and writes codes, and maybe a constant of axes."""
     sides = zip("xy", (x_shape, y_shape), ends, strict=True)
-    tensors = [Tensor(name, shape, np.dtype(dtype), None, end) for name, shape, end in sides]
-    reads = [0]
-    if axes is not None:
-        reads.append(2)
-        tensors.append(Tensor("axes", (len(axes),), i32, np.array(axes, i32)))
-    op = Operator(code, f"{code.lower()}_0", tuple(reads), (1,), MappingProxyType(options))
-    return Graph(tuple(tensors), (op,), (0,), (1,))
+    x, y = (Tensor(name, shape, np.dtype(dtype), None, end) for name, shape, end in sides)
+    reads = [x] if axes is None else [x, np.array(axes, i32)]
+    return one_operator(code, reads, [y], **options)
 
 
 def zero_points(dtype):

@@ -1,15 +1,15 @@
 """Recurrent operators: state from one run to the next, files, and what is refused."""
 
 from dataclasses import replace
-from types import MappingProxyType
 
 import numpy as np
 import pytest
 
 import drqsim
 from drqsim import litert
-from drqsim.graph import Graph, Operator, Tensor
+from drqsim.graph import Graph
 from drqsim.model_file import read, write
+from tests.kit.one_operator import one_operator
 from tests.kit.recurrent import cut, lstm, rnn, svdf
 
 f32 = np.float32
@@ -88,7 +88,5 @@ def test_what_is_left_out_is_named():
     "code", ["BIDIRECTIONAL_SEQUENCE_LSTM", "BIDIRECTIONAL_SEQUENCE_RNN", "LSTM"]
 )
 def test_other_recurrent_operators_are_refused_by_name(code):
-    tensors = (Tensor("x", (1, 2), np.dtype(f32)), Tensor("y", (1, 2), np.dtype(f32)))
-    op = Operator(code, f"{code.lower()}_0", (0,), (1,), MappingProxyType({}))
     with pytest.raises(drqsim.UnsupportedOperatorError, match=code):
-        drqsim.run(Graph(tensors, (op,), (0,), (1,)), np.zeros((1, 2), f32))
+        drqsim.run(one_operator(code, [(1, 2)], [(1, 2)]), np.zeros((1, 2), f32))
