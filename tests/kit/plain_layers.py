@@ -5,7 +5,8 @@ from dataclasses import replace
 import numpy as np
 
 from drqsim.graph import Quantization, Tensor
-from tests.kit.strategies import float_constant, one_operator
+from tests.kit.one_operator import one_operator
+from tests.kit.strategies import float_constant
 
 f32 = np.float32
 ONCE = {"stride_h": 1, "stride_w": 1, "dilation_h_factor": 1, "dilation_w_factor": 1}
