@@ -9,7 +9,7 @@ from fnmatch import fnmatchcase
 import numpy as np
 
 from drqsim.errors import InputError, ModelFileError, UnsupportedOperatorError
-from drqsim.graph import Graph, shorten
+from drqsim.graph import Graph, Tensor, shorten
 from drqsim.hazards.of_input import READ, hazards_of_input
 from drqsim.kernels import checked
 from drqsim.model_file.schema import completed
@@ -202,24 +202,38 @@ def inputs_by_index(
         raise InputError(f"Inputs are named {sorted(x)}; this model has {sorted(names)}.")
     by_index = {i: np.asarray(x[graph.tensors[i].name]) for i in (*graph.inputs, *states)}
     for i, array in by_index.items():
-        _check_input(graph.tensors[i], array, allow_nonfinite)
+        check_type_and_shape(graph.tensors[i], array.dtype, array.shape)
+        _check_values(graph.tensors[i], array, allow_nonfinite)
     return {i: np.asarray(array, order="C") for i, array in by_index.items()}
 
 
-def _check_input(tensor, array: np.ndarray, allow_nonfinite: bool) -> None:
-    passed = f"{array.dtype.name}{list(array.shape)}"
-    if array.dtype != tensor.dtype:
+def check_type_and_shape(tensor: Tensor, dtype: np.dtype, shape: tuple[int, ...]) -> None:
+    """Refuse what a model cannot be fed with, known without a look at the values."""
+    if dtype != tensor.dtype:
         raise InputError(
-            f"Input {shorten(tensor.name)!r} got {passed}; this model reads {tensor.dtype.name} "
-            f"(dynamic-range quantization changes no input's type: floats stay float32). Convert "
-            f"it with .astype(numpy.{tensor.dtype.name})."
+            f"Input {shorten(tensor.name)!r} got {dtype.name}{list(shape)}; this model reads "
+            f"{tensor.dtype.name} (dynamic-range quantization changes no input's type: floats stay "
+            f"float32). Convert it with .astype(numpy.{tensor.dtype.name})."
         )
-    if not tensor.accepts(array.shape) or array.size == 0:
+    if not tensor.accepts(shape):
         raise InputError(
-            f"Input {shorten(tensor.name)!r} got the shape {list(array.shape)}; this model reads "
+            f"Input {shorten(tensor.name)!r} got the shape {list(shape)}; this model reads "
             f"{list(tensor.signature or tensor.shape)}."
         )
-    if tensor.bits and array.size and not -8 <= array.min() <= array.max() <= 7:
+    if 0 in shape:
+        own = 0 in tensor.shape and not (tensor.signature and -1 in tensor.signature)
+        raise InputError(
+            f"Input {shorten(tensor.name)!r} is empty: {dtype.name}{list(shape)} holds no value, "
+            + (
+                "and the file fixes that shape, so there is nothing to run."
+                if own
+                else "so there is nothing to run; pass one with no dimension zero."
+            )
+        )
+
+
+def _check_values(tensor: Tensor, array: np.ndarray, allow_nonfinite: bool) -> None:
+    if tensor.bits and not -8 <= array.min() <= array.max() <= 7:
         raise InputError(
             f"Input {shorten(tensor.name)!r} is {tensor}; pass int8 values from -8 to 7, not "
             f"{array.min()} to {array.max()}."

@@ -10,6 +10,9 @@ def pytest_addoption(parser):
     parser.addoption(
         "--mutations", type=int, default=60, help="damaged files made of each model (default 60)"
     )
+    parser.addoption(
+        "--hostile", type=int, default=80, help="hostile .npy, .npz and .png files (default 80)"
+    )
 
 
 def pytest_configure(config):

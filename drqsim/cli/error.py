@@ -66,7 +66,7 @@ def error(
     check_output(node_data, force, (float_model, drq_model, *named_files(specs)))
     screen.gives_way_to(node_data)
     floats, quantized = load(float_model), load(drq_model)
-    cases = [feed(screen, floats, specs, seed)]
+    cases = [feed(screen, floats, specs, seed, many=count == 1)]
     if count > 1 and not any(spec == "random" or spec.endswith("=random") for spec in specs):
         raise InputError(f"--count {count} draws random inputs; pass --input random with it.")
     cases += [read_inputs(floats, specs, seed + at)[0] for at in range(1, count)]

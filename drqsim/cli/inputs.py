@@ -4,24 +4,29 @@ from __future__ import annotations
 
 import os
 import re
-import zipfile
-import zlib
+from functools import partial
+from math import prod
 from pathlib import Path
 
 import numpy as np
 
+from drqsim.cli.arrays import MOST_BYTES, ArrayFile, Header, told
 from drqsim.cli.screen import Screen
 from drqsim.errors import InputError
 from drqsim.graph import Graph, Tensor
+from drqsim.interpreter import check_type_and_shape
+from drqsim.model_file.whole_file import open_regular
 
-MOST_BYTES = 2**31  # of one array in a file: a few bytes may claim any shape
+MOST_DRAWN = 2**28  # bytes; the draw itself takes twice as many
 HELP = """\
 What to feed: 'random', a .npy file, a .npz file (arrays by input name, or file.npz:array), or a
 .png of the input's size (scaled to 0..1). 'x.npz:images[3]' is the fourth of many. With several
 inputs, repeat it as NAME=FILE."""
 
 
-def read_inputs(graph: Graph, specs: tuple[str, ...], seed: int = 0) -> tuple[dict, list[str]]:
+def read_inputs(
+    graph: Graph, specs: tuple[str, ...], seed: int = 0, many: bool = False
+) -> tuple[dict, list[str]]:
     """The arrays by input name, and notes on what was done to them.
 
     Parameters
@@ -31,6 +36,8 @@ def read_inputs(graph: Graph, specs: tuple[str, ...], seed: int = 0) -> tuple[di
         As in ``HELP``.
     seed : int
         For ``random``: floats between -1 and 1, whole numbers 0 and 1.
+    many : bool
+        Whether an array may hold several inputs along its first dimension.
 
     Raises
     ------
@@ -40,14 +47,14 @@ def read_inputs(graph: Graph, specs: tuple[str, ...], seed: int = 0) -> tuple[di
     tensors = {graph.tensors[i].name: graph.tensors[i] for i in graph.inputs}
     fed: dict[str, np.ndarray] = {}
     notes: list[str] = []
-    drawn = _draw(tensors, seed)
+    drawn = _draw(tensors, seed) if any(s.endswith("random") for s in specs) else {}
     for spec in specs:
         name, source = _split(spec, tensors)
         if source == "random":
             found = drawn if name is None else {name: drawn[name]}
             found = {n: x for n, x in found.items() if name is not None or n not in fed}
         else:
-            found = _read(source, name, tensors, notes)
+            found = _read(source, name, tensors, many, notes)
         for twice in set(found) & set(fed):
             raise InputError(f"The input {twice!r} is given twice; give it once.")
         fed |= found
@@ -77,12 +84,17 @@ def _split(spec: str, tensors: dict[str, Tensor]) -> tuple[str | None, str]:
             return name, spec[len(name) + 1 :]
     before, equals, _ = spec.partition("=")
     if equals and not os.path.exists(spec) and not re.search(r"[/.]", before):
-        known = ", ".join(map(repr, tensors))
-        raise InputError(f"This model has no input {before!r}; it has: {known}.")
+        raise InputError(f"This model has no input {before!r}; it has: {_listed(tensors)}.")
     return None, spec
 
 
 def _draw(tensors: dict[str, Tensor], seed: int) -> dict[str, np.ndarray]:
+    needed = sum(tensor.nbytes for tensor in tensors.values())
+    if needed > MOST_DRAWN:
+        raise InputError(
+            f"The inputs of this model take {needed:,} bytes; at most {MOST_DRAWN:,} are drawn, so "
+            "pass a file."
+        )
     random = np.random.default_rng(seed)
     drawn = {}
     for name, tensor in tensors.items():
@@ -93,39 +105,57 @@ def _draw(tensors: dict[str, Tensor], seed: int) -> dict[str, np.ndarray]:
     return drawn
 
 
-def _read(source: str, name: str | None, tensors: dict, notes: list[str]) -> dict:
+def _read(source: str, name: str | None, tensors: dict, many: bool, notes: list[str]) -> dict:
     """What a file holds, by input name."""
     path, key, at = _parts(source)
     suffix = path.suffix.lower()
-    if suffix == ".npz" and name is None and key is None:
-        arrays = _open(path, tensors=tensors)
-        if set(arrays) <= set(tensors):
-            return {n: _one(x, at, source) for n, x in arrays.items()}
-        if len(arrays) != 1 or len(tensors) != 1:
-            raise InputError(
-                f"{path.name!r} holds the arrays {', '.join(map(repr, arrays))}, and the model "
-                f"has the inputs {', '.join(map(repr, tensors))}; choose one as "
-                f"--input '{path.name}:ARRAY'."
-            )
-        return {next(iter(tensors)): _one(*arrays.values(), at, source)}
-    if name is None:
-        if len(tensors) != 1:
-            raise InputError(
-                f"This model has {len(tensors)} inputs; say which one gets {path.name!r}: "
-                f"--input 'NAME={path.name}' with NAME one of {', '.join(map(repr, tensors))}."
-            )
-        (name,) = tensors
-    if suffix == ".npz":
-        arrays = _open(path, key or name, tensors)
-        return {name: _one(arrays[key or name], at, source)}
-    if suffix == ".npy":
-        return {name: _one(_open(path)[""], at, source)}
+    if suffix not in (".npy", ".npz", ".png"):
+        raise InputError(
+            f"The input {source!r} is neither 'random' nor the name of a .npy, .npz or .png file; "
+            "pass one of these."
+        )
+    to = next(iter(tensors)) if name is None and len(tensors) == 1 else name
+    if to is None and (suffix != ".npz" or key is not None):
+        raise InputError(
+            f"This model has {len(tensors)} inputs; say which one gets {path.name!r}: "
+            f"--input 'NAME={path.name}' with NAME one of {_listed(tensors)}."
+        )
     if suffix == ".png":
-        return {name: _picture(path, tensors[name], notes)}
-    raise InputError(
-        f"The input {source!r} is neither 'random' nor the name of a .npy, .npz or .png file; "
-        "pass one of these."
-    )
+        return {to: _picture(path, tensors[to], notes)}
+    with ArrayFile(path) as file:
+        if suffix == ".npy":
+            chosen = {to: ""}
+        elif key is not None or name is not None:
+            chosen = {to: name if key is None else key}
+        else:
+            chosen = _by_name(file, tensors)
+        read = {}
+        for to, each in chosen.items():
+            if each not in file.names:
+                raise InputError(
+                    f"{path.name!r} has no array {each!r}; it has: {', '.join(file.names[:20])}."
+                )
+            fits = partial(_fits, tensors[to], at=at, many=many, source=source)
+            read[to] = file.read(each, fits, at)
+    return read
+
+
+def _by_name(file: ArrayFile, tensors: dict[str, Tensor]) -> dict[str, str]:
+    """Which input gets which array of an archive: the one of its name, or one alone."""
+    same = [name for name in file.names if name in tensors]
+    if not same and len(file.names) == len(tensors) == 1:
+        return dict(zip(tensors, file.names, strict=True))
+    if not same:
+        raise InputError(
+            f"{file.path.name!r} holds the arrays {_listed(file.names)}, and the model has the "
+            f"inputs {_listed(tensors)}; choose one as --input '{file.path.name}:ARRAY'."
+        )
+    return dict(zip(same, same, strict=True))
+
+
+def _listed(names) -> str:
+    names = list(names)
+    return ", ".join(map(repr, names[:20])) + (", ..." if len(names) > 20 else "")
 
 
 def _parts(source: str) -> tuple[Path, str | None, int | None]:
@@ -137,69 +167,17 @@ def _parts(source: str) -> tuple[Path, str | None, int | None]:
     return Path(source), None, None
 
 
-def _one(array: np.ndarray, at: int | None, source: str) -> np.ndarray:
-    """One of many along the first dimension, which stays."""
-    if at is None:
-        return array
-    if array.ndim == 0 or at >= array.shape[0]:
-        raise InputError(f"{source!r} asks for number {at} of an array {list(array.shape)}.")
-    return array[at : at + 1]
-
-
-def _open(path: Path, key: str | None = None, tensors=()) -> dict[str, np.ndarray]:
-    """The arrays of a .npy (under ``""``) or .npz file; with ``key``, that one alone."""
-    try:
-        if path.suffix.lower() == ".npy":
-            with path.open("rb") as file:
-                _check_header(file, path.name)
-                return {"": np.load(file, allow_pickle=False)}
-        with zipfile.ZipFile(path) as archive:
-            members = {n.removesuffix(".npy"): n for n in archive.namelist() if n.endswith(".npy")}
-            if key is not None and key not in members:
-                raise InputError(
-                    f"{path.name!r} has no array {key!r}; it has: {', '.join(members)}."
-                )
-            wanted = [key] if key is not None else list(members)
-            if key is None and set(tensors) & set(members):
-                wanted = [n for n in members if n in tensors]
-            elif key is None and len(members) != 1:
-                return dict.fromkeys(members)  # their names say what to choose from
-            arrays = {}
-            for each in wanted:
-                with archive.open(members[each]) as file:
-                    _check_header(file, path.name)
-                    arrays[each] = np.lib.format.read_array(file, allow_pickle=False)
-            return arrays
-    except OSError as error:
-        raise InputError(f"Cannot read {str(path)!r}: {error.strerror or error}.") from error
-    # what a damaged archive or array makes NumPy, zipfile and zlib raise
-    except (
-        ValueError,
-        EOFError,
-        zipfile.BadZipFile,
-        zlib.error,
-        NotImplementedError,
-        RuntimeError,
-        SyntaxError,
-        MemoryError,
-    ) as error:
-        why = " ".join(str(error).split()) or type(error).__name__
-        raise InputError(
-            f"Cannot read {path.name!r} as a NumPy file without objects: {why}."
-        ) from error
-
-
-def _check_header(file, name: str) -> None:
-    """Refuse an array that claims more bytes than any input needs, before they are allocated."""
-    version = np.lib.format.read_magic(file)
-    read = {1: np.lib.format.read_array_header_1_0, 2: np.lib.format.read_array_header_2_0}
-    shape, _, dtype = read.get(version[0], np.lib.format.read_array_header_2_0)(file)
-    nbytes = dtype.itemsize
-    for size in shape:
-        nbytes *= size
-    if nbytes > MOST_BYTES:
-        raise InputError(f"{name!r} holds an array of {nbytes:,} bytes; at most {MOST_BYTES:,}.")
-    file.seek(0)
+def _fits(tensor: Tensor, header: Header, at: int | None, many: bool, source: str) -> None:
+    """Refuse by its header an array that the model cannot read."""
+    shape = header.shape
+    if at is not None:
+        if not shape or at >= shape[0]:
+            raise InputError(f"{source!r} asks for number {at} of an array {list(shape)}.")
+        shape = (1, *shape[1:])
+    size = tensor.shape[0] if tensor.shape else 0
+    if many and size and shape and shape[0] and shape[0] % size == 0:
+        shape = (size, *shape[1:])
+    check_type_and_shape(tensor, header.dtype.newbyteorder("="), shape)
 
 
 def _picture(path: Path, tensor: Tensor, notes: list[str]) -> np.ndarray:
@@ -217,34 +195,34 @@ def _picture(path: Path, tensor: Tensor, notes: list[str]) -> np.ndarray:
             f"The input {tensor.name!r} is {tensor}, no picture (float32, one, with 1, 3 or 4 "
             "channels); pass a .npy file."
         )
-    try:
-        with Image.open(path, formats=("PNG",)) as image:
-            if (image.height, image.width) != shape[1:3] and tensor.accepts(shape):
-                raise InputError(
-                    f"{path.name!r} is {image.width} pixels wide and {image.height} high; the "
-                    f"model reads {shape[2]} by {shape[1]}: resize it first."
-                )
-            if image.mode.startswith(("I", "F")):
-                raise InputError(
-                    f"{path.name!r} has 16 bits or more for a pixel; save it with 8, or pass the "
-                    "values as a .npy file."
-                )
-            mode, pixels = image.mode, image.convert(modes[shape[3]])
-            values = np.asarray(pixels, np.float32).reshape(shape) / np.float32(255)
-    except UnidentifiedImageError as error:
-        raise InputError(f"{path.name!r} is not a PNG picture.") from error
-    except OSError as error:
-        raise InputError(f"Cannot read {str(path)!r}: {error.strerror or error}.") from error
-    except (ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        raise InputError(f"{path.name!r} is a damaged picture: {error}.") from error
+    with told(path), open_regular(path) as file:
+        try:
+            image = Image.open(file, formats=("PNG",))
+        except UnidentifiedImageError as error:
+            raise InputError(f"{path.name!r} is not a PNG picture.") from error
+        size = (1, image.height, image.width, shape[3])
+        if not tensor.accepts(size) or 4 * prod(size) > MOST_BYTES:
+            raise InputError(
+                f"{path.name!r} is {image.width} pixels wide and {image.height} high; the "
+                f"model reads {shape[2]} by {shape[1]}: resize it first."
+            )
+        if image.mode.startswith(("I", "F")):
+            raise InputError(
+                f"{path.name!r} has 16 bits or more for a pixel; save it with 8, or pass the "
+                "values as a .npy file."
+            )
+        mode, pixels = image.mode, image.convert(modes[shape[3]])
+        values = np.asarray(pixels, np.float32).reshape(size) / np.float32(255)
     turned = "" if mode == modes[shape[3]] else f", from {mode} to {modes[shape[3]]}"
     notes.append(f"{path.name}: values scaled from 0..255 to 0..1{turned}.")
     return values
 
 
-def feed(screen: Screen, graph: Graph, specs: tuple[str, ...], seed: int) -> dict:
+def feed(
+    screen: Screen, graph: Graph, specs: tuple[str, ...], seed: int, many: bool = False
+) -> dict:
     """The inputs by name; what was done to them is said on stderr."""
-    fed, notes = read_inputs(graph, specs, seed)
+    fed, notes = read_inputs(graph, specs, seed, many)
     for note in notes:
         screen.note(note)
     return fed
