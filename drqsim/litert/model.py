@@ -20,7 +20,7 @@ from drqsim.litert.comparison import check_kind, difference, fed_alone, same_bit
 from drqsim.runtime import RuntimeRun, read_both, run_both
 from drqsim.tables import Printed, Printout, Table
 from drqsim.trace import Trace, kind_of
-from drqsim.verdict import FLOAT, explain
+from drqsim.verdict import explain, has_codes
 
 
 @dataclass(frozen=True)
@@ -54,8 +54,8 @@ class Judged:
 
     @property
     def is_hybrid(self) -> bool:
-        """True where it computes with int8 weights."""
-        return self.arithmetic != FLOAT
+        """True where it computes with codes: then its bits are the runtime's."""
+        return has_codes(self.arithmetic)
 
     @property
     def is_exact(self) -> bool:

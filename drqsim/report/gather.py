@@ -17,7 +17,7 @@ from drqsim.kernels import checked
 from drqsim.memory import MemoryPlan, plan_memory
 from drqsim.model_file.operands import weights_of
 from drqsim.trace import Trace
-from drqsim.verdict import FLOAT, Explanation, explain
+from drqsim.verdict import Explanation, explain, has_codes
 
 STEPS = 5
 # Splitting the final output's error runs the rest of the model once for every int8 operator and
@@ -120,7 +120,7 @@ def make(
     step("Which arithmetic")
     paths = dict.fromkeys((kernels, "xnnpack", "optimized", "reference"))
     verdicts = {path: explain(graph, path) for path in paths}
-    hybrid = [v.operator for v in verdicts[kernels] if v.arithmetic != FLOAT]
+    hybrid = [v.operator for v in verdicts[kernels] if has_codes(v.arithmetic)]
     plan = attempt("Memory", lambda: plan_memory(graph, kernels))
     float_plan = error = None
     if float_model is not None:

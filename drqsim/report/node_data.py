@@ -14,12 +14,11 @@ import math
 
 from drqsim.graph import Graph
 from drqsim.report.plain import printable
-from drqsim.verdict import FLOAT, REFUSED, Explanation
+from drqsim.verdict import REFUSED, UNKNOWN, Explanation, has_codes
 
 # from many decibels to few; the text on them is dark or light as Model Explorer finds readable
 GRADIENT = ((0, "#a23b00"), (0.5, "#fdebdc"), (1, "#e5effc"))
-COLORS = {FLOAT: "#e5effc", REFUSED: "#d0d0d0"}
-INT8_COLOR = "#fdebdc"
+NOTHING_COLOR, CODES_COLOR, OTHERS_COLOR = "#d0d0d0", "#fdebdc", "#e5effc"
 
 
 def of_errors(graph: Graph, found) -> dict:
@@ -50,8 +49,14 @@ def of_arithmetic(graph: Graph, explanation: Explanation) -> dict:
     results = {
         str(at): {
             "value": explanation[op.name].arithmetic,
-            "bgColor": COLORS.get(explanation[op.name].arithmetic, INT8_COLOR),
+            "bgColor": _color(explanation[op.name].arithmetic),
         }
         for at, op in enumerate(graph.operators)
     }
     return {"name": printable(f"arithmetic, {explanation.kernels}"), "results": results}
+
+
+def _color(arithmetic: str) -> str:
+    if arithmetic in (REFUSED, UNKNOWN):
+        return NOTHING_COLOR
+    return CODES_COLOR if has_codes(arithmetic) else OTHERS_COLOR

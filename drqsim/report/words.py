@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from drqsim.graph import Graph
-from drqsim.verdict import FLOAT, INT8, REFUSED, Explanation
+from drqsim.verdict import FLOAT, INT8, REFUSED, UNKNOWN, Explanation
 
 f32 = np.float32
 LISTED = 6  # names in a sentence, before it says how many more there are
@@ -186,6 +186,8 @@ def _change(now: int, before: int) -> str:
 def _compute(kind: str, count: int) -> str:
     if kind == REFUSED:
         return f"{_is(count)} refused"
+    if kind == UNKNOWN:
+        return f"{_is(count)} not known to drqsim"
     return f"{'computes' if count == 1 else 'compute'} in {kind}"
 
 

@@ -1,0 +1,145 @@
+"""Verdicts on what a file lacks, and on operators without weights of their own."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from drqsim.converter.dequantize_tables import PASS_THROUGH
+from drqsim.model_file.operands import OPERANDS
+from drqsim.ops import TABLE
+from drqsim.ops.integer import shared as integer
+from drqsim.verdict.said import FLOAT, PASSED, REFUSED, UNKNOWN, Site, Verdict
+
+f32 = np.float32
+
+
+def _writes_nothing(site: Site) -> bool:
+    return site.op.code in TABLE and not site.op.outputs
+
+
+def _refuse_without_output(site: Site) -> Verdict:
+    return site.verdict(REFUSED, "the file gives it no output")
+
+
+def _reads_nothing(site: Site) -> bool:
+    return (site.op.code in TABLE or site.op.code in OPERANDS) and site.source is None
+
+
+def _refuse_without_input(site: Site) -> Verdict:
+    position = OPERANDS[site.op.code].input if site.op.code in OPERANDS else 0
+    return site.verdict(REFUSED, f"the file gives it no input {position}, which it needs")
+
+
+def _lacks_weights(site: Site) -> bool:
+    return site.op.code in OPERANDS and site.weights is None
+
+
+def _refuse_without_weights(site: Site) -> Verdict:
+    position = OPERANDS[site.op.code].weights
+    return site.verdict(REFUSED, f"the file gives it no weights (input {position})")
+
+
+def _has_few_dimensions(site: Site) -> bool:
+    if site.weights is None:
+        return False
+    rank = OPERANDS[site.op.code].rank
+    return min(len(site.source.shape), len(site.weights.shape)) < rank
+
+
+def _refuse_few_dimensions(site: Site) -> Verdict:
+    rank = OPERANDS[site.op.code].rank
+    why = f"it reads {site.source} with weights {site.weights}; expected {rank} dimensions or more"
+    return site.verdict(REFUSED, why)
+
+
+# operators without weights
+
+
+def _is_dequantize(site: Site) -> bool:
+    return site.op.code == "DEQUANTIZE"
+
+
+def _judge_dequantize(site: Site) -> Verdict:
+    if site.source.value is None:
+        return site.verdict(FLOAT, f"it turns {site.source} into float32 each time")
+    return site.verdict(FLOAT, f"it turns the constant {site.source} into float32, once")
+
+
+def _is_quantize(site: Site) -> bool:
+    return site.op.code == "QUANTIZE"
+
+
+def _judge_quantize(site: Site) -> Verdict:
+    made = site.graph.tensors[site.op.outputs[0]]
+    return site.verdict(FLOAT, f"it turns {site.source} into {made}")
+
+
+def _moves_codes(site: Site) -> bool:
+    return site.op.code in PASS_THROUGH and site.source is not None and site.source.dtype == np.int8
+
+
+def _judge_moved_codes(site: Site) -> Verdict:
+    return site.verdict(PASSED, f"it reads {site.source} and writes int8 with the same scale")
+
+
+def _is_unknown(site: Site) -> bool:
+    return site.op.code not in TABLE and site.op.code not in OPERANDS
+
+
+def _say_unknown(site: Site) -> Verdict:
+    return site.verdict(UNKNOWN, f"drqsim does not know what {site.op.code} computes")
+
+
+def _reads_and_writes_codes(site: Site) -> bool:
+    written = [site.graph.tensors[i] for i in site.op.outputs]
+    touched = (site.source, *written)
+    return site.weights is None and all(t.dtype in integer.ACTIVATIONS for t in touched)
+
+
+def _judge_codes(site: Site) -> Verdict:
+    arithmetic = f"{site.source.dtype} (full integer)"
+    return site.verdict(arithmetic, "it has no weights; it reads and writes codes")
+
+
+def _has_slopes(site: Site) -> bool:
+    slopes = site.graph.tensor_of(site.op, 1)
+    return site.op.code == "PRELU" and slopes is not None and slopes.dtype == f32
+
+
+def _judge_slopes(site: Site) -> Verdict:
+    return site.verdict(FLOAT, "its slopes are float32: the runtime has no hybrid kernel for it")
+
+
+def _has_no_weights(site: Site) -> bool:
+    return site.weights is None
+
+
+def _judge_activations(site: Site) -> Verdict:
+    read = [site.graph.tensors[i] for i in site.op.inputs if i >= 0]
+    written = [site.graph.tensors[i] for i in site.op.outputs]
+    kinds = [str(t).partition("[")[0] for t in read if t.value is None]
+    if any(t.dtype == f32 for t in (*read, *written)):
+        arithmetic = FLOAT
+    else:
+        kind = (*kinds, str(read[0]).partition("[")[0])[0]
+        arithmetic = f"{kind} (full integer)" if kind in ("int8", "int16") else kind
+    if not kinds:
+        return site.verdict(arithmetic, "it has no weights; it reads constants alone")
+    kinds = " and ".join(dict.fromkeys(kinds))
+    return site.verdict(arithmetic, f"it has no weights; the activations it reads are {kinds}")
+
+
+# (does it apply?, what is said then), from top to bottom
+RULES = (
+    (_writes_nothing, _refuse_without_output),
+    (_reads_nothing, _refuse_without_input),
+    (_lacks_weights, _refuse_without_weights),
+    (_has_few_dimensions, _refuse_few_dimensions),
+    (_is_dequantize, _judge_dequantize),
+    (_is_quantize, _judge_quantize),
+    (_moves_codes, _judge_moved_codes),
+    (_is_unknown, _say_unknown),
+    (_reads_and_writes_codes, _judge_codes),
+    (_has_slopes, _judge_slopes),
+    (_has_no_weights, _judge_activations),
+)

@@ -1,0 +1,183 @@
+"""The rules behind the verdicts: what each says, and that none is left without an operator."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+import drqsim
+from drqsim import litert, verdict
+from drqsim.graph import Graph, Operator, Quantization, Tensor
+from drqsim.kernels import KERNELS
+
+f32 = np.float32
+SCALE = Quantization(f32([0.1]), np.zeros(1, np.int64))
+
+
+def activation(dtype, *shape) -> Tensor:
+    return Tensor("x", shape, np.dtype(dtype))
+
+
+def constant(dtype, *shape, quantization=None, bits=None) -> Tensor:
+    return Tensor("w", shape, np.dtype(dtype), np.ones(shape, dtype), quantization, bits=bits)
+
+
+def codes(*shape, bits=None) -> Tensor:
+    return constant(np.int8, *shape, quantization=SCALE, bits=bits)
+
+
+def graph(code: str, *reads: Tensor | None, writes=(f32,), **options) -> Graph:
+    """One operator; None among what it reads is left out."""
+    there = [t for t in reads if t is not None]
+    results = [replace(activation(dtype, 1, 4), name=f"y{i}") for i, dtype in enumerate(writes)]
+    indices = iter(range(len(there)))
+    inputs = tuple(-1 if t is None else next(indices) for t in reads)
+    outputs = tuple(range(len(there), len(there) + len(results)))
+    fed = tuple(i for i, t in enumerate(there) if t.is_fed)
+    op = Operator(code, f"{code.lower()}_0", inputs, outputs, options)
+    return Graph((*there, *results), (op,), fed, outputs)
+
+
+X = activation(f32, 1, 4)
+# rule -> (graph, arithmetic, a part of the sentence)
+CASES = {
+    "_writes_nothing": (graph("QUANTIZE", X, writes=()), "refused", "no output"),
+    "_reads_nothing": (graph("FLOOR", None), "refused", "no input 0"),
+    "_lacks_weights": (graph("RNN", X), "refused", "no weights (input 1)"),
+    "_has_few_dimensions": (graph("CONV_2D", X, codes(4, 4)), "refused", "4 dimensions or more"),
+    "_is_dequantize": (graph("DEQUANTIZE", codes(4)), "float32", "constant int8[4] into float32"),
+    "_is_quantize": (graph("QUANTIZE", X, writes=(np.int8,)), "float32", "turns float32[1,4] into"),
+    "_moves_codes": (
+        graph("GATHER", codes(9, 4), activation(np.int32, 1), writes=(np.int8,)),
+        "int8 codes passed on",
+        "reads int8[9,4]",
+    ),
+    "_is_unknown": (graph("WHILE", X), "not known", "does not know what WHILE computes"),
+    "_reads_and_writes_codes": (
+        graph("SOFTMAX", activation(np.int16, 1, 4), writes=(np.int16,)),
+        "int16 (full integer)",
+        "reads and writes codes",
+    ),
+    "_has_slopes": (graph("PRELU", X, constant(f32, 4)), "float32", "its slopes are float32"),
+    "_has_no_weights": (graph("RELU", X), "float32", "the activations it reads are float32"),
+    "_has_codes_without_scale": (
+        graph("FULLY_CONNECTED", X, constant(np.int8, 4, 4)),
+        "not known",
+        "int8[4,4] have no scale",
+    ),
+    "_is_full_integer": (
+        graph("FULLY_CONNECTED", activation(np.int8, 1, 4), codes(4, 4), writes=(np.int8,)),
+        "int8 (full integer)",
+        "codes in, codes out",
+    ),
+    "_reads_no_floats": (
+        graph("BATCH_MATMUL", activation(np.int8, 1, 4), codes(4, 4), writes=(np.int8,)),
+        "not known",
+        "reads int8[1,4] with weights int8[4,4]",
+    ),
+    "_has_float_weights": (
+        graph("FULLY_CONNECTED", X, constant(f32, 4, 4)),
+        "float32",
+        "16 elements, fewer than 1,024",
+    ),
+    "_has_other_weights": (
+        graph("FULLY_CONNECTED", X, constant(np.uint8, 4, 4, quantization=SCALE)),
+        "not known",
+        "weights uint8[4,4]",
+    ),
+    "_has_no_hybrid_kernel": (
+        graph("CONV_3D", activation(f32, 1, 4, 4, 4, 2), codes(1, 1, 1, 2, 4)),
+        "refused",
+        "no hybrid kernel",
+    ),
+    "_has_no_int4_kernel": (
+        graph("BATCH_MATMUL", X, codes(4, 4, bits=4)),
+        "refused",
+        "no kernel for it with int4",
+    ),
+    "_is_lookup": (
+        graph("EMBEDDING_LOOKUP", activation(np.int32, 1), codes(9, 4)),
+        "int8 rows to float32",
+        "only the rows that are looked up",
+    ),
+    "_is_delegated": (graph("FULLY_CONNECTED", X, codes(4, 4)), "int8", "always asymmetric"),
+    "_is_hybrid": (graph("SVDF", X, codes(4, 4), codes(4, 2)), "int8", "XNNPACK does not take it"),
+}
+RULES = {applies.__name__: applies for applies, _ in verdict.RULES}
+
+
+def test_every_rule_has_a_case():
+    assert list(CASES) == list(RULES) and len(verdict.RULES) == len(RULES)
+
+
+@pytest.mark.parametrize("rule", CASES)
+def test_the_first_rule_that_applies_is_the_one(rule):
+    bare, arithmetic, says = CASES[rule]
+    (found,) = drqsim.explain(bare)
+    assert found.arithmetic == arithmetic and says in found.why
+    without = tuple(pair for pair in verdict.RULES if pair[0] is not RULES[rule])
+    assert len(without) == len(verdict.RULES) - 1
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("drqsim.verdict.explanation.RULES", without)
+        try:
+            (other,) = drqsim.explain(bare)
+        except (AttributeError, IndexError, KeyError, StopIteration):
+            return  # nothing below was made for such an operator
+    assert other != found
+
+
+@pytest.mark.parametrize(
+    ("reads", "writes", "arithmetic", "kinds"),
+    [
+        ((np.int32, np.int32), np.int32, "int32", "int32"),
+        ((np.bool_,), np.bool_, "bool", "bool"),
+        ((np.bool_, f32, f32), f32, "float32", "bool and float32"),
+        ((np.int32,), f32, "float32", "int32"),
+        ((np.int8, np.int8), np.bool_, "int8 (full integer)", "int8"),
+    ],
+)
+def test_without_weights_the_types_that_are_read_are_told(reads, writes, arithmetic, kinds):
+    bare = graph("ADD", *(activation(dtype, 1, 4) for dtype in reads), writes=(writes,))
+    for kernels in KERNELS:
+        (found,) = drqsim.explain(bare, kernels)
+        assert found.arithmetic == arithmetic
+        assert found.why == f"it has no weights; the activations it reads are {kinds}"
+
+
+def test_an_operator_may_read_constants_alone():
+    (found,) = drqsim.explain(graph("ADD", constant(f32, 4), constant(f32, 4)))
+    assert (found.arithmetic, found.why[-15:]) == ("float32", "constants alone")
+
+
+@pytest.mark.parametrize(("elements", "says"), [(1023, "fewer than"), (1024, "nobody quantized")])
+def test_weights_of_1024_elements_are_not_too_few(elements, says):
+    dense = graph("FULLY_CONNECTED", activation(f32, 1, elements), constant(f32, 1, elements))
+    (found,) = drqsim.explain(dense)
+    assert says in found.why
+    assert (drqsim.quantize(dense).tensors[1].dtype == np.int8) == (elements == 1024)
+
+
+@pytest.mark.parametrize("groups", [1, 2])
+def test_a_grouped_filter_with_equal_scales_reads_an_asymmetric_input(groups):
+    layer = drqsim.conv_relu(
+        np.random.default_rng(0).integers(-9, 9, (4, 3, 3, 4 // groups)).astype(np.int8),
+        input_shape=(1, 5, 5, 4),
+        filter_scale=f32([0.1] * 4),
+    )
+    (found,) = drqsim.explain(layer, "optimized")
+    assert f"{'asymmetric' if groups > 1 else 'symmetric'} input" in found.why
+    x = np.random.default_rng(1).uniform(0, 1, (1, 5, 5, 4)).astype(f32)
+    scratch = litert.run(layer, x, "optimized").scratch
+    lowest = next(t.value for t in scratch if t.dtype == np.int8 and t.shape == x.shape).min()
+    assert (lowest < 0) == (groups > 1)
+
+
+def test_an_operator_that_is_not_known_is_counted_as_such():
+    from drqsim.report import node_data
+    from drqsim.report.words import about_the_arithmetic
+
+    bare = CASES["_is_unknown"][0]
+    (line,) = about_the_arithmetic(drqsim.explain(bare))
+    assert line == "On the xnnpack kernels 1 of 1 operator is not known to drqsim: while_0."
+    (made,) = node_data.of_arithmetic(bare, drqsim.explain(bare))["results"].values()
+    assert made == {"value": "not known", "bgColor": node_data.NOTHING_COLOR}
