@@ -20,8 +20,6 @@ from drqsim import processor
 from drqsim.arithmetic.floats import flush_denormals, fma
 from drqsim.errors import InputError
 from drqsim.ops.call import Call
-from drqsim.ops.integer import shared as integer
-from drqsim.ops.integer import softmax as softmax_integer
 
 f32 = np.float32
 f64 = np.float64
@@ -155,8 +153,6 @@ FUNCTIONS = {
 def run(call: Call) -> list[np.ndarray]:
     """Run one activation operator; its float32 input is the pre-activation."""
     x = call.value(0, "input")
-    if call.operator.code == "SOFTMAX" and x.dtype in integer.ACTIVATIONS:
-        return softmax_integer.run(call)
     if x.dtype != f32:
         raise InputError(f"the input is {x.dtype}; activations are simulated in float32.")
     call.record("input", x)

@@ -17,13 +17,11 @@ from itertools import islice, product
 
 import numpy as np
 
-from drqsim.arithmetic import requantize
 from drqsim.arithmetic.floats import flush_denormals
 from drqsim.arithmetic.window import Axis, axis, pad, patches
 from drqsim.errors import InputError
 from drqsim.ops import fused
 from drqsim.ops.call import Call
-from drqsim.ops.integer import shared as integer
 
 f32 = np.float32
 LOWEST = np.finfo(f32).min
@@ -33,7 +31,7 @@ TAPS_AT_ONCE = 9
 def average(x: np.ndarray, rows: Axis, cols: Axis) -> np.ndarray:
     """Sum of the window, tap after tap, divided by the number of its real elements"""
     total = np.zeros((len(x), rows.out, cols.out, x.shape[3]), f32)
-    for tap in _taps(x, rows, cols, f32(0)):
+    for tap in taps(x, rows, cols, f32(0)):
         total += tap
     return total / _count(x, rows, cols)
 
@@ -41,7 +39,7 @@ def average(x: np.ndarray, rows: Axis, cols: Axis) -> np.ndarray:
 def maximum(x: np.ndarray, rows: Axis, cols: Axis) -> np.ndarray:
     """The largest element of the window; of 0 and -0, the first"""
     best = np.full((len(x), rows.out, cols.out, x.shape[3]), LOWEST)
-    for tap in _taps(x, rows, cols, LOWEST):
+    for tap in taps(x, rows, cols, LOWEST):
         best = np.where(tap > best, tap, best)
     return best
 
@@ -50,8 +48,8 @@ def average_xnnpack(x: np.ndarray, rows: Axis, cols: Axis, low: np.float32) -> n
     """The sum of trees of nine taps, times the reciprocal of the number of real elements"""
     total = np.zeros((len(x), rows.out, cols.out, x.shape[3]), f32)
     nothing = np.zeros_like(total)
-    for taps in _nines(_taps(x, rows, cols, f32(0), by_column=True)):
-        total = _add(total, _tree(_add, taps, nothing))
+    for nine in _nines(taps(x, rows, cols, f32(0), by_column=True)):
+        total = _add(total, _tree(_add, nine, nothing))
     return _larger(flush_denormals(total * (f32(1) / _count(x, rows, cols))), low)
 
 
@@ -61,8 +59,8 @@ def maximum_xnnpack(x: np.ndarray, rows: Axis, cols: Axis, low: np.float32) -> n
     border = (0, 0), (rows.before, rows.after), (cols.before, cols.after), (0, 0)
     bare = [a._replace(before=0, after=0) for a in (rows, cols)]
     best = None
-    for taps in _nines(_taps(np.pad(x, border, "edge"), *bare, 0, by_column=True)):
-        largest = _tree(_larger, taps, taps[0])
+    for nine in _nines(taps(np.pad(x, border, "edge"), *bare, 0, by_column=True)):
+        largest = _tree(_larger, nine, nine[0])
         best = _larger(largest, low) if best is None else _larger(best, largest)
     return best
 
@@ -74,10 +72,8 @@ DELEGATED = {"AVERAGE_POOL_2D": average_xnnpack, "MAX_POOL_2D": maximum_xnnpack}
 def run(call: Call) -> list[np.ndarray]:
     """Run one pooling operator and its fused activation."""
     x, code = call.value(0, "input"), call.operator.code
-    if code == "MAX_POOL_2D" and x.dtype in integer.ACTIVATIONS:
-        return _maximum_of_codes(call, x)
     call.floats(0, "input")
-    rows, cols = _windows(call, x)
+    rows, cols = windows_of(call, x)
     wanted = call.operator.options["fused_activation_function"]
     activation = fused.check(call, wanted)
     call.record_inputs()
@@ -87,19 +83,6 @@ def run(call: Call) -> list[np.ndarray]:
         output = _xnnpack(code, x, rows, cols, activation)
     else:
         output = fused.clamp(BUILTIN[code](x, rows, cols), activation)
-    call.record("output", output)
-    return [output]
-
-
-def _maximum_of_codes(call: Call, x: np.ndarray) -> list[np.ndarray]:
-    """The largest code of each window; the activation's bounds are codes as well."""
-    rows, cols = _windows(call, x)
-    scale, zero_point = integer.per_tensor(call, call.results[0], "output")
-    activation = fused.check(call, call.operator.options["fused_activation_function"])
-    call.record_inputs()
-    largest = np.max(list(_taps(x, rows, cols, np.iinfo(x.dtype).min)), axis=0)
-    low, high = requantize.activation_range(activation, x.dtype, scale, zero_point)
-    output = np.clip(largest, low, high).astype(x.dtype)
     call.record("output", output)
     return [output]
 
@@ -115,7 +98,7 @@ def _xnnpack(code: str, x: np.ndarray, rows: Axis, cols: Axis, activation: str) 
     return fused.clamp(output, activation, unbounded=True)
 
 
-def _taps(x: np.ndarray, rows: Axis, cols: Axis, fill, by_column: bool = False):
+def taps(x: np.ndarray, rows: Axis, cols: Axis, fill, by_column: bool = False):
     """What each tap of the window sees, for all windows at once."""
     windows = patches(pad(x, rows, cols, np.full(len(x), fill, x.dtype)), rows, cols)
     places = product(range(rows.kernel), range(cols.kernel))
@@ -151,7 +134,8 @@ def _larger(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     return np.where(a > b, a, b)
 
 
-def _windows(call: Call, x: np.ndarray) -> tuple[Axis, Axis]:
+def windows_of(call: Call, x: np.ndarray) -> tuple[Axis, Axis]:
+    """Both axes of the window over ``x``, checked."""
     if x.ndim != 4 or 0 in x.shape:
         raise call.contradiction(
             f"its input is {list(x.shape)}; expected [batch, height, width, channels]."

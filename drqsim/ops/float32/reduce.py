@@ -16,8 +16,6 @@ import numpy as np
 from drqsim.arithmetic.floats import flush_denormals, running_sum
 from drqsim.model_file.schema import DTYPES
 from drqsim.ops.call import Call
-from drqsim.ops.integer import mean as mean_integer
-from drqsim.ops.integer import shared as integer
 
 f32 = np.float32
 
@@ -63,8 +61,6 @@ def reduce(call: Call) -> list[np.ndarray]:
     """Run MEAN, SUM, REDUCE_MAX or REDUCE_MIN."""
     code = call.operator.code
     x = call.value(0, "input")
-    if code == "MEAN" and x.dtype in integer.ACTIVATIONS:
-        return mean_integer.run(call)
     whole_numbers = code != "MEAN" and x.dtype in (np.int32, np.int64)
     if x.dtype != f32 and not whole_numbers:
         raise call.refuse(f"it reduces {x.dtype}; drqsim runs it in float32.")
