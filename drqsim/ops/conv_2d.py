@@ -8,10 +8,10 @@ The hybrid kernel, for one output pixel and channel ``o``::
     y        = acc * s_in * s_w[o] + bias[o]               float32
     output   = min(max(y, low), high)                      float32, the fused activation
 
-The integers are the same whichever way the sum is arranged. The paths differ in three things only:
-how the input is quantized (``_quantize_input``), in which order the float multiplications are
-rounded (``_dequantize``), and what is written to memory on the way (``stored``). An int4 filter is
-unpacked to int8 in every run, and is never XNNPACK's.
+The integers are the same whichever way the sum is arranged. The kernels differ in what ``Kernel``
+has a column for: how the input is quantized, in which order the float multiplications are rounded,
+and what is written to memory on the way. An int4 filter is unpacked to int8 in every run, and is
+never XNNPACK's.
 
 Sources, ai-edge-litert 2.3.0: ``tflite/kernels/conv.cc`` (``EvalHybrid``,
 ``EvalHybridPerChannel``), ``internal/optimized/optimized_ops.h`` and ``internal/reference/conv.h``
@@ -21,6 +21,7 @@ Sources, ai-edge-litert 2.3.0: ``tflite/kernels/conv.cc`` (``EvalHybrid``,
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -28,21 +29,89 @@ import numpy as np
 from drqsim import accumulate, qparams
 from drqsim.arithmetic.window import Axis, pad, patches
 from drqsim.errors import InputError
+from drqsim.graph import Tensor
 from drqsim.ops import fused, weights, xnnpack
 from drqsim.ops.bands import by_bands
 from drqsim.ops.call import Call
-from drqsim.ops.integer import conv_2d as conv_2d_integer
-from drqsim.ops.integer import shared as integer
 from drqsim.ops.window import window
 
 f32 = np.float32
 
 
+class Kernel(NamedTuple):
+    """What one hybrid kernel of the runtime does in its own way."""
+
+    asymmetric: bool  # quantizes the input with a zero point
+    unfolds: bool  # copies every window into a row, im2col
+    corrects: bool  # sums the codes as they are, and takes zero point * row sum off afterwards
+    rescale: Callable  # (int32 sums, s_in, s_w, bias) -> scaled, with the bias; in its order
+    stored: str  # where the finished sums are
+    endless: bool  # NONE and RELU let infinity pass
+
+
+def scales_together(acc, s_in, s_w, bias) -> tuple[np.ndarray, np.ndarray]:
+    """``acc * (s_w * s_in)``, and with the bias."""
+    dequantized = acc.astype(f32) * (s_w * s_in)
+    return dequantized, dequantized + bias
+
+
+def filter_scale_first(acc, s_in, s_w, bias) -> tuple[np.ndarray, np.ndarray]:
+    """``(acc * s_w) * s_in``, and with the bias."""
+    dequantized = acc.astype(f32) * s_w * s_in
+    return dequantized, dequantized + bias
+
+
+# fmt: off
+#                              asymmetric unfolds corrects rescale             stored      endless
+PER_TENSOR            = Kernel(False,     True,   False,   scales_together,    "arena",    False)
+PER_CHANNEL           = Kernel(True,      True,   True,    scales_together,    "register", False)
+PER_CHANNEL_REFERENCE = Kernel(True,      False,  False,   filter_scale_first, "register", False)
+XNNPACK               = Kernel(True,      False,  True,    xnnpack.rescale,    "register", True)
+# fmt: on
+
+
+def is_per_channel(filter_scale: np.ndarray, groups: int) -> bool:
+    """The builtin kernels' own test: it compares values, so equal scales are per-tensor.
+
+    Grouped convolutions always take the per-channel kernel.
+    """
+    return groups > 1 or bool(np.any(filter_scale != filter_scale[0]))
+
+
+def kernel_of(filter_scale: np.ndarray, groups: int, kernels: str) -> Kernel:
+    """The builtin kernel that runs a convolution which XNNPACK does not take.
+
+    Parameters
+    ----------
+    filter_scale : float32 array [1] or [out]
+    groups : int
+        Into how many groups the filter divides the input's channels.
+    kernels : {"reference", "optimized", "xnnpack"}
+    """
+    if not is_per_channel(filter_scale, groups):
+        return PER_TENSOR
+    # grouped convolutions run the reference kernel on either path
+    return PER_CHANNEL_REFERENCE if kernels == "reference" or groups > 1 else PER_CHANNEL
+
+
+def groups_of(filter_shape: tuple[int, ...], channels: int) -> int:
+    """Into how many groups a filter of this shape divides so many input channels."""
+    return channels // max(filter_shape[3], 1)
+
+
+def is_dense(kernel: Kernel, out_channels: int) -> bool:
+    """Whether a kernel takes the dense layer's dot product.
+
+    The per-tensor one does with channels that do not fill its vectors; sums then never reach
+    memory.
+    """
+    return kernel is PER_TENSOR and out_channels % 4 != 0
+
+
 class Layer(NamedTuple):
     """The constants and the geometry of one convolution."""
 
-    filter: np.ndarray  # int8 or float32 [out, kernel_h, kernel_w, in / groups]
-    bits: int | None  # 4 where the file has the filter as int4
+    filters: Tensor  # int8 or float32 [out, kernel_h, kernel_w, in / groups]
     filter_scale: np.ndarray | None  # float32 [1] or [out]
     bias: np.ndarray  # float32 [out]
     groups: int
@@ -51,148 +120,102 @@ class Layer(NamedTuple):
     activation: str
 
     @property
-    def out_channels(self) -> int:
-        return len(self.filter)
+    def filter(self) -> np.ndarray:
+        """The weights; int8, or float32."""
+        return self.filters.value
 
     def out_shape(self, x: np.ndarray) -> tuple[int, int, int, int]:
         """[batch, height, width, channels] of the output."""
-        return len(x), self.rows.out, self.cols.out, self.out_channels
+        return len(x), self.rows.out, self.cols.out, len(self.filter)
 
     @property
     def is_pointwise(self) -> bool:
         """1x1 without stride or dilation: every pixel is its own patch, nothing is unfolded."""
         return self.rows[:3] == (1, 1, 1) and self.cols[:3] == (1, 1, 1)
 
-    @property
-    def per_channel(self) -> bool:
-        """The builtin kernels' own test: it compares values, so equal scales are per-tensor.
-
-        Grouped convolutions always take the per-channel kernel.
-        """
-        return self.groups > 1 or bool(np.any(self.filter_scale != self.filter_scale[0]))
-
 
 def run(call: Call) -> list[np.ndarray]:
     """Run one convolution; records every tensor of the kernel path."""
     x = call.value(0, "input")
-    if x.dtype in integer.ACTIVATIONS:
-        return conv_2d_integer.run(call)
     layer = _layer(call, x)
-    call.record("input", x)
-    call.record("filter", layer.filter, weights.place(call, 1), bits=layer.bits)
-    if layer.filter_scale is not None:
-        call.record("filter_scale", layer.filter_scale)
-    call.record("bias", layer.bias)
+    weights.record_given(call, x, layer.filters, layer.filter_scale, layer.bias)
     if layer.filter_scale is None:
         output = _float(call, layer, x)
     elif call.kernels == "xnnpack" and not xnnpack.why_builtin(
-        call.operator, layer.filter.shape, layer.filter_scale, layer.bits
+        call.operator, layer.filter.shape, layer.filter_scale, layer.filters.bits
     ):
-        output = _xnnpack(call, layer, x)
+        output = _hybrid(call, layer, XNNPACK, x.shape, *_quantize_xnnpack(call, layer, x))
     else:
-        output = _builtin(call, layer, x)
+        kernel = kernel_of(layer.filter_scale, layer.groups, call.kernels)
+        output = _hybrid(call, layer, kernel, x.shape, *_quantize_builtin(call, layer, kernel, x))
     call.record("output", output)
     return [output]
 
 
-def _builtin(call: Call, layer: Layer, x: np.ndarray) -> np.ndarray:
-    """The kernels of the runtime itself: ``reference`` and ``optimized``."""
-    batch, height, width, channels = x.shape
-    per_channel = layer.per_channel
-    pixels = batch * layer.rows.out * layer.cols.out
-    # grouped convolutions run the reference kernel on either path
-    reference = call.kernels == "reference" or layer.groups > 1
-    unfolds = not layer.is_pointwise and not (per_channel and reference)
-    slots = batch * height * width * layer.groups * 4
-    accumulator_bytes = layer.out_channels * pixels * 4
-    if layer.bits:
+def _quantize_builtin(call: Call, layer: Layer, kernel: Kernel, x: np.ndarray):
+    """Codes in the shape of ``x``; scale and zero point of every image, to be broadcast."""
+    if layer.filters.bits:
         call.record("filter_unpacked", layer.filter)
-
-    quantize = qparams.asymmetric if per_channel else qparams.symmetric
-    codes, scale, zero_point = quantize(x.reshape(batch, -1), call.allow_nonfinite)
+    quantize = qparams.asymmetric if kernel.asymmetric else qparams.symmetric
+    codes, scale, zero_point = quantize(x.reshape(len(x), -1), call.allow_nonfinite)
     codes = codes.reshape(x.shape)
+    slots = x[..., 0].size * layer.groups * 4  # one for every pixel is set aside, one is written
     call.record("input_scale", scale, reserved=slots)
-    if per_channel:
+    if kernel.asymmetric:
         call.record("input_zero_point", zero_point, reserved=slots)
     call.record("input_quantized", codes)
+    return codes, scale.reshape(-1, 1, 1, 1), zero_point.reshape(-1, 1, 1, 1)
 
-    unfolded = _unfold(codes, layer, zero_point)
-    if unfolds:
+
+def _quantize_xnnpack(call: Call, layer: Layer, x: np.ndarray):
+    """The same in XNNPACK, where a 1x1 convolution has a scale for every pixel."""
+    batch, height, width, channels = x.shape
+    # it becomes a dense layer over pixels; dilating a single tap changes nothing
+    single_tap = layer.rows[:2] == (1, 1) and layer.cols[:2] == (1, 1)
+    per_pixel = single_tap and layer.groups == 1 and channels + len(layer.filter) > 2
+    group_shape = (batch, height, width, 1) if per_pixel else (batch, 1, 1, 1)
+    rows = x.reshape(batch * height * width if per_pixel else batch, -1)
+    codes, scale, zero_point = xnnpack.quantize_input(call, rows, x.shape)
+    return codes, scale.reshape(group_shape), zero_point.reshape(group_shape)
+
+
+def _hybrid(call: Call, layer: Layer, kernel: Kernel, x_shape, codes, s_in, zero_point):
+    """From the codes to the output; records every step."""
+    # the padding of a 1x1 convolution is empty, so the zero points of its pixels are not needed
+    unfolded = _unfold(codes, layer, zero_point[:, :1, :1])
+    if kernel.unfolds and not layer.is_pointwise:
         call.record("im2col", unfolded)
-    # this kernel alone multiplies the codes as they are, and corrects for the zero point afterwards
-    corrects = per_channel and not reference
-    row_sums = (accumulate.row_sums_x86 if corrects else accumulate.row_sums)(layer.filter)
-    if corrects:
-        call.record("filter_row_sums", row_sums)
-    # with channels that do not fill its vectors, the per-tensor kernel takes the dense layer's dot
-    dense = not per_channel and layer.out_channels % 4
+    builtin = kernel is not XNNPACK
+    wraps = kernel.corrects and builtin
+    row_sums = (accumulate.row_sums_x86 if wraps else accumulate.row_sums)(layer.filter)
+    if kernel.corrects:
+        call.record("filter_row_sums", row_sums, stored=None if builtin else "delegate")
+    dense = is_dense(kernel, len(layer.filter))
     dot = accumulate.dot_x86 if dense else accumulate.exact_matmul
     filters = layer.filter.astype(f32)
 
     def steps(unfolded, s_in, zero_point):
-        raw = _multiply(unfolded, filters, layer.groups, dot)
-        # the symmetric per-tensor kernel has no zero point
-        accumulator = raw - zero_point * row_sums if per_channel else raw
-        acc = accumulator.astype(f32)
-        if per_channel and reference:
-            dequantized = acc * layer.filter_scale * s_in
-        else:
-            dequantized = acc * (layer.filter_scale * s_in)
-        pre_activation = dequantized + layer.bias
-        return ({"accumulator_raw": raw} if corrects else {}) | {
-            "accumulator": accumulator,
-            "dequantized": dequantized,
-            "pre_activation": pre_activation,
-            "output": fused.apply(pre_activation, layer.activation),
-        }
-
-    s_in, zero_point = scale.reshape(-1, 1, 1, 1), zero_point.reshape(-1, 1, 1, 1)
-    made = by_bands(call, layer.out_shape(x), steps, unfolded, s_in, zero_point)
-    if corrects:
-        call.record("accumulator_raw", made["accumulator_raw"])
-    written = not per_channel and not dense
-    call.record(
-        "accumulator",
-        made["accumulator"],
-        stored="arena" if written else "register",
-        reserved=accumulator_bytes if reference or not per_channel else 0,
-    )
-    call.record("dequantized", made["dequantized"])
-    call.record("pre_activation", made["pre_activation"])
-    return made["output"]
-
-
-def _xnnpack(call: Call, layer: Layer, x: np.ndarray) -> np.ndarray:
-    """XNNPACK, the default: always asymmetric; a 1x1 convolution has one scale for every pixel."""
-    batch, height, width, channels = x.shape
-    # it becomes a dense layer over pixels; dilating a single tap changes nothing
-    single_tap = layer.rows[:2] == (1, 1) and layer.cols[:2] == (1, 1)
-    per_pixel = single_tap and layer.groups == 1 and channels + layer.out_channels > 2
-    group_shape = (batch, height, width, 1) if per_pixel else (batch, 1, 1, 1)
-    rows = x.reshape(batch * height * width if per_pixel else batch, -1)
-    codes, scale, zero_point = xnnpack.quantize_input(call, rows, x.shape)
-    row_sums = accumulate.row_sums(layer.filter)
-    call.record("filter_row_sums", row_sums, stored="delegate")
-    filters = layer.filter.astype(f32)
-
-    def steps(unfolded, s_in, zero_point):
-        raw = _multiply(unfolded, filters, layer.groups, accumulate.exact_matmul)
-        accumulator = raw - zero_point * row_sums
-        dequantized, pre_activation = xnnpack.rescale(
+        raw = accumulate.grouped(unfolded, filters, layer.groups, dot)
+        # the symmetric kernel has no zero point
+        accumulator = raw - zero_point * row_sums if kernel.asymmetric else raw
+        dequantized, pre_activation = kernel.rescale(
             accumulator, s_in, layer.filter_scale, layer.bias
         )
-        return {
+        return ({"accumulator_raw": raw} if wraps else {}) | {
             "accumulator": accumulator,
             "dequantized": dequantized,
             "pre_activation": pre_activation,
-            "output": fused.apply(pre_activation, layer.activation, unbounded=True),
+            "output": fused.apply(pre_activation, layer.activation, kernel.endless),
         }
 
-    # the padding of a 1x1 convolution is empty, so the zero points of its pixels are not needed
-    unfolded = _unfold(codes, layer, zero_point[:batch])
-    s_in, zero_point = scale.reshape(group_shape), zero_point.reshape(group_shape)
-    made = by_bands(call, layer.out_shape(x), steps, unfolded, s_in, zero_point)
-    call.record("accumulator", made["accumulator"], stored="register")
+    made = by_bands(call, layer.out_shape(codes), steps, unfolded, s_in, zero_point)
+    if wraps:
+        call.record("accumulator_raw", made["accumulator_raw"])
+    # the raw sums, where they are kept, have the runtime's buffer
+    reserved = made["accumulator"].nbytes if builtin and not wraps else None
+    call.record(
+        "accumulator", made["accumulator"], "register" if dense else kernel.stored, reserved
+    )
     call.record("dequantized", made["dequantized"])
     call.record("pre_activation", made["pre_activation"])
     return made["output"]
@@ -201,11 +224,7 @@ def _xnnpack(call: Call, layer: Layer, x: np.ndarray) -> np.ndarray:
 def _float(call: Call, layer: Layer, x: np.ndarray) -> np.ndarray:
     """Float weights: float32 products and sums, in BLAS's order rather than the kernel's."""
     unfolded = _unfold(x, layer, np.zeros(len(x), f32))
-    columns = [
-        part.reshape(-1, filters[0].size) @ filters.reshape(len(filters), -1).T
-        for part, filters in _groups(unfolded, layer.filter, layer.groups)
-    ]
-    product = np.concatenate(columns, axis=1).reshape(len(x), layer.rows.out, layer.cols.out, -1)
+    product = accumulate.grouped(unfolded, layer.filter, layer.groups, lambda a, b: a @ b.T)
     pre_activation = product + layer.bias
     call.record("pre_activation", pre_activation)
     return fused.apply(pre_activation, layer.activation, unbounded=call.kernels == "xnnpack")
@@ -217,27 +236,6 @@ def _unfold(x: np.ndarray, layer: Layer, zero_point: np.ndarray) -> np.ndarray:
         return x
     windows = patches(pad(x, layer.rows, layer.cols, zero_point), layer.rows, layer.cols)
     return windows.reshape(*windows.shape[:3], -1)
-
-
-def _multiply(unfolded: np.ndarray, filters: np.ndarray, groups: int, dot) -> np.ndarray:
-    """Sum of code * weight over each window, int32 [batch, out_h, out_w, out]."""
-    columns = [
-        dot(part.reshape(-1, own[0].size), own.reshape(len(own), -1))
-        for part, own in _groups(unfolded, filters, groups)
-    ]
-    total = columns[0] if len(columns) == 1 else np.concatenate(columns, axis=1)
-    return total.reshape(*unfolded.shape[:3], -1)
-
-
-def _groups(unfolded: np.ndarray, filters: np.ndarray, groups: int):
-    """The patches and filters of each group: group g sees only its own channels."""
-    if groups == 1:
-        yield unfolded, filters
-        return
-    taps = filters.shape[1] * filters.shape[2]
-    by_channel = unfolded.reshape(*unfolded.shape[:3], taps, -1)
-    inputs = np.split(by_channel, groups, axis=-1)
-    yield from zip(inputs, np.split(filters, groups), strict=True)
 
 
 def _layer(call: Call, x: np.ndarray) -> Layer:
@@ -262,4 +260,4 @@ def _layer(call: Call, x: np.ndarray) -> Layer:
             "a grouped convolution with one scale for the whole filter is refused by the builtin "
             "kernels; quantize it per channel."
         )
-    return Layer(filters.value, filters.bits, scale, bias, groups, rows, cols, activation)
+    return Layer(filters, scale, bias, groups, rows, cols, activation)

@@ -24,8 +24,6 @@ from drqsim.errors import InputError
 from drqsim.ops import fused, weights
 from drqsim.ops.bands import by_bands
 from drqsim.ops.call import Call
-from drqsim.ops.integer import depthwise_conv_2d as depthwise_conv_2d_integer
-from drqsim.ops.integer import shared as integer
 from drqsim.ops.window import window
 
 f32 = np.float32
@@ -34,8 +32,6 @@ f32 = np.float32
 def run(call: Call) -> list[np.ndarray]:
     """Run one depthwise convolution; records every tensor of the kernel path."""
     x = call.value(0, "input")
-    if x.dtype in integer.ACTIVATIONS:
-        return depthwise_conv_2d_integer.run(call)
     filters = weights.constant(call, 1, "filter")
     if x.ndim != 4 or x.dtype != call.float_type:
         raise InputError(

@@ -25,8 +25,6 @@ from drqsim.errors import InputError
 from drqsim.graph import Tensor
 from drqsim.ops import fully_connected_int4, fused, weights, xnnpack
 from drqsim.ops.call import Call
-from drqsim.ops.integer import fully_connected as fully_connected_integer
-from drqsim.ops.integer import shared as integer
 
 f32 = np.float32
 
@@ -34,8 +32,6 @@ f32 = np.float32
 def run(call: Call) -> list[np.ndarray]:
     """Run one dense layer; records every tensor of the kernel path."""
     x = call.value(0, "input")
-    if x.dtype in integer.ACTIVATIONS:
-        return fully_connected_integer.run(call)
     matrix = weights.constant(call, 1, "filter")
     if len(matrix.shape) != 2 or 0 in matrix.shape:
         raise call.contradiction(f"the filter is {matrix}; expected [out, in] without a zero.")
@@ -49,12 +45,7 @@ def run(call: Call) -> list[np.ndarray]:
         raise InputError(f"the input {list(x.shape)} must end in {depth} to keep its dimensions.")
     bias = weights.bias(call, 2, out)
     scale = weights.scales(call, matrix, axis=0)
-    call.record("input", x)
-    call.record("filter", matrix.value, weights.place(call, 1), bits=matrix.bits)
-    if scale is not None:
-        call.record("filter_scale", scale)
-    if bias is not None:
-        call.record("bias", bias)
+    weights.record_given(call, x, matrix, scale, bias)
     rows = x.reshape(-1, depth)
     kernel = _kernel(call, matrix, scale)
     if kernel is None:

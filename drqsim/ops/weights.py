@@ -92,3 +92,15 @@ def scales(call: Call, tensor: Tensor, axis: int, what: str = "filter") -> np.nd
             f"{axis}, the output channels."
         )
     return scale
+
+
+def record_given(
+    call: Call, x: np.ndarray, filters: Tensor, scale: np.ndarray | None, bias: np.ndarray | None
+) -> None:
+    """Record what flows in, and the constants of the file; the weights are the second input."""
+    call.record("input", x)
+    call.record("filter", filters.value, place(call, 1), bits=filters.bits)
+    if scale is not None:
+        call.record("filter_scale", scale)
+    if bias is not None:
+        call.record("bias", bias)

@@ -44,7 +44,7 @@ def run(call: Call) -> list[np.ndarray]:
         raise call.contradiction("it has no bias, and the runtime refuses a convolution without.")
     _, kernel_h, kernel_w, _ = filters.shape
     rows, cols = window(call, x, kernel_h, kernel_w)
-    integer.record_given(call, x, filters, given)
+    weights.record_given(call, x, filters, given.filter, given.bias)
     on_xnnpack = integer.delegated(call, given, filters)
     rescale = integer.in_float32(call, given) if on_xnnpack else _fixed_point(call, given, groups)
 

@@ -38,7 +38,7 @@ def run(call: Call) -> list[np.ndarray]:
     if given.bias is None:
         raise call.refuse("it has no bias; give it zeros.")
     rows, cols = window(call, x, kernel_h, kernel_w)
-    integer.record_given(call, x, filters, given)
+    weights.record_given(call, x, filters, given.filter, given.bias)
     on_xnnpack = integer.delegated(call, given, filters)
     rescale = integer.in_float32(call, given) if on_xnnpack else _fixed_point(call, given)
 

@@ -50,7 +50,7 @@ def run(call: Call) -> list[np.ndarray]:
     given = integer.scales(call, matrix)
     if given.filter.size == 1:
         _check_bias_scale(call, given)
-    integer.record_given(call, x, matrix, given)
+    weights.record_given(call, x, matrix, given.filter, given.bias)
     on_xnnpack = integer.delegated(call, given, matrix)
     rescale = integer.in_float32(call, given) if on_xnnpack else _builtin(call, given)
 

@@ -128,15 +128,6 @@ def bias_type(call: Call) -> int:
     return call.operator.options.get("quantized_bias_type", 0)
 
 
-def record_given(call: Call, x: np.ndarray, filters: Tensor, given: Scales) -> None:
-    """Record what flows in, and the constants of the file."""
-    call.record("input", x)
-    call.record("filter", filters.value, weights.place(call, 1))
-    call.record("filter_scale", given.filter)
-    if given.bias is not None:
-        call.record("bias", given.bias)
-
-
 def delegated(call: Call, given: Scales, filters: Tensor) -> bool:
     """True where XNNPACK takes the operator; raises where it would take it and then fail."""
     return call.kernels == "xnnpack" and not why_builtin(
