@@ -14,7 +14,7 @@ import numpy as np
 from drqsim import accumulate
 from drqsim.graph import Graph, Operator, Tensor
 from drqsim.model_file.operands import bias_of, input_of
-from drqsim.ops import fully_connected_int4
+from drqsim.ops import conv_2d, fully_connected_int4
 from drqsim.ops.fused import WITHOUT_RANGE
 
 
@@ -74,7 +74,7 @@ def _wrapping_row_sums(case: Case) -> str:
     if case.op.code == "BATCH_MATMUL":
         rows = rows if case.op.options["adj_y"] else rows.swapaxes(-1, -2)
         rows = rows.reshape(-1, rows.shape[-1])
-    elif case.op.code == "CONV_2D" and case.kernels == "reference":
+    elif case.op.code == "CONV_2D" and not _convolution(case).corrects:
         return ""  # it subtracts the zero point from every tap
     if np.array_equal(accumulate.row_sums(rows), accumulate.row_sums_x86(rows)):
         return ""
@@ -88,13 +88,18 @@ def _lowest_weight(case: Case) -> str:
     weights = case.weights
     if not (weights.value == -128).any():
         return ""
-    per_channel = weights.quantization.scale.size > 1
-    if case.op.code == "CONV_2D" and (per_channel or weights.shape[0] % 4 == 0):
+    if case.op.code == "CONV_2D" and not conv_2d.is_dense(_convolution(case), weights.shape[0]):
         return ""  # these kernels multiply in another way
     return (
         "a weight is -128, which the x86 dot product cannot negate: products with negative codes "
         "get the wrong sign in the builtin kernels. Clip the weights to -127."
     )
+
+
+def _convolution(case: Case) -> conv_2d.Kernel:
+    """The kernel that runs a convolution."""
+    groups = conv_2d.groups_of(case.weights.shape, input_of(case.graph, case.op).shape[3])
+    return conv_2d.kernel_of(case.weights.quantization.scale, groups, case.kernels)
 
 
 def _lowest_int4(case: Case) -> str:

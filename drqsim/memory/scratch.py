@@ -18,7 +18,7 @@ import numpy as np
 from drqsim.errors import ModelFileError, UnsupportedOperatorError
 from drqsim.graph import Operator, short_form
 from drqsim.memory.held import Held
-from drqsim.ops import fully_connected_int4
+from drqsim.ops import conv_2d, fully_connected_int4
 
 f32, i8, i16, i32, i64 = (np.dtype(t) for t in (np.float32, np.int8, np.int16, np.int32, np.int64))
 # operators whose kernels for integer activations are planned as well
@@ -108,22 +108,21 @@ def _conv_2d(site: Site) -> list[Scratch]:
         shape = (kernel_h * kernel_w * depth, out)
         scratch.append(Scratch("filter_transposed", f32, shape, "persistent"))
     if hybrid:
-        groups = channels // depth
-        scale = None if filters.quantization is None else filters.quantization.scale
-        # the kernel compares values: equal scales are per-tensor
-        asymmetric = groups > 1 or (scale is not None and (scale != scale[0]).any())
-        # grouped convolutions run the reference kernel on either path
-        is_raw = asymmetric and groups == 1 and not site.is_reference
+        groups = conv_2d.groups_of(filters.shape, channels)
+        scale = np.ones(1) if filters.quantization is None else filters.quantization.scale
+        kernel = conv_2d.kernel_of(scale, groups, site.kernels)
         # one slot for every pixel is reserved, one for every batch item is used
         slots = (batch * height * width * groups,)
         scratch += [
             Scratch("input_quantized", i8, x.shape),
             Scratch("input_scale", f32, slots),
             Scratch(
-                "accumulator_raw" if is_raw else "accumulator", i32, (out, batch * out_h * out_w)
+                "accumulator_raw" if kernel.corrects else "accumulator",
+                i32,
+                (out, batch * out_h * out_w),
             ),
         ]
-        if asymmetric:
+        if kernel.asymmetric:
             scratch += [
                 Scratch("input_zero_point", i32, slots),
                 Scratch("filter_row_sums", i32, (out,), "persistent"),

@@ -7,7 +7,7 @@ import numpy as np
 from drqsim.converter.quantize import MIN_ELEMENTS
 from drqsim.graph import Graph, Operator, Tensor
 from drqsim.model_file.operands import bias_of, input_of
-from drqsim.ops import TAKE_INT4, fully_connected_int4
+from drqsim.ops import TAKE_INT4, conv_2d, fully_connected_int4
 from drqsim.ops.integer import shared as integer
 from drqsim.ops.xnnpack import why_builtin
 from drqsim.verdict.said import (
@@ -136,10 +136,9 @@ def input_rule(graph: Graph, op: Operator, weights: Tensor, kernels: str = "refe
     if op.code == "FULLY_CONNECTED" and fully_connected_int4.fits(weights, kernels):
         return "symmetric"
     if op.code == "CONV_2D":
-        scale = weights.quantization.scale
-        channels = input_of(graph, op).shape[3]
-        grouped = channels != weights.shape[3]
-        return "asymmetric" if grouped or (scale != scale[0]).any() else "symmetric"
+        groups = conv_2d.groups_of(weights.shape, input_of(graph, op).shape[3])
+        kernel = conv_2d.kernel_of(weights.quantization.scale, groups, kernels)
+        return "asymmetric" if kernel.asymmetric else "symmetric"
     if "asymmetric_quantize_inputs" in op.options:
         return "asymmetric" if op.options["asymmetric_quantize_inputs"] else "symmetric"
     return "asymmetric"

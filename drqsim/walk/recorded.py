@@ -10,6 +10,7 @@ from drqsim.arithmetic.window import Axis, axis, pad, patches
 from drqsim.errors import InputError
 from drqsim.figures.flow import ACTIVATIONS, activation_seen
 from drqsim.graph import Operator
+from drqsim.ops import conv_2d
 from drqsim.trace import TensorRecord, Trace
 from drqsim.walk.numbers import Layer
 
@@ -112,13 +113,12 @@ def _window(name: str, op, q, w, zero_point: np.ndarray, raw: np.ndarray) -> tup
 
 
 def _order(kernels: str, records: dict[str, TensorRecord], groups: int) -> str:
-    """Which of ``FACTORS`` the kernel takes, as ``ops.conv_2d`` says of each path."""
+    """Which of ``FACTORS`` the kernel takes."""
     if records["input_scale"].stored == "delegate":
         return "input scale first"
-    per_channel = "input_zero_point" in records
-    if per_channel and (kernels == "reference" or groups > 1):
-        return "filter scale first"
-    return "scales together"
+    kernel = conv_2d.kernel_of(records["filter_scale"].value, groups, kernels)
+    first = kernel.rescale is conv_2d.filter_scale_first
+    return "filter scale first" if first else "scales together"
 
 
 def _check_size(name: str, values: dict[str, np.ndarray]) -> None:
