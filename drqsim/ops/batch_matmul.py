@@ -23,7 +23,7 @@ from drqsim import accumulate, qparams
 from drqsim.arithmetic.floats import flush_denormals
 from drqsim.errors import InputError
 from drqsim.ops import weights, xnnpack
-from drqsim.ops.call import Call
+from drqsim.ops.call import Call, join_shapes
 
 f32 = np.float32
 
@@ -45,12 +45,11 @@ def run(call: Call) -> list[np.ndarray]:
     matrix = right.value if options["adj_y"] else np.ascontiguousarray(right.value.swapaxes(-1, -2))
     if left.shape[-1] != matrix.shape[-1]:
         raise InputError(f"the inner dimensions are {left.shape[-1]} and {matrix.shape[-1]}.")
-    try:
-        batches = np.broadcast_shapes(left.shape[:-2], matrix.shape[:-2])
-    except ValueError:
+    batches = join_shapes(left.shape[:-2], matrix.shape[:-2])
+    if batches is None:
         raise InputError(
             f"the batches {list(left.shape[:-2])} and {list(matrix.shape[:-2])} do not broadcast."
-        ) from None
+        )
     if matrix.ndim > 4 and call.kernels != "xnnpack" and scale is not None:
         raise call.refuse(
             f"its constant {right} has more than two batch dimensions, for which the kernel leaves "

@@ -103,11 +103,11 @@ class Call:
 
     def broadcast(self, *arrays: np.ndarray) -> tuple[int, ...]:
         """The shape that the arrays broadcast to."""
-        try:
-            return self.sized(np.broadcast_shapes(*(a.shape for a in arrays)))
-        except ValueError:
+        joined = join_shapes(*(a.shape for a in arrays))
+        if joined is None:
             shapes = " and ".join(str(list(a.shape)) for a in arrays)
-            raise self.contradiction(f"{shapes} do not broadcast against each other.") from None
+            raise self.contradiction(f"{shapes} do not broadcast against each other.")
+        return self.sized(joined)
 
     def record_inputs(self) -> None:
         """Record what flows in, and constants that are data rather than parameters."""
@@ -130,3 +130,19 @@ class Call:
     def contradiction(self, why: str) -> ModelFileError:
         """An error for a model whose tensors do not fit together."""
         return ModelFileError(f"{self.operator.name}: {why}")
+
+
+def join_shapes(*shapes: tuple[int, ...]) -> tuple[int, ...] | None:
+    """The shape that these broadcast to; None where they do not.
+
+    NumPy's own function also refuses what memory could not hold, which is another sentence, and on
+    32 bits sooner.
+    """
+    rank = max(len(shape) for shape in shapes)
+    joined = []
+    for sizes in zip(*((1,) * (rank - len(shape)) + shape for shape in shapes), strict=True):
+        different = {size for size in sizes if size != 1}
+        if len(different) > 1:
+            return None
+        joined.append(different.pop() if different else 1)
+    return tuple(joined)

@@ -32,7 +32,7 @@ def grid(layer: Layer, stage: text.Stage, number: int, numbers: Numbers) -> str:
     """The grid of a stage, padding and all, with its name, type, bytes and place."""
     name, record = stage.name, layer.records[stage.name]
     tensor, center = _tensor(layer, name, numbers)
-    distances = np.float64(tensor) - center
+    distances = tensor.astype(np.float64) - center
     largest = np.abs(distances).max()
     (height, width), (top, left, tall, wide) = _size(layer, name)
     plane = _plane(name, distances, numbers)

@@ -155,7 +155,8 @@ def gather(call: Call) -> list[np.ndarray]:
     call.sized(shape)
     items = math.prod(x.shape[:batch])
     flat = x.reshape(items, *x.shape[batch:])
-    by_item = places.reshape(items, *places.shape[batch:])
+    # int64 is no index where addresses have 32 bits
+    by_item = places.astype(np.intp).reshape(items, *places.shape[batch:])
     picked = [np.take(flat[i], by_item[i], axis=axis - batch) for i in range(items)]
     return [np.stack(picked).reshape(shape) if picked else np.empty(shape, x.dtype)]
 
