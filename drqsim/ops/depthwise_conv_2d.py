@@ -7,7 +7,8 @@ The hybrid kernel, for one output pixel and channel ``c``::
     y    = acc * s_in * s_w[c] + bias[c]   float32
 
 XNNPACK does not take this operator: on the default path it runs the optimized builtin kernel. The
-two builtin paths differ in the order of the multiplications only.
+two builtin paths differ in the order of the multiplications only (``scales_together`` and
+``by_fours``), and in what a NaN becomes.
 
 Sources, ai-edge-litert 2.3.0: ``tflite/kernels/depthwise_conv.cc`` (``EvalHybridPerChannel``),
 ``internal/reference/integer_ops/depthwise_conv.h``,
@@ -16,10 +17,12 @@ Sources, ai-edge-litert 2.3.0: ``tflite/kernels/depthwise_conv.cc`` (``EvalHybri
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 
 from drqsim import qparams
-from drqsim.arithmetic.window import pad, patches
+from drqsim.arithmetic.window import Axis, pad, patches
 from drqsim.errors import InputError
 from drqsim.ops import fused, weights
 from drqsim.ops.bands import by_bands
@@ -29,92 +32,97 @@ from drqsim.ops.window import window
 f32 = np.float32
 
 
+class Layer(NamedTuple):
+    """The constants and the geometry of one depthwise convolution."""
+
+    filter: np.ndarray  # int8 or float32 [1, kernel_h, kernel_w, channels * multiplier]
+    filter_scale: np.ndarray | None  # float32 [1] or [channels * multiplier]
+    bias: np.ndarray | None  # float32 [channels * multiplier]
+    rows: Axis
+    cols: Axis
+    activation: str
+
+    def out_shape(self, x: np.ndarray) -> tuple[int, int, int, int]:
+        """[batch, height, width, channels] of the output."""
+        return len(x), self.rows.out, self.cols.out, self.filter.shape[3]
+
+
 def run(call: Call) -> list[np.ndarray]:
     """Run one depthwise convolution; records every tensor of the kernel path."""
     x = call.value(0, "input")
-    filters = weights.constant(call, 1, "filter")
-    if x.ndim != 4 or x.dtype != call.float_type:
-        raise InputError(
-            f"the input is {x.dtype}{list(x.shape)}; a depthwise convolution reads float32 "
-            "[batch, height, width, channels]."
-        )
-    kernel_h, kernel_w, out = weights.depthwise(call, filters, x.shape[3])
-    rows, cols = window(call, x, kernel_h, kernel_w)
-    bias = weights.bias(call, 2, out)
-    if bias is None and call.kernels != "reference":
-        raise call.refuse(
-            "it has no bias, and the optimized kernel crashes without one; give it a bias of zeros."
-        )
-    filter_scale = weights.scales(call, filters, axis=3)
-    call.record("input", x)
-    call.record("filter", filters.value, weights.place(call, 1))
-    if filter_scale is not None:
-        call.record("filter_scale", filter_scale)
-    if bias is not None:
-        call.record("bias", bias)
-    activation = fused.check(call, call.operator.options["fused_activation_function"])
-    shape = len(x), rows.out, cols.out, out
-    if filter_scale is None:
-
-        def steps(windows):
-            pre_activation = _with_bias(_multiply(windows, filters.value), bias)
-            output = fused.apply(pre_activation, activation, unbounded=call.kernels == "xnnpack")
-            return {"pre_activation": pre_activation, "output": output}
-
-        windows = patches(pad(x, rows, cols, np.zeros(len(x))), rows, cols)
-        made = by_bands(call, shape, steps, windows)
-    else:
-        made = _hybrid(call, x, filters.value, filter_scale, bias, activation, rows, cols)
-        call.record("accumulator", made["accumulator"], stored="register")
-        call.record("dequantized", made["dequantized"])
-        if call.kernels != "reference" and call.allow_nonfinite:
-            groups_of_four = made["output"][..., : out - out % 4]
-            fused.lower_nan(groups_of_four, activation)
+    layer = _layer(call, x)
+    made = (_float if layer.filter_scale is None else _hybrid)(call, layer, x)
     call.record("pre_activation", made["pre_activation"])
     call.record("output", made["output"])
     return [made["output"]]
 
 
-def _hybrid(call, x, filters, filter_scale, bias, activation, rows, cols) -> dict[str, np.ndarray]:
+def _hybrid(call: Call, layer: Layer, x: np.ndarray) -> dict[str, np.ndarray]:
     codes, scale, zero_point = qparams.asymmetric(x.reshape(len(x), -1), call.allow_nonfinite)
     codes = codes.reshape(x.shape)
     call.record("input_scale", scale)
     call.record("input_zero_point", zero_point)
     call.record("input_quantized", codes)
     s_in, zero_point = scale.reshape(-1, 1, 1, 1), zero_point.reshape(-1, 1, 1, 1)
-    weights = filters.astype(np.int32)
+    rescale = scales_together if call.kernels == "reference" else by_fours
+    filters = layer.filter.astype(np.int32)
 
     def steps(windows, s_in):
-        accumulator = _multiply(windows, weights)
-        dequantized = _dequantize(call, accumulator.astype(f32), s_in, filter_scale)
-        pre_activation = _with_bias(dequantized, bias)
+        accumulator = _multiply(windows, filters)
+        dequantized = rescale(accumulator.astype(f32), s_in, layer.filter_scale)
+        pre_activation = _with_bias(dequantized, layer.bias)
         return {
             "accumulator": accumulator,
             "dequantized": dequantized,
             "pre_activation": pre_activation,
-            "output": fused.apply(pre_activation, activation),
+            "output": fused.apply(pre_activation, layer.activation),
         }
 
     # taps outside the image are skipped, which is what a tap that holds the zero point comes to
-    centred = pad(codes, rows, cols, zero_point).astype(np.int32) - zero_point
-    shape = len(x), rows.out, cols.out, filters.shape[3]
-    return by_bands(call, shape, steps, patches(centred, rows, cols), s_in)
+    centred = pad(codes, layer.rows, layer.cols, zero_point).astype(np.int32) - zero_point
+    windows = patches(centred, layer.rows, layer.cols)
+    made = by_bands(call, layer.out_shape(x), steps, windows, s_in)
+    call.record("accumulator", made["accumulator"], stored="register")
+    call.record("dequantized", made["dequantized"])
+    if call.kernels != "reference" and call.allow_nonfinite:
+        fused.lower_nan(made["output"][..., _fours(layer.filter.shape[3])], layer.activation)
+    return made
 
 
-def _dequantize(call: Call, acc: np.ndarray, s_in: np.ndarray, s_w: np.ndarray) -> np.ndarray:
-    """The reference kernel multiplies the scales first; the optimized one goes channel by channel.
+def _float(call: Call, layer: Layer, x: np.ndarray) -> dict[str, np.ndarray]:
+    def steps(windows):
+        pre_activation = _with_bias(_multiply(windows, layer.filter), layer.bias)
+        unbounded = call.kernels == "xnnpack"
+        output = fused.apply(pre_activation, layer.activation, unbounded)
+        return {"pre_activation": pre_activation, "output": output}
 
-    Full groups of four channels take the filter's scale first, the up to three last ones the
-    input's.
-    """
-    if call.kernels == "reference":
-        return acc * (s_w * s_in)
+    padded = pad(x, layer.rows, layer.cols, np.zeros(len(x)))
+    windows = patches(padded, layer.rows, layer.cols)
+    return by_bands(call, layer.out_shape(x), steps, windows)
+
+
+def scales_together(acc: np.ndarray, s_in: np.ndarray, s_w: np.ndarray) -> np.ndarray:
+    """The reference kernel: ``acc * (s_w * s_in)``."""
+    return acc * (s_w * s_in)
+
+
+def by_fours(acc: np.ndarray, s_in: np.ndarray, s_w: np.ndarray) -> np.ndarray:
+    """The optimized one: ``(acc * s_w) * s_in``; the up to three last channels ``s_in`` first."""
     dequantized = acc * s_w
     dequantized *= s_in
-    rest = slice(acc.shape[3] - acc.shape[3] % 4, None)
+    rest = slice(_fours(acc.shape[3]).stop, None)
     if acc.shape[3] % 4:
         dequantized[..., rest] = acc[..., rest] * s_in * np.broadcast_to(s_w, acc.shape[3:])[rest]
     return dequantized
+
+
+def _fours(channels: int) -> slice:
+    """The channels that the optimized kernel handles four at a time."""
+    return slice(channels - channels % 4)
+
+
+def _with_bias(x: np.ndarray, bias: np.ndarray | None) -> np.ndarray:
+    return x if bias is None else x + bias
 
 
 def _multiply(windows: np.ndarray, filters: np.ndarray) -> np.ndarray:
@@ -133,5 +141,22 @@ def _multiply(windows: np.ndarray, filters: np.ndarray) -> np.ndarray:
     return total.reshape(batch, out_h, out_w, -1)
 
 
-def _with_bias(x: np.ndarray, bias: np.ndarray | None) -> np.ndarray:
-    return x if bias is None else x + bias
+def _layer(call: Call, x: np.ndarray) -> Layer:
+    """Check that the operator's tensors fit together, and gather and record them."""
+    filters = weights.constant(call, 1, "filter")
+    if x.ndim != 4 or x.dtype != call.float_type:
+        raise InputError(
+            f"the input is {x.dtype}{list(x.shape)}; a depthwise convolution reads float32 "
+            "[batch, height, width, channels]."
+        )
+    kernel_h, kernel_w, out = weights.depthwise(call, filters, x.shape[3])
+    rows, cols = window(call, x, kernel_h, kernel_w)
+    bias = weights.bias(call, 2, out)
+    if bias is None and call.kernels != "reference":
+        raise call.refuse(
+            "it has no bias, and the optimized kernel crashes without one; give it a bias of zeros."
+        )
+    scale = weights.scales(call, filters, axis=3)
+    weights.record_given(call, x, filters, scale, bias)
+    activation = fused.check(call, call.operator.options["fused_activation_function"])
+    return Layer(filters.value, scale, bias, rows, cols, activation)

@@ -24,6 +24,7 @@ import numpy as np
 from drqsim import qparams
 from drqsim.arithmetic.window import axis
 from drqsim.errors import InputError
+from drqsim.graph import Tensor
 from drqsim.ops import fused, weights, xnnpack
 from drqsim.ops.call import Call
 
@@ -33,12 +34,17 @@ f32 = np.float32
 class Layer(NamedTuple):
     """The constants and the geometry of one transposed convolution."""
 
-    filter: np.ndarray  # int8 or float32 [out, kernel_h, kernel_w, in]
+    filters: Tensor  # int8 or float32 [out, kernel_h, kernel_w, in]
     filter_scale: np.ndarray | None
     bias: np.ndarray | None
     out_shape: tuple[int, ...]
     stride: tuple[int, int]
     before: tuple[int, int]  # padding above and left of the output
+
+    @property
+    def filter(self) -> np.ndarray:
+        """The weights; int8, or float32."""
+        return self.filters.value
 
 
 def run(call: Call) -> list[np.ndarray]:
@@ -46,12 +52,7 @@ def run(call: Call) -> list[np.ndarray]:
     x = call.value(2, "input")
     layer = _layer(call, x)
     activation = fused.check(call, call.operator.options["fused_activation_function"])
-    call.record("input", x)
-    call.record("filter", layer.filter, weights.place(call, 1))
-    if layer.filter_scale is not None:
-        call.record("filter_scale", layer.filter_scale)
-    if layer.bias is not None:
-        call.record("bias", layer.bias)
+    weights.record_given(call, x, layer.filters, layer.filter_scale, layer.bias)
     on_xnnpack = (
         call.kernels == "xnnpack"
         and layer.filter_scale is not None
@@ -167,7 +168,7 @@ def _layer(call: Call, x: np.ndarray) -> Layer:
             f"with stride {stride} and {options['padding']} padding."
         )
     return Layer(
-        filters.value,
+        filters,
         weights.scales(call, filters, axis=0),
         weights.bias(call, 3, out),
         out_shape,
