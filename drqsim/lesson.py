@@ -62,25 +62,8 @@ def conv_relu(
     InputError
         When the arrays do not fit together.
     """
-    filter = np.asarray(filter)
-    if filter.ndim != 4 or 0 in filter.shape or filter.dtype not in (np.float32, np.int8):
-        raise InputError(
-            f"filter is {filter.dtype}{list(filter.shape)}; expected float32 or int8 "
-            "[out, height, width, in], no dimension zero."
-        )
-    shape = tuple(int(n) for n in input_shape)
-    if len(shape) != 4 or min(shape) < 1:
-        raise InputError(
-            f"input_shape is {input_shape!r}; expected four positive numbers (batch, height, "
-            "width, channels)."
-        )
-    out, kernel_h, kernel_w, depth = filter.shape
-    if shape[3] % depth or out % (shape[3] // depth):
-        raise InputError(
-            f"input_shape has {shape[3]} channels and the filter reads {depth} of them for each of "
-            f"{out} outputs: they do not divide into groups. The filter's last dimension must "
-            "divide the input channels, and the number of groups the outputs."
-        )
+    filter, shape = _checked(np.asarray(filter), input_shape)
+    out, kernel_h, kernel_w, _ = filter.shape
     bias = np.zeros(out, f32) if bias is None else np.asarray(bias)
     if bias.shape != (out,) or bias.dtype != f32:
         raise InputError(
@@ -95,24 +78,22 @@ def conv_relu(
             f"padding is {padding!r} and activation {activation!r}; expected one of "
             f"{', '.join(PADDINGS)} and one of {', '.join(FUSED_ACTIVATIONS)}."
         )
-    (stride_h, stride_w), (dilation_h, dilation_w) = (
-        pair(stride, "stride"),
-        pair(dilation, "dilation"),
+    strides, dilations = pair(stride, "stride"), pair(dilation, "dilation")
+    out_h, out_w = (
+        axis(shape[1 + i], filter.shape[1 + i], strides[i], dilations[i], padding).out
+        for i in (0, 1)
     )
-    out_h = axis(shape[1], kernel_h, stride_h, dilation_h, padding).out
-    out_w = axis(shape[2], kernel_w, stride_w, dilation_w, padding).out
     if out_h < 1 or out_w < 1:
         raise InputError(
-            f"A {kernel_h}x{kernel_w} filter with dilation ({dilation_h}, {dilation_w}) does not "
-            f"fit into a {shape[1]}x{shape[2]} input without padding; use padding='SAME' or a "
-            "larger input."
+            f"A {kernel_h}x{kernel_w} filter with dilation {dilations} does not fit into a "
+            f"{shape[1]}x{shape[2]} input without padding; use padding='SAME' or a larger input."
         )
     options = {
         "padding": padding,
-        "stride_h": stride_h,
-        "stride_w": stride_w,
-        "dilation_h_factor": dilation_h,
-        "dilation_w_factor": dilation_w,
+        "stride_h": strides[0],
+        "stride_w": strides[1],
+        "dilation_h_factor": dilations[0],
+        "dilation_w_factor": dilations[1],
         "fused_activation_function": activation,
     }
     tensors = (
@@ -123,6 +104,29 @@ def conv_relu(
     )
     conv = Operator("CONV_2D", "conv_2d_0", (0, 1, 2), (3,), MappingProxyType(options))
     return Graph(tensors, (conv,), (0,), (3,))
+
+
+def _checked(filter: np.ndarray, input_shape) -> tuple[np.ndarray, tuple[int, int, int, int]]:
+    """The filter and the input's shape, which fit each other."""
+    if filter.ndim != 4 or 0 in filter.shape or filter.dtype not in (np.float32, np.int8):
+        raise InputError(
+            f"filter is {filter.dtype}{list(filter.shape)}; expected float32 or int8 "
+            "[out, height, width, in], no dimension zero."
+        )
+    shape = tuple(int(n) for n in input_shape)
+    if len(shape) != 4 or min(shape) < 1:
+        raise InputError(
+            f"input_shape is {input_shape!r}; expected four positive numbers (batch, height, "
+            "width, channels)."
+        )
+    out, *_, depth = filter.shape
+    if shape[3] % depth or out % (shape[3] // depth):
+        raise InputError(
+            f"input_shape has {shape[3]} channels and the filter reads {depth} of them for each of "
+            f"{out} outputs: they do not divide into groups. The filter's last dimension must "
+            "divide the input channels, and the number of groups the outputs."
+        )
+    return filter, shape
 
 
 def _scales(filter: np.ndarray, filter_scale: np.ndarray | None) -> Quantization | None:

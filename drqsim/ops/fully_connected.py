@@ -32,9 +32,7 @@ f32 = np.float32
 def run(call: Call) -> list[np.ndarray]:
     """Run one dense layer; records every tensor of the kernel path."""
     x = call.value(0, "input")
-    matrix = weights.constant(call, 1, "filter")
-    if len(matrix.shape) != 2 or 0 in matrix.shape:
-        raise call.contradiction(f"the filter is {matrix}; expected [out, in] without a zero.")
+    matrix = weights.dense(call)
     out, depth = matrix.shape
     if x.dtype != call.float_type or x.size % depth or x.size == 0:
         raise InputError(

@@ -57,6 +57,14 @@ def depthwise(call: Call, filters: Tensor, channels: int) -> tuple[int, int, int
     return kernel_h, kernel_w, out
 
 
+def dense(call: Call) -> Tensor:
+    """The weights [out, in] of a dense layer."""
+    matrix = constant(call, 1, "filter")
+    if len(matrix.shape) != 2 or 0 in matrix.shape:
+        raise call.contradiction(f"the filter is {matrix}; expected [out, in] without a zero.")
+    return matrix
+
+
 def place(call: Call, position: int) -> str | None:
     """Where weights lie that were made at run time; None for those of the file."""
     return None if call.tensors[position].value is not None else "persistent"

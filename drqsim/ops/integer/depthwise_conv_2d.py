@@ -17,7 +17,6 @@ import numpy as np
 
 from drqsim.arithmetic import requantize
 from drqsim.arithmetic.window import pad, patches
-from drqsim.errors import InputError
 from drqsim.ops import weights
 from drqsim.ops.call import Call
 from drqsim.ops.integer import shared as integer
@@ -26,13 +25,7 @@ from drqsim.ops.window import window
 
 def run(call: Call) -> list[np.ndarray]:
     """Run one full-integer depthwise convolution; records every tensor of the kernel path."""
-    x = call.value(0, "input")
-    filters = weights.constant(call, 1, "filter")
-    if x.ndim != 4 or x.size == 0:
-        raise InputError(
-            f"the input is {x.dtype}{list(x.shape)}; a depthwise convolution reads [batch, height, "
-            "width, channels]."
-        )
+    x, filters = integer.images(call), weights.constant(call, 1, "filter")
     kernel_h, kernel_w, out = weights.depthwise(call, filters, x.shape[3])
     given = integer.scales(call, filters, axis=3)
     if given.bias is None:

@@ -37,9 +37,7 @@ LARGEST_BIAS_ERROR = 0.02  # in steps of the output, for each step of the bias
 def run(call: Call) -> list[np.ndarray]:
     """Run one full-integer dense layer; records every tensor of the kernel path."""
     x = call.value(0, "input")
-    matrix = weights.constant(call, 1, "filter")
-    if len(matrix.shape) != 2 or 0 in matrix.shape:
-        raise call.contradiction(f"the filter is {matrix}; expected [out, in] without a zero.")
+    matrix = weights.dense(call)
     out, depth = matrix.shape
     keep = call.operator.options["keep_num_dims"]
     if x.size == 0 or x.size % depth or (keep and x.shape[-1] != depth):

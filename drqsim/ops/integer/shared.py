@@ -24,6 +24,7 @@ import numpy as np
 
 from drqsim.arithmetic import requantize
 from drqsim.arithmetic.requantize import Multiplier
+from drqsim.errors import InputError
 from drqsim.graph import Operator, Quantization, Tensor
 from drqsim.ops import fused, weights
 from drqsim.ops.call import Call
@@ -53,6 +54,17 @@ class Scales(NamedTuple):
     def effective(self) -> np.ndarray:
         """``s_in * s_w / s_out`` in float64, as the kernels compute it for channels."""
         return f64(self.input) * self.filter.astype(f64) / f64(self.output)
+
+
+def images(call: Call) -> np.ndarray:
+    """The input of a full-integer convolution."""
+    x = call.value(0, "input")
+    if x.ndim != 4 or x.size == 0:
+        raise InputError(
+            f"the input is {x.dtype}{list(x.shape)}; a convolution reads [batch, height, width, "
+            "channels]."
+        )
+    return x
 
 
 def scales(call: Call, filters: Tensor, axis: int = 0) -> Scales:
