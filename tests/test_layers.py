@@ -4,6 +4,7 @@ Imports inside functions count: they break a circle for Python, not for a reader
 """
 
 import ast
+import re
 from functools import cache
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
@@ -107,6 +108,13 @@ def test_there_is_no_circle():
 def test_few_modules_stand_loose():
     loose = [module for module in sources() if "." not in module and module not in FACES]
     assert len(loose) <= MOST_LOOSE_MODULES, loose
+
+
+def test_the_map_in_the_readme_names_every_room():
+    readme = (ROOT.parent / "README.md").read_text(encoding="utf-8")
+    (tree,) = re.findall(r"```\ndrqsim/\n(.*?)\nbook/", readme, re.DOTALL)
+    named = re.findall(r"^  (\w+)(?:/|\.py) ", tree, re.MULTILINE)
+    assert sorted(named) == sorted(FLOOR)
 
 
 @pytest.mark.parametrize(
