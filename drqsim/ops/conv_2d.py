@@ -144,10 +144,10 @@ def run(call: Call) -> list[np.ndarray]:
     elif call.kernels == "xnnpack" and not xnnpack.why_builtin(
         call.operator, layer.filter.shape, layer.filter_scale, layer.filters.bits
     ):
-        output = _hybrid(call, layer, XNNPACK, x.shape, *_quantize_xnnpack(call, layer, x))
+        output = _hybrid(call, layer, XNNPACK, *_quantize_xnnpack(call, layer, x))
     else:
         kernel = kernel_of(layer.filter_scale, layer.groups, call.kernels)
-        output = _hybrid(call, layer, kernel, x.shape, *_quantize_builtin(call, layer, kernel, x))
+        output = _hybrid(call, layer, kernel, *_quantize_builtin(call, layer, kernel, x))
     call.record("output", output)
     return [output]
 
@@ -179,15 +179,15 @@ def _quantize_xnnpack(call: Call, layer: Layer, x: np.ndarray):
     return codes, scale.reshape(group_shape), zero_point.reshape(group_shape)
 
 
-def _hybrid(call: Call, layer: Layer, kernel: Kernel, x_shape, codes, s_in, zero_point):
+def _hybrid(call: Call, layer: Layer, kernel: Kernel, codes, s_in, zero_point) -> np.ndarray:
     """From the codes to the output; records every step."""
     # the padding of a 1x1 convolution is empty, so the zero points of its pixels are not needed
     unfolded = _unfold(codes, layer, zero_point[:, :1, :1])
     if kernel.unfolds and not layer.is_pointwise:
         call.record("im2col", unfolded)
     builtin = kernel is not XNNPACK
-    wraps = kernel.corrects and builtin
-    row_sums = (accumulate.row_sums_x86 if wraps else accumulate.row_sums)(layer.filter)
+    optimized = kernel is PER_CHANNEL  # it writes the raw sums, and its row sums may wrap
+    row_sums = (accumulate.row_sums_x86 if optimized else accumulate.row_sums)(layer.filter)
     if kernel.corrects:
         call.record("filter_row_sums", row_sums, stored=None if builtin else "delegate")
     dense = is_dense(kernel, len(layer.filter))
@@ -201,7 +201,7 @@ def _hybrid(call: Call, layer: Layer, kernel: Kernel, x_shape, codes, s_in, zero
         dequantized, pre_activation = kernel.rescale(
             accumulator, s_in, layer.filter_scale, layer.bias
         )
-        return ({"accumulator_raw": raw} if wraps else {}) | {
+        return ({"accumulator_raw": raw} if optimized else {}) | {
             "accumulator": accumulator,
             "dequantized": dequantized,
             "pre_activation": pre_activation,
@@ -209,10 +209,10 @@ def _hybrid(call: Call, layer: Layer, kernel: Kernel, x_shape, codes, s_in, zero
         }
 
     made = by_bands(call, layer.out_shape(codes), steps, unfolded, s_in, zero_point)
-    if wraps:
+    if optimized:
         call.record("accumulator_raw", made["accumulator_raw"])
     # the raw sums, where they are kept, have the runtime's buffer
-    reserved = made["accumulator"].nbytes if builtin and not wraps else None
+    reserved = made["accumulator"].nbytes if builtin and not optimized else None
     call.record(
         "accumulator", made["accumulator"], "register" if dense else kernel.stored, reserved
     )
