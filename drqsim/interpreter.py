@@ -75,9 +75,18 @@ def run(
     values |= inputs_by_index(graph, x, allow_nonfinite)
     records: list[TensorRecord] = []
     beware: list[tuple[str, str]] = []
+    makers: dict[str, str] = {}  # of the first infinity, and of the first NaN
     for at, op in enumerate(graph.operators):
         recorder = Recorder(graph, at, keep)
-        _run_operator(recorder, values, kernels, allow_nonfinite)
+        try:
+            _run_operator(recorder, values, kernels, allow_nonfinite)
+        except InputError as error:
+            read = {_nonfinite(values[i]) for i in recorder.activations if i in values}
+            known = [what for what in ("NaN", "infinity") if what in read and what in makers]
+            origin = f" The first {known[0]} comes from {makers[known[0]]}." if known else ""
+            raise InputError(f"{error}{origin}") from None
+        for index in op.outputs:
+            makers.setdefault(_nonfinite(values[index]), op.name)
         beware += [
             (op.name, text) for text in hazards_of_input(op, recorder.records, allow_nonfinite)
         ]
@@ -230,6 +239,13 @@ def check_type_and_shape(tensor: Tensor, dtype: np.dtype, shape: tuple[int, ...]
                 else "so there is nothing to run; pass one with no dimension zero."
             )
         )
+
+
+def _nonfinite(value: np.ndarray | None) -> str:
+    """``"infinity"`` or, which is worse, ``"NaN"`` where a tensor holds one; else empty."""
+    if value is None or value.dtype.kind != "f" or np.isfinite(value).all():
+        return ""
+    return "NaN" if np.isnan(value).any() else "infinity"
 
 
 def _check_values(tensor: Tensor, array: np.ndarray, allow_nonfinite: bool) -> None:

@@ -60,6 +60,7 @@ def attribute_error(
     output: int | str = 0,
     end_to_end: bool = True,
     keep_values: bool = False,
+    allow_nonfinite: bool = False,
 ) -> Attribution:
     """Split the error of a quantized model into causes that add up to it.
 
@@ -81,6 +82,9 @@ def attribute_error(
         the model for every operator with int8 weights.
     keep_values : bool
         Whether every part keeps its values, and not only what they come to.
+    allow_nonfinite : bool
+        Whether NaN and infinity may flow through both models, as for ``run``; an output with an
+        error to split must be finite all the same.
 
     Returns
     -------
@@ -112,7 +116,9 @@ def attribute_error(
     hazards = [(v.operator, text) for v in explain(drq_model, kernels) for text in v.hazards]
     cases = _cases(float_model, inputs)
     for case in cases:
-        runs = _Runs(joined, inputs_by_index(float_model, case), kernels)
+        runs = _Runs(
+            joined, inputs_by_index(float_model, case, allow_nonfinite), kernels, allow_nonfinite
+        )
         hazards += runs.trace.hazards
         if final is not None:
             signal, reached = runs.in_float[final].astype(f64), runs.in_float[final]
@@ -137,10 +143,13 @@ def attribute_error(
 class _Runs:
     """Both models on one input: every activation by its index."""
 
-    def __init__(self, joined: Pair, feeds: dict[int, np.ndarray], kernels: str):
-        self.joined, self.kernels = joined, kernels
-        self.in_float, _ = _activations(joined.float_model, feeds, kernels)
-        self.in_drq, self.trace = _activations(joined.drq_model, feeds, kernels)
+    def __init__(
+        self, joined: Pair, feeds: dict[int, np.ndarray], kernels: str, allow_nonfinite: bool
+    ):
+        self.joined, self.kernels, self.allow_nonfinite = joined, kernels, allow_nonfinite
+        how = kernels, allow_nonfinite
+        self.in_float, _ = _activations(joined.float_model, feeds, *how)
+        self.in_drq, self.trace = _activations(joined.drq_model, feeds, *how)
         for op in joined.drq_model.operators:
             for index in op.outputs:
                 ours, theirs = self.in_float[index], self.in_drq[index]
@@ -188,18 +197,19 @@ class _Runs:
             tensors[i] = replace(tensors[i], shape=values[i].shape, signature=None)
         states = [i for i in values if tensors[i].is_variable]  # those that were passed in
         feeds = {str(i): values[i] for i in (*rest.inputs, *states)}
-        made, _ = run(replace(rest, tensors=tuple(tensors)), feeds, self.kernels, record="shapes")
+        rest = replace(rest, tensors=tuple(tensors))
+        made, _ = run(rest, feeds, self.kernels, "shapes", self.allow_nonfinite)
         return made[str(final)]
 
 
 def _activations(
-    graph: Graph, feeds: dict[int, np.ndarray], kernels: str
+    graph: Graph, feeds: dict[int, np.ndarray], kernels: str, allow_nonfinite: bool
 ) -> tuple[dict[int, np.ndarray], Trace]:
     """Every activation of a run by its index, and the trace with the quantized inputs."""
     made = tuple(dict.fromkeys(i for op in graph.operators for i in op.outputs))
     named = {str(i): value for i, value in feeds.items()}
     keep = ["*/input_scale", "*/input_zero_point", "*/input_quantized"]
-    outputs, trace = run(replace(graph, outputs=made), named, kernels, keep)
+    outputs, trace = run(replace(graph, outputs=made), named, kernels, keep, allow_nonfinite)
     return feeds | {int(name): value for name, value in outputs.items()}, trace
 
 
@@ -321,7 +331,8 @@ def _final_output(graph: Graph, joined: Pair, output: int | str) -> int:
     tensor = graph.tensors[index]
     fixed = tensor.value is not None or any(index in op.outputs for op in graph.makers)
     if fixed or tensor.dtype.kind != "f":
-        what = "is the same for every input" if fixed else f"is {tensor}, no float"
+        maker = next((op.name for op in graph.operators if index in op.outputs), "nobody")
+        what = "is the same for every input" if fixed else f"is {tensor} of {maker}, no float"
         raise InputError(
             f"Output {shorten(tensor.name)!r} {what}, so its error has no parts; choose another "
             "with output=, or pass end_to_end=False."

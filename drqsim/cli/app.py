@@ -11,6 +11,7 @@ import click
 
 from drqsim.cli import STOPPED, inputs
 from drqsim.cli.screen import Screen
+from drqsim.cli.wording import for_the_terminal
 from drqsim.errors import DrqsimError
 from drqsim.kernels import KERNELS
 from drqsim.report.plain import printable
@@ -40,7 +41,7 @@ class Commands(click.Group):
             _say("Stopped.")
             status = STOPPED
         except DrqsimError as error:
-            _say(f"Error: {error}")
+            _say(f"Error: {for_the_terminal(str(error))}")
             status = REFUSED
         except OSError as error:  # files are guarded where they are used, so this is stdout
             what = f"use {error.filename!r}" if error.filename else "write to standard output"
@@ -123,6 +124,15 @@ def input_options(required: bool = True) -> Callable:
         )(function)
 
     return decorate
+
+
+def nonfinite_option() -> Callable:
+    """``--allow-nonfinite``."""
+    return click.option(
+        "--allow-nonfinite",
+        is_flag=True,
+        help="Follow the runtime where NaN and infinity lead it, in place of refusing them.",
+    )
 
 
 def output_option() -> Callable:

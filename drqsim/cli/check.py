@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from drqsim.cli.app import REFUSED, command, input_options, kernels_option, model_argument
+from drqsim.cli.app import (
+    REFUSED,
+    command,
+    input_options,
+    kernels_option,
+    model_argument,
+    nonfinite_option,
+)
 from drqsim.cli.inputs import feed
 from drqsim.cli.screen import Screen, table
 from drqsim.errors import UnsupportedOperatorError
@@ -50,7 +57,8 @@ drqsim check model.tflite --input image.npy --kernels xnnpack --json
 @model_argument()
 @input_options()
 @kernels_option("optimized")
-def check(screen: Screen, model, specs, seed, kernels) -> int:
+@nonfinite_option()
+def check(screen: Screen, model, specs, seed, kernels, allow_nonfinite) -> int:
     """Hold our trace against the installed runtime; exit status 1 where it differs.
 
     Each operator gets the input that the runtime gave it. An operator with int8 weights must have
@@ -64,11 +72,11 @@ def check(screen: Screen, model, specs, seed, kernels) -> int:
     fed = feed(screen, graph, specs, seed)
     with screen.working("Comparing", steps=2) as step:
         step("Comparing every tensor with the runtime's memory")
-        each = litert.compare(model, fed, kernels)
+        each = litert.compare(model, fed, kernels, allow_nonfinite)
         step("Comparing the model from end to end")
         whole, why = None, []
         try:
-            whole = litert.compare_model(model, fed, kernels)
+            whole = litert.compare_model(model, fed, kernels, allow_nonfinite)
         except UnsupportedOperatorError as error:
             why = [f"From end to end nothing was compared: {error}"]
     verdicts = explain(graph, kernels)

@@ -12,6 +12,7 @@ from drqsim.cli.app import (
     input_options,
     kernels_option,
     model_argument,
+    nonfinite_option,
 )
 from drqsim.cli.files import check_output, write_output
 from drqsim.cli.inputs import feed, named_files, read_inputs
@@ -41,6 +42,7 @@ drqsim error float.tflite drq.tflite --input random --node-data error.json
     help="How many random inputs to draw.",
 )
 @kernels_option("optimized")
+@nonfinite_option()
 @click.option(
     "--end-to-end/--no-end-to-end",
     default=True,
@@ -58,6 +60,7 @@ def error(
     seed,
     count,
     kernels,
+    allow_nonfinite,
     end_to_end,
     node_data,
     force,
@@ -73,7 +76,14 @@ def error(
     if count == 1 and len(cases[0]) == 1:
         cases = next(iter(cases[0].values()))  # its first dimension may hold many
     with screen.working("Running both models"):
-        found = attribute_error(floats, quantized, cases, kernels, end_to_end=end_to_end)
+        found = attribute_error(
+            floats,
+            quantized,
+            cases,
+            kernels,
+            end_to_end=end_to_end,
+            allow_nonfinite=allow_nonfinite,
+        )
     if node_data:
         content = plain.as_json(for_model_explorer.of_errors(quantized, found))
         write_output(node_data, content.encode(), force)

@@ -12,11 +12,13 @@ from drqsim.cli.app import (
     input_options,
     kernels_option,
     model_argument,
+    nonfinite_option,
     output_option,
 )
 from drqsim.cli.files import called, check_output, write_output
 from drqsim.cli.inputs import named_files, read_inputs
 from drqsim.cli.screen import Screen
+from drqsim.cli.wording import for_the_terminal
 from drqsim.model_file.read import load
 from drqsim.report import as_data, as_html, as_markdown, make, node_data, plain
 from drqsim.report.gather import STEPS, Report
@@ -46,6 +48,7 @@ drqsim report drq.tflite --float float.tflite -o error.json --format node-data
 )
 @input_options(required=False)
 @kernels_option("optimized")
+@nonfinite_option()
 @click.option(
     "--end-to-end/--no-end-to-end",
     default=None,
@@ -53,7 +56,17 @@ drqsim report drq.tflite --float float.tflite -o error.json --format node-data
 )
 @force_option()
 def report(
-    screen: Screen, model, float_model, output, form, specs, seed, kernels, end_to_end, force
+    screen: Screen,
+    model,
+    float_model,
+    output,
+    form,
+    specs,
+    seed,
+    kernels,
+    allow_nonfinite,
+    end_to_end,
+    force,
 ) -> None:
     """Write a report: what is int8, what it costs in memory, where the error arises."""
     check_output(output, force, (model, float_model, *named_files(specs)))
@@ -67,8 +80,17 @@ def report(
     operators = len(graph.operators) if form == "html" else 0
     with screen.working("Reading", steps=STEPS + operators) as step:
         made = make(
-            graph, fed, floats, kernels, Path(model).name, named, end_to_end=end_to_end, step=step
+            graph,
+            fed,
+            floats,
+            kernels,
+            Path(model).name,
+            named,
+            end_to_end=end_to_end,
+            step=step,
+            allow_nonfinite=allow_nonfinite,
         )
+        made.left_out[:] = map(for_the_terminal, made.left_out)
         content = _written(made, form, step)
     write_output(output, content.encode(), force)
     data = {

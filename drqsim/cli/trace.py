@@ -13,6 +13,7 @@ from drqsim.cli.app import (
     input_options,
     kernels_option,
     model_argument,
+    nonfinite_option,
 )
 from drqsim.cli.files import check_output, write_output
 from drqsim.cli.inputs import feed, named_files
@@ -36,8 +37,9 @@ drqsim trace model.tflite --input image.npy --save trace.npz
 @click.option("--op", help="One operator alone, with its values.")
 @click.option("--save", type=click.Path(), help="Write the values as a .npz file.")
 @kernels_option("optimized")
+@nonfinite_option()
 @force_option()
-def trace(screen: Screen, model, specs, seed, op, save, kernels, force) -> None:
+def trace(screen: Screen, model, specs, seed, op, save, kernels, allow_nonfinite, force) -> None:
     """Run a model and show every tensor of every operator."""
     check_output(save, force, (model, *named_files(specs)), streams=False)
     graph = load(model)
@@ -46,7 +48,7 @@ def trace(screen: Screen, model, specs, seed, op, save, kernels, force) -> None:
     fed = feed(screen, graph, specs, seed)
     record = "values" if save else "shapes"
     with screen.working("Running the model"):
-        _, found = run(graph, fed, kernels, record=[f"{op}/*"] if op else record)
+        _, found = run(graph, fed, kernels, [f"{op}/*"] if op else record, allow_nonfinite)
     if op is not None:
         hazards = [pair for pair in found.hazards if pair[0] == op]
         found = Trace(found.op(op), found.kernels, hazards)

@@ -164,6 +164,7 @@ def compare_model(
     model: Graph | bytes | str | Path,
     x: np.ndarray | dict[str, np.ndarray],
     kernels: str = "optimized",
+    allow_nonfinite: bool = False,
 ) -> ModelComparison:
     """A whole model against the runtime: operator by operator, and from end to end.
 
@@ -172,6 +173,8 @@ def compare_model(
     model : Graph, bytes or path
     x : array, or dict of arrays by input name
     kernels : {"optimized", "reference", "xnnpack"}
+    allow_nonfinite : bool
+        Whether NaN and infinity may be fed, as for ``run``.
 
     Returns
     -------
@@ -196,13 +199,13 @@ def compare_model(
     same input: the bits of the output say so.
     """
     graph, content = read_both(model)
-    ours, trace = interpreter.run(graph, x, kernels, record=_KEPT)
-    whole = run_both(graph, content, x, kernels)
+    ours, trace = interpreter.run(graph, x, kernels, _KEPT, allow_nonfinite)
+    whole = run_both(graph, content, x, kernels, allow_nonfinite)
     verdicts = explain(graph, kernels)
     left_out: dict[str, list[str]] = {}
     rows = []
     for op in graph.operators:
-        judged, why = _fed(graph, op, x, whole)
+        judged, why = _fed(graph, op, x, whole, allow_nonfinite)
         if why:
             left_out.setdefault(why, []).append(op.name)
         rows.append(_row(op, verdicts[op.name].arithmetic, trace, judged, whole))
@@ -218,7 +221,9 @@ def compare_model(
 _KEPT = ("*/output*", "*_quantized*")
 
 
-def _fed(graph: Graph, op: Operator, x, whole: RuntimeRun) -> tuple[Trace | None, str]:
+def _fed(
+    graph: Graph, op: Operator, x, whole: RuntimeRun, allow_nonfinite: bool
+) -> tuple[Trace | None, str]:
     """What the operator alone makes of the runtime's own input; else None, and why not."""
     source = graph.tensor_of(op, 0)
     if whole.kernels == "xnnpack" and op.code == "DEQUANTIZE" and source.value is not None:
@@ -228,7 +233,7 @@ def _fed(graph: Graph, op: Operator, x, whole: RuntimeRun) -> tuple[Trace | None
     if any(value is None for value in (*values.values(), *theirs)):
         return None, "the runtime hides what it reads or writes."
     try:
-        return interpreter.run(alone, values, whole.kernels, record=_KEPT)[1], ""
+        return interpreter.run(alone, values, whole.kernels, _KEPT, allow_nonfinite)[1], ""
     except InputError as error:
         return None, f"the runtime fed it such values: {error}"
 

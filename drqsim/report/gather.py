@@ -75,6 +75,7 @@ def make(
     fed: str = "",
     end_to_end: bool | None = None,
     step: Callable[[str], None] = lambda now: None,
+    allow_nonfinite: bool = False,
 ) -> Report:
     """Compute what a report tells.
 
@@ -94,6 +95,8 @@ def make(
         Whether to split the error of the final output, too. By default, where that is quick.
     step : callable
         Told what is done next; ``STEPS`` times.
+    allow_nonfinite : bool
+        Whether NaN and infinity may be fed, as for ``run``.
 
     Returns
     -------
@@ -125,13 +128,14 @@ def make(
     float_plan = error = None
     if float_model is not None:
         float_plan = attempt("Memory of the float model", lambda: plan_memory(float_model, kernels))
-    trace = attempt("Every tensor", lambda: run(graph, x, kernels, record=_shown(hybrid))[1])
+    how = kernels, _shown(hybrid), allow_nonfinite
+    trace = attempt("Every tensor", lambda: run(graph, x, *how)[1])
     if float_model is not None:
         if end_to_end is None:
             once = products(graph) + PER_OPERATOR * len(graph.operators)
             end_to_end = len(hybrid) * once <= MOST_PRODUCTS
         both = float_model, graph
-        error = attempt("Error", lambda: _attribute(*both, x, kernels, end_to_end))
+        error = attempt("Error", lambda: _attribute(*both, x, kernels, end_to_end, allow_nonfinite))
         if error is not None and not end_to_end:
             left_out.append(
                 "What each operator adds to the error of the final output is left out: it takes "
@@ -147,13 +151,16 @@ def _shown(hybrid: list[str]) -> list[str]:
     return [f"{operator}/{name}" for operator in hybrid for name in names]
 
 
-def _attribute(float_model: Graph, graph: Graph, x, kernels: str, end_to_end: bool) -> Attribution:
+def _attribute(
+    float_model: Graph, graph: Graph, x, kernels: str, end_to_end: bool, allow_nonfinite: bool
+) -> Attribution:
     """The error; the inputs are matched by their order, because a converter may rename them."""
     if isinstance(x, dict):
         ours = [graph.tensors[i].name for i in graph.inputs]
         theirs = [float_model.tensors[i].name for i in float_model.inputs]
         x = {new: x[old] for old, new in zip(ours, theirs, strict=False) if old in x}
-    return attribute_error(float_model, graph, x, kernels, end_to_end=end_to_end)
+    how = {"end_to_end": end_to_end, "allow_nonfinite": allow_nonfinite}
+    return attribute_error(float_model, graph, x, kernels, **how)
 
 
 def products(graph: Graph) -> int:
