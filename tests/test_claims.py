@@ -16,17 +16,23 @@ from drqsim.runtime import interpreter, quiet
 from tests.kit.one_operator import with_options
 from tests.kit.places import GOLDEN, MODELS
 from tests.kit.plain_layers import (
+    DRQ,
+    OPERATORS,
     as_float,
+    codes_see,
     conv,
     convolution,
     dense,
-    depthwise,
     grid,
+    image,
     int8,
     louder,
     matmul,
     normal,
     nudged,
+    output,
+    read_first_convolution,
+    steps_apart,
     transposed,
     weights,
 )
@@ -35,21 +41,6 @@ from tests.kit.strategies import KERNELS
 f32 = np.float32
 
 BUILTIN = ("reference", "optimized")
-DRQ = MODELS / "digits_drq.tflite"
-
-
-def image() -> np.ndarray:
-    return np.load(MODELS / "digits_inputs.npz")["images"][:1]
-
-
-def output(graph, x, kernels):
-    (value,) = litert.run(graph, x, kernels).outputs.values()
-    return value
-
-
-def codes_see(graph, x, kernels) -> bool:
-    """Whether the output answers to a change of less than half a step of the scale 1."""
-    return not np.array_equal(output(graph, x, kernels), output(graph, nudged(x), kernels))
 
 
 # What is stored
@@ -110,15 +101,6 @@ def test_int8_times_int8_into_int32():
     assert any(np.array_equal(t.ravel(), expected.ravel()) for t in sums)
 
 
-OPERATORS = {
-    "conv": (conv, (1, 4, 4, 8)),
-    "depthwise": (depthwise, (1, 4, 4, 8)),
-    "dense": (dense, (3, 16)),
-    "matmul": (matmul, (3, 16)),
-    "transposed": (transposed, (1, 4, 4, 8)),
-}
-
-
 @pytest.mark.parametrize("kernels", KERNELS)
 @pytest.mark.parametrize("operator", OPERATORS)
 def test_not_int8_times_float32(operator, kernels):
@@ -171,17 +153,6 @@ def test_transposed_convolution_sums_float32(kernels):
         assert steps_apart(output(graphs["conv"], x, kernels), graphs, x) <= 1
     away = steps_apart(output(graphs["transposed"], x, kernels), graphs, x)
     assert round(away) == 39 if kernels in BUILTIN else away <= 2
-
-
-def steps_apart(value, graphs, x) -> float:
-    """How many steps of float32 it is away from the exact sum of the codes times the scales."""
-    scratch = litert.run(graphs["conv"], x, "optimized").scratch
-    (codes,) = [t.value for t in scratch if t.dtype == np.int8 and t.shape == x.shape]
-    scale = next(t.value for t in scratch if t.dtype == np.float32).ravel()[0].astype(np.float64)
-    filters = graphs["conv"].tensors[1]
-    sums = (codes.astype(np.int64) + 128) @ filters.value.reshape(4, -1).T.astype(np.int64)
-    exact = sums * scale * filters.quantization.scale.astype(np.float64)
-    return float((np.abs(value - exact) / np.spacing(exact.astype(f32))).max())
 
 
 # How the input is quantized
@@ -322,17 +293,6 @@ def test_preserving_keeps_the_delegate():
     with quiet():
         runtime.allocate_tensors()
     assert any(op["op_name"] == "DELEGATE" for op in runtime._get_ops_details())
-
-
-def read_first_convolution(kernels: str, preserve: bool) -> np.ndarray:
-    """The output of the first operator, read after the whole network has run."""
-    graph = drqsim.load(DRQ)
-    runtime = interpreter(DRQ.read_bytes(), kernels, preserve)
-    with quiet():
-        runtime.allocate_tensors()
-    runtime.set_tensor(graph.inputs[0], image())
-    runtime.invoke()
-    return runtime.get_tensor(graph.operators[0].outputs[0])
 
 
 @pytest.mark.parametrize("kernels", KERNELS)

@@ -1,11 +1,15 @@
-"""Layers of one operator with plain weights, and inputs that show how they are quantized."""
+"""Plain layers, inputs that show how they are quantized, and what the runtime makes of them."""
 
 from dataclasses import replace
 
 import numpy as np
 
+import drqsim
+from drqsim import litert
 from drqsim.graph import Quantization, Tensor
+from drqsim.runtime import interpreter, quiet
 from tests.kit.one_operator import one_operator
+from tests.kit.places import MODELS
 from tests.kit.strategies import float_constant
 
 f32 = np.float32
@@ -94,3 +98,51 @@ def as_float(graph):
     scale = filters.quantization.scale.reshape(-1, *[1] * (len(filters.shape) - 1))
     floats = float_constant("filter", filters.value * scale)
     return replace(graph, tensors=(graph.tensors[0], floats, *graph.tensors[2:]))
+
+
+DRQ = MODELS / "digits_drq.tflite"
+
+
+def image() -> np.ndarray:
+    return np.load(MODELS / "digits_inputs.npz")["images"][:1]
+
+
+def output(graph, x, kernels):
+    (value,) = litert.run(graph, x, kernels).outputs.values()
+    return value
+
+
+def codes_see(graph, x, kernels) -> bool:
+    """Whether the output answers to a change of less than half a step of the scale 1."""
+    return not np.array_equal(output(graph, x, kernels), output(graph, nudged(x), kernels))
+
+
+OPERATORS = {
+    "conv": (conv, (1, 4, 4, 8)),
+    "depthwise": (depthwise, (1, 4, 4, 8)),
+    "dense": (dense, (3, 16)),
+    "matmul": (matmul, (3, 16)),
+    "transposed": (transposed, (1, 4, 4, 8)),
+}
+
+
+def steps_apart(value, graphs, x) -> float:
+    """How many steps of float32 it is away from the exact sum of the codes times the scales."""
+    scratch = litert.run(graphs["conv"], x, "optimized").scratch
+    (codes,) = [t.value for t in scratch if t.dtype == np.int8 and t.shape == x.shape]
+    scale = next(t.value for t in scratch if t.dtype == np.float32).ravel()[0].astype(np.float64)
+    filters = graphs["conv"].tensors[1]
+    sums = (codes.astype(np.int64) + 128) @ filters.value.reshape(4, -1).T.astype(np.int64)
+    exact = sums * scale * filters.quantization.scale.astype(np.float64)
+    return float((np.abs(value - exact) / np.spacing(exact.astype(f32))).max())
+
+
+def read_first_convolution(kernels: str, preserve: bool) -> np.ndarray:
+    """The output of the first operator, read after the whole network has run."""
+    graph = drqsim.load(DRQ)
+    runtime = interpreter(DRQ.read_bytes(), kernels, preserve)
+    with quiet():
+        runtime.allocate_tensors()
+    runtime.set_tensor(graph.inputs[0], image())
+    runtime.invoke()
+    return runtime.get_tensor(graph.operators[0].outputs[0])

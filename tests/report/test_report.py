@@ -5,7 +5,6 @@ import hashlib
 import json
 import re
 from dataclasses import replace
-from html.parser import HTMLParser
 
 import numpy as np
 import pytest
@@ -15,10 +14,10 @@ from drqsim.report import as_data, as_html, as_markdown, make, node_data, plain
 from drqsim.report.drawn import corner, of_operator
 from drqsim.report.words import about_the_file, listed, weigh
 from tests.kit.corpus import random_input
+from tests.kit.html import Checked
 from tests.kit.places import MODELS
 
 f32 = np.float32
-VOID = {"br", "col", "hr", "img", "input", "link", "meta", "path", "use", "rect", "line", "circle"}
 EVIL = "<b onload=\"x('&')\">$x_1$|`*"
 
 
@@ -36,42 +35,6 @@ def report():
 @pytest.fixture(scope="module")
 def page(report):
     return as_html(report)
-
-
-class Checked(HTMLParser):
-    """Collects what a page holds; complains of tags that do not match and of ids that repeat."""
-
-    def __init__(self, page: str):
-        super().__init__()
-        self.open, self.tags, self.ids, self.links, self.hashes = [], [], [], [], []
-        self.headings = []
-        self.feed(page)
-        self.close()
-        assert self.open == [] and len(set(self.ids)) == len(self.ids)
-
-    def handle_starttag(self, tag, attrs):
-        attrs = dict(attrs)
-        self.tags.append(tag)
-        self.ids += [attrs["id"]] if "id" in attrs else []
-        for name in ("src", "href", "action", "data", "poster", "srcset"):
-            if attrs.get(name, "#").startswith("#"):
-                self.hashes += [attrs[name][1:]] if name in attrs else []
-            else:
-                self.links.append(attrs[name])
-        assert not any(name.startswith("on") for name in attrs), attrs
-        if tag not in VOID:
-            self.open.append(tag)
-        if re.fullmatch("h[1-6]", tag):
-            self.headings.append(int(tag[1]))
-
-    def handle_startendtag(self, tag, attrs):
-        self.handle_starttag(tag, attrs)
-        if tag not in VOID:
-            self.open.pop()
-
-    def handle_endtag(self, tag):
-        if tag not in VOID:
-            assert self.open.pop() == tag
 
 
 def test_the_page_is_one_safe_file(report, page):
