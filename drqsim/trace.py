@@ -16,18 +16,18 @@ from drqsim.tables import Printed, Printout, Table
 # further tensors of a kind are numbered: `input`, `input_2`, `input_3`
 KINDS = {
     "input": ("activation", "on-device", "arena"),
-    "filter": ("weight", "offline", "file"),
-    "filter_scale": ("weight", "offline", "file"),
-    "filter_zero_point": ("weight", "offline", "file"),
-    "bias": ("weight", "offline", "file"),
-    "alpha": ("weight", "offline", "file"),
-    "constant": ("weight", "offline", "file"),
+    "filter": ("constant", "offline", "file"),
+    "filter_scale": ("constant", "offline", "file"),
+    "filter_zero_point": ("constant", "offline", "file"),
+    "bias": ("constant", "offline", "file"),
+    "alpha": ("constant", "offline", "file"),
+    "constant": ("constant", "offline", "file"),
     "filter_row_sums": ("scratch", "on-device", "persistent"),
     # int4 weights: as int8, made again in every run; as w + 7, made once
     "filter_unpacked": ("scratch", "on-device", "heap"),
     "filter_packed": ("scratch", "on-device", "heap"),
     "offset_correction": ("scratch", "on-device", "arena"),
-    "offset_dequantized": ("intermediate", "on-device", "register"),
+    "offset_dequantized": ("intermediate", "on-device", "not stored"),
     "input_scale": ("scratch", "on-device", "arena"),
     "input_zero_point": ("scratch", "on-device", "arena"),
     "input_quantized": ("scratch", "on-device", "arena"),
@@ -38,19 +38,19 @@ KINDS = {
     "output_multiplier": ("scratch", "on-device", "heap"),
     "output_shift": ("scratch", "on-device", "heap"),
     "effective_scale": ("scratch", "on-device", "heap"),
-    "accumulator_with_bias": ("intermediate", "on-device", "register"),
-    "requantized": ("intermediate", "on-device", "register"),
+    "accumulator_with_bias": ("intermediate", "on-device", "not stored"),
+    "requantized": ("intermediate", "on-device", "not stored"),
     # of recurrent operators: every step's values, the time first
-    "input_weights": ("weight", "offline", "file"),
-    "input_weights_scale": ("weight", "offline", "file"),
-    "recurrent_weights": ("weight", "offline", "file"),
-    "recurrent_weights_scale": ("weight", "offline", "file"),
-    "peephole_weights": ("weight", "offline", "file"),
-    "peephole_weights_scale": ("weight", "offline", "file"),
-    "projection_weights": ("weight", "offline", "file"),
-    "projection_weights_scale": ("weight", "offline", "file"),
-    "projection_bias": ("weight", "offline", "file"),
-    "layer_norm_coefficients": ("weight", "offline", "file"),
+    "input_weights": ("constant", "offline", "file"),
+    "input_weights_scale": ("constant", "offline", "file"),
+    "recurrent_weights": ("constant", "offline", "file"),
+    "recurrent_weights_scale": ("constant", "offline", "file"),
+    "peephole_weights": ("constant", "offline", "file"),
+    "peephole_weights_scale": ("constant", "offline", "file"),
+    "projection_weights": ("constant", "offline", "file"),
+    "projection_weights_scale": ("constant", "offline", "file"),
+    "projection_bias": ("constant", "offline", "file"),
+    "layer_norm_coefficients": ("constant", "offline", "file"),
     "input_row_sums": ("scratch", "on-device", "persistent"),
     "recurrent_row_sums": ("scratch", "on-device", "persistent"),
     "projection_row_sums": ("scratch", "on-device", "persistent"),
@@ -60,11 +60,11 @@ KINDS = {
     "hidden_scale": ("scratch", "on-device", "arena"),
     "hidden_zero_point": ("scratch", "on-device", "arena"),
     "hidden_quantized": ("scratch", "on-device", "arena"),
-    "input_accumulator": ("scratch", "on-device", "register"),
-    "recurrent_accumulator": ("scratch", "on-device", "register"),
-    "projection_accumulator": ("scratch", "on-device", "register"),
-    "time_weights": ("weight", "offline", "file"),
-    "time_weights_scale": ("weight", "offline", "file"),
+    "input_accumulator": ("scratch", "on-device", "not stored"),
+    "recurrent_accumulator": ("scratch", "on-device", "not stored"),
+    "projection_accumulator": ("scratch", "on-device", "not stored"),
+    "time_weights": ("constant", "offline", "file"),
+    "time_weights_scale": ("constant", "offline", "file"),
     "time_weights_dequantized": ("scratch", "on-device", "persistent"),
     "memory": ("activation", "on-device", "persistent"),
     "filtered": ("intermediate", "on-device", "arena"),
@@ -72,8 +72,8 @@ KINDS = {
     "hidden": ("intermediate", "on-device", "arena"),
     "output_state": ("activation", "on-device", "persistent"),
     "cell_state": ("activation", "on-device", "persistent"),
-    "dequantized": ("intermediate", "on-device", "register"),
-    "pre_activation": ("intermediate", "on-device", "register"),
+    "dequantized": ("intermediate", "on-device", "not stored"),
+    "pre_activation": ("intermediate", "on-device", "not stored"),
     "output": ("activation", "on-device", "arena"),
 }
 
@@ -87,13 +87,13 @@ class TensorRecord:
     op, name : str
         ``conv_2d_0`` and ``accumulator``; the key in the trace is ``conv_2d_0/accumulator``.
     role : str
-        ``weight``, ``activation``, ``scratch`` (a buffer that an operator works in) or
-        ``intermediate`` (a value that only passes through registers).
+        ``constant``, ``activation``, ``scratch`` (a buffer that an operator works in) or
+        ``intermediate`` (a value that never becomes a tensor).
     stage : str
         ``offline`` (made by the converter) or ``on-device`` (made at inference).
     stored : str
         ``file``, ``arena``, ``persistent`` (arena), ``heap`` (memory of the kernel's own, outside
-        the arenas), ``register`` or ``delegate``: where this kernel path keeps the values.
+        the arenas), ``delegate`` or ``not stored``: where this kernel path keeps the values.
     value : array or None
         The values; None when the run was asked to keep shapes only.
     dtype, shape
@@ -141,9 +141,8 @@ class TensorRecord:
         return short_form(self.dtype, self.shape, self.bits)
 
     def __repr__(self) -> str:
-        return (
-            f"<{self.key} {self} {self.role}, {self.stage}, {self.nbytes:,} bytes in {self.stored}>"
-        )
+        where = ", not stored" if self.stored == "not stored" else f" in {self.stored}"
+        return f"<{self.key} {self} {self.role}, {self.stage}, {self.nbytes:,} bytes{where}>"
 
 
 def make_record(
@@ -163,11 +162,11 @@ def make_record(
     """
     role, stage, _ = KINDS[kind_of(name)]
     stored = stored or usual_place(name)
-    if role == "scratch" and stored == "register":
+    if role == "scratch" and stored == "not stored":
         role = "intermediate"  # scratch is memory
     size = byte_size(value.shape, value.dtype, bits)
     if reserved is None:
-        reserved = 0 if stored in ("register", "delegate") else size
+        reserved = 0 if stored in ("not stored", "delegate") else size
     kept, dtype, shape = (value if keep else None), value.dtype, value.shape
     where["bits"] = bits
     return TensorRecord(op, name, role, stage, stored, kept, dtype, shape, size, reserved, **where)
@@ -275,13 +274,13 @@ HEADER = ("tensor", "type", "role", "stored in", "bytes", "stage")
 
 
 def kind_class(record: TensorRecord) -> str:
-    """The palette's class of a record: ``weight``, or its dtype, signed or not."""
-    return "weight" if record.role == "weight" else record.dtype.name.removeprefix("u")
+    """The palette's class of a record: ``weight`` for a constant, else its dtype, signed or not."""
+    return "weight" if record.role == "constant" else record.dtype.name.removeprefix("u")
 
 
 def _place(record: TensorRecord) -> str:
     if record.reserved > record.nbytes:
         return f"{record.stored}, {record.reserved:,} set aside"
-    if record.stored == "register" and record.reserved:
-        return f"register, {record.reserved:,} set aside in vain"
+    if record.stored == "not stored" and record.reserved:
+        return f"not stored, {record.reserved:,} set aside in vain"
     return record.stored

@@ -76,13 +76,13 @@ def test_dtypes_roles_and_places():
     _, trace = drqsim.run(layer(), image())
     kinds = {r.name: (r.dtype.name, r.role, r.stage, r.stored) for r in trace}
     assert kinds["input"] == ("float32", "activation", "on-device", "arena")
-    assert kinds["filter"] == ("int8", "weight", "offline", "file")
-    assert kinds["bias"] == ("float32", "weight", "offline", "file")
+    assert kinds["filter"] == ("int8", "constant", "offline", "file")
+    assert kinds["bias"] == ("float32", "constant", "offline", "file")
     assert kinds["input_quantized"] == ("int8", "scratch", "on-device", "arena")
     assert kinds["filter_row_sums"] == ("int32", "scratch", "on-device", "persistent")
     assert kinds["accumulator_raw"] == ("int32", "scratch", "on-device", "arena")
-    assert kinds["accumulator"] == ("int32", "intermediate", "on-device", "register")
-    assert kinds["pre_activation"] == ("float32", "intermediate", "on-device", "register")
+    assert kinds["accumulator"] == ("int32", "intermediate", "on-device", "not stored")
+    assert kinds["pre_activation"] == ("float32", "intermediate", "on-device", "not stored")
     assert kinds["output"] == ("float32", "activation", "on-device", "arena")
     for record in trace:
         assert record.nbytes == record.value.nbytes
@@ -93,8 +93,8 @@ def test_dtypes_roles_and_places():
 def test_scratch_that_is_reserved_but_not_written():
     _, trace = drqsim.run(layer(), image(), "reference")
     record = trace["conv_2d_0/accumulator"]
-    assert (record.stored, record.reserved) == ("register", 8 * 25 * 4)
-    assert "register, 800 set aside in vain" in repr(trace)
+    assert (record.stored, record.reserved) == ("not stored", 8 * 25 * 4)
+    assert "not stored, 800 set aside in vain" in repr(trace)
     scale = drqsim.run(layer(), image())[1]["conv_2d_0/input_scale"]
     assert (scale.nbytes, scale.reserved) == (4, 25 * 4)  # one slot used of one per pixel
 

@@ -9,6 +9,7 @@ import drqsim
 from tests.kit.places import MODELS
 
 f32 = np.float32
+PLACES = ("file", "arena", "persistent", "heap", "delegate", "not stored")
 
 
 @pytest.fixture(scope="module")
@@ -50,3 +51,19 @@ def test_of_two_tensors_with_one_name_the_first_written_is_meant(digits):
 def test_a_tensor_that_was_not_recorded_is_named(digits, which, kind):
     with pytest.raises(drqsim.InputError, match=f"has the {kind} {which!r}"):
         digits[2].tensor(which)
+
+
+@pytest.mark.parametrize("kernels", drqsim.kernels.KERNELS)
+def test_roles_and_places_are_words_of_one_list(kernels):
+    for path in sorted(MODELS.glob("*.tflite")):
+        graph = drqsim.load(path)
+        fed = {
+            graph.tensors[i].name: np.zeros(graph.tensors[i].shape, graph.tensors[i].dtype)
+            for i in graph.inputs
+        }
+        for record in drqsim.run(graph, fed, kernels, record="shapes")[1]:
+            assert record.role in ("constant", "activation", "scratch", "intermediate")
+            assert record.stored in PLACES, record
+            assert (record.role == "constant") == (record.stage == "offline")
+            assert (record.stored == "file") <= (record.role == "constant")
+            assert "not stored" not in repr(record) or "bytes, not stored>" in repr(record)

@@ -53,7 +53,6 @@ PLACES = {
     "arena": "arena",
     "persistent": "persistent arena",
     "heap": "outside the arenas",
-    "register": "register",
     "delegate": "inside XNNPACK",
 }
 ACTIVATIONS = {
@@ -68,7 +67,7 @@ LEGEND = (
     ("drq-int8", "int8, 8-bit codes"),
     ("drq-int32", "int32, whole numbers"),
     ("", "solid frame: stored in memory"),
-    ("drq-passing", "dashed frame: in a register only, never stored"),
+    ("drq-passing", "dashed frame: not stored"),
 )
 
 
@@ -186,7 +185,7 @@ def activation_seen(before: np.ndarray, after: np.ndarray) -> str | None:
 def _place(record: TensorRecord) -> str:
     """Where the values are, and what the runtime sets aside beyond them."""
     place = PLACES.get(record.stored, record.stored)
-    if record.stored == "register" and record.reserved:
+    if record.stored == "not stored" and record.reserved:
         return f"{place} ({byte_count(record.reserved)} set aside, never written)"
     if record.reserved > record.nbytes:
         slots = record.reserved * 8 // (record.bits or 8 * record.dtype.itemsize)
@@ -204,8 +203,8 @@ def _meaning(record: TensorRecord) -> str:
 
 
 def _stored_bytes(record: TensorRecord) -> int:
-    """How many bytes of memory the values take: none in a register."""
-    return 0 if record.stored == "register" else record.nbytes
+    """How many bytes of memory the values take: none where they are not stored."""
+    return 0 if record.stored == "not stored" else record.nbytes
 
 
 def _values(record: TensorRecord) -> str:

@@ -41,7 +41,7 @@ def held(graph: Graph) -> list[Held]:
     for index, t in enumerate(graph.tensors):
         constant = t.value is not None
         stored = "file" if constant else "persistent" if t.is_variable else "arena"
-        role = "weight" if constant else "activation"
+        role = "constant" if constant else "activation"
         tensor = Held(index, "", t.name, role, stored, t.dtype, t.shape, constant)
         tensor.quantization, tensor.bits = t.quantization, t.bits
         tensor.is_open = bool(t.signature)

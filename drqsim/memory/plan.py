@@ -25,7 +25,7 @@ class Block:
         The operator that writes it and its name there (``output``, ``im2col``), as in a trace. For
         an input of the graph and for a weight ``op`` is empty and ``name`` is the file's.
     role : str
-        ``activation``, ``scratch`` or ``weight``.
+        ``activation``, ``scratch`` or ``constant``.
     stored : str
         ``arena``, ``persistent`` (the second arena, never reused), ``heap``, ``file`` (read in
         place) or ``delegate`` (inside XNNPACK: not planned).
@@ -170,7 +170,7 @@ class MemoryPlan(Printed):
         records = []
         for record in trace:
             block = by_index.get(record.tensor_index) or by_key.get(record.key)
-            if block is not None and record.stored in ("arena", "persistent", "register"):
+            if block is not None and record.stored in ("arena", "persistent", "not stored"):
                 record = _annotated(record, block, in_order=not self.partition)
             records.append(record)
         return Trace(records, trace.kernels, trace.hazards)
@@ -227,7 +227,7 @@ def _annotated(record, block: Block, in_order: bool):
     if block.stored == "delegate":
         return replace(record, stored="delegate", reserved=0)
     filled = {"reserved": block.nbytes if block.role == "scratch" else record.reserved}
-    if record.stored != "register":
+    if record.stored != "not stored":
         filled["offset"] = block.offset
     if in_order and block.stored == "arena":
         filled |= {"born": block.first, "dies": block.last}

@@ -91,7 +91,7 @@ def _builtin(call: Call, left, matrix, filter_scale, batches) -> np.ndarray:
     row_sums = row_sums.reshape(-1, matrix.shape[-2])[groups][..., None, :]
     correction = row_sums.astype(f32) * zero_point.astype(f32)
     accumulator = (raw.astype(f32) - correction).astype(np.int32)
-    call.record("accumulator", accumulator, stored="register", reserved=accumulator.nbytes)
+    call.record("accumulator", accumulator, stored="not stored", reserved=accumulator.nbytes)
     return f32(0) + (scale * filter_scale) * accumulator.astype(f32)
 
 
@@ -102,7 +102,7 @@ def _xnnpack(call: Call, left, matrix, filter_scale, batches) -> np.ndarray:
     call.record("filter_row_sums", row_sums, stored="delegate")
     scale, zero_point = (v.reshape(*left.shape[:-1], 1) for v in (scale, zero_point))
     accumulator = _products(codes, matrix) - zero_point * row_sums[..., None, :]
-    call.record("accumulator", accumulator, stored="register")
+    call.record("accumulator", accumulator, stored="not stored")
     acc = flush_denormals(accumulator.astype(f32) * scale)
     return flush_denormals(f32(0) + acc * filter_scale)
 

@@ -62,11 +62,11 @@ def filter_scale_first(acc, s_in, s_w, bias) -> tuple[np.ndarray, np.ndarray]:
 
 
 # fmt: off
-#                              asymmetric unfolds corrects rescale             stored      endless
-PER_TENSOR            = Kernel(False,     True,   False,   scales_together,    "arena",    False)
-PER_CHANNEL           = Kernel(True,      True,   True,    scales_together,    "register", False)
-PER_CHANNEL_REFERENCE = Kernel(True,      False,  False,   filter_scale_first, "register", False)
-XNNPACK               = Kernel(True,      False,  True,    xnnpack.rescale,    "register", True)
+#                              asymmetric unfolds corrects rescale             stored        endless
+PER_TENSOR            = Kernel(False,     True,   False,   scales_together,    "arena",      False)
+PER_CHANNEL           = Kernel(True,      True,   True,    scales_together,    "not stored", False)
+PER_CHANNEL_REFERENCE = Kernel(True,      False,  False,   filter_scale_first, "not stored", False)
+XNNPACK               = Kernel(True,      False,  True,    xnnpack.rescale,    "not stored", True)
 # fmt: on
 
 
@@ -214,7 +214,7 @@ def _hybrid(call: Call, layer: Layer, kernel: Kernel, codes, s_in, zero_point) -
     # the raw sums, where they are kept, have the runtime's buffer
     reserved = made["accumulator"].nbytes if builtin and not optimized else None
     call.record(
-        "accumulator", made["accumulator"], "register" if dense else kernel.stored, reserved
+        "accumulator", made["accumulator"], "not stored" if dense else kernel.stored, reserved
     )
     call.record("dequantized", made["dequantized"])
     call.record("pre_activation", made["pre_activation"])

@@ -82,7 +82,7 @@ def _hybrid(call: Call, layer: Layer, x: np.ndarray) -> dict[str, np.ndarray]:
     centred = pad(codes, layer.rows, layer.cols, zero_point).astype(np.int32) - zero_point
     windows = patches(centred, layer.rows, layer.cols)
     made = by_bands(call, layer.out_shape(x), steps, windows, s_in)
-    call.record("accumulator", made["accumulator"], stored="register")
+    call.record("accumulator", made["accumulator"], stored="not stored")
     call.record("dequantized", made["dequantized"])
     if call.kernels != "reference" and call.allow_nonfinite:
         fused.lower_nan(made["output"][..., _fours(layer.filter.shape[3])], layer.activation)

@@ -101,7 +101,7 @@ def _builtin(call: Call, rows, filters: Tensor, filter_scale, bias, shape) -> np
     call.record("filter_row_sums", row_sums)
     raw = accumulate.dot_x86(codes, matrix)
     accumulator = raw - zero_point[:, None] * row_sums
-    call.record("accumulator", accumulator, stored="register", reserved=accumulator.nbytes)
+    call.record("accumulator", accumulator, stored="not stored", reserved=accumulator.nbytes)
     dequantized = accumulator.astype(f32) * (filter_scale * scale[:, None])
     call.record("dequantized", dequantized)
     return bias + dequantized
@@ -125,7 +125,7 @@ def _xnnpack(call: Call, rows, filters: Tensor, filter_scale, bias, shape) -> np
     row_sums = accumulate.row_sums(matrix)
     call.record("filter_row_sums", row_sums, stored="delegate")
     accumulator = accumulate.exact_matmul(codes, matrix) - zero_point[:, None] * row_sums
-    call.record("accumulator", accumulator, stored="register")
+    call.record("accumulator", accumulator, stored="not stored")
     dequantized, with_bias = xnnpack.rescale(accumulator, scale[:, None], filter_scale, bias)
     call.record("dequantized", dequantized)
     return with_bias

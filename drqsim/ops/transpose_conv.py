@@ -95,7 +95,7 @@ def _xnnpack(call: Call, layer: Layer, x: np.ndarray) -> np.ndarray:
     accumulator = np.zeros(layer.out_shape, np.int32)
     for source, target, tap in _taps(layer, x.shape):
         accumulator[target] += centred[source] @ tap.astype(np.int32).T
-    call.record("accumulator", accumulator, stored="register")
+    call.record("accumulator", accumulator, stored="not stored")
     bias = f32(0) if layer.bias is None else layer.bias
     s_in = scale.reshape(-1, 1, 1, 1)
     dequantized, with_bias = xnnpack.rescale(accumulator, s_in, layer.filter_scale, bias)

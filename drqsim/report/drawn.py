@@ -29,7 +29,7 @@ def of_operator(records: list[TensorRecord]) -> Iterator[Figure]:
     for name, codes in values.items():
         if codes.dtype != np.int8 or name in COPIES:
             continue
-        kind = "weight" if roles[name] == "weight" else "int8"
+        kind = "weight" if roles[name] == "constant" else "int8"
         source = name.removesuffix("_quantized")
         scale, zero_point = values.get(f"{source}_scale"), values.get(f"{source}_zero_point", 0)
         zero_point = np.asarray(zero_point)

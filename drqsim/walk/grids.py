@@ -23,7 +23,6 @@ WHERE = {
     "file": "in the model file",
     "arena": "in the arena",
     "persistent": "in the persistent arena",
-    "register": "in a register",
     "delegate": "inside XNNPACK",
 }
 
@@ -52,18 +51,18 @@ def grid(layer: Layer, stage: text.Stage, number: int, numbers: Numbers) -> str:
         line = "".join(cells)
         lines.append(f'<div role="row">{line}</div>' if name == "output" else line)
     label = f"{name}, {GRIDS[name]}: {height} by {width} values as colors"
-    # what only passes through a register has a dashed frame, as in the flow diagram
-    passing = " drq-passing" if record.stored == "register" else ""
-    kept = (
-        "in a register only" if passing else f"{byte_count(record.nbytes)} {WHERE[record.stored]}"
-    )
+    # what is not stored has a dashed frame, as in the flow diagram
+    passing = " drq-passing" if record.stored == "not stored" else ""
+    kept = "not stored"
+    if not passing:
+        kept = f"{byte_count(record.nbytes)} {WHERE[record.stored]}"
     short = escape(str(record)).replace("[", "<wbr>[")  # where it may break
     heading = name.replace("_", "_<wbr>")
     return (
         f'<div class="drq-walk-grid drq-{stage.kind}{passing}" data-stage="{number}" '
         f'style="--cols:{wide}"><div class="drq-walk-name"><b>{number} {heading}</b>'
         f'<span class="drq-short">{short}</span>'
-        f"<span>{'in a register only' if passing else kept}</span></div>"
+        f"<span>{kept}</span></div>"
         f'<div class="drq-cells" role="{"grid" if name == "output" else "img"}" '
         f'data-cells="{name}" data-label="{escape(label)}" '
         f'aria-label="{escape(text.fill(label, numbers))}">{"".join(lines)}</div></div>'

@@ -140,7 +140,7 @@ def _steps(layer: Layer, stages: list[text.Stage], numbers: Numbers, k: int) -> 
                 "accumulator_raw" in layer.records
             ):  # the raw sum is stored, the corrected one is not
                 line = f'<div class="drq-corrected">{line}</div>'
-        passing = " drq-passing" if stage.place == "register" else ""
+        passing = " drq-passing" if stage.place == "not stored" else ""
         name = stage.name.replace("_", "_<wbr>")  # where it may break
         yield (
             f'<li class="drq-step drq-{stage.kind}{passing}" data-stage="{at}">'

@@ -143,7 +143,7 @@ def _integers(layer: Layer) -> list[Stage]:
             "products",
             "int32",
             "int32",
-            "register",
+            "not stored",
             f"Code times weight, int8 × int8: whole numbers, exact. {layer.w[0, ..., 0].size} for "
             f"the input channel shown, {layer.terms} in all. No product is ever a tensor.",
             "codes × weights",

@@ -166,7 +166,7 @@ def test_each_stage_says_where_this_path_keeps_its_tensor(kernels):
         kernels == "reference"
     )
     assert ("fma" in said["pre_activation"].says) == (kernels == "xnnpack")
-    assert said["pre_activation"].place == "register" and said["output"].place == "arena"
+    assert said["pre_activation"].place == "not stored" and said["output"].place == "arena"
 
 
 @pytest.mark.parametrize("activation", ["NONE", "RELU", "RELU6", "RELU_N1_TO_1"])

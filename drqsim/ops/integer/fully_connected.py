@@ -61,7 +61,7 @@ def run(call: Call) -> list[np.ndarray]:
 def _builtin(call: Call, given: integer.Scales):
     if call.kernels == "reference" or integer.wide(call, given):
         real = given.effective
-        call.record("effective_scale", real, stored="register")
+        call.record("effective_scale", real, stored="not stored")
         return lambda biased: requantize.in_float64(biased, real)
     real = given.effective
     if given.filter.size == 1:

@@ -181,7 +181,7 @@ def finish(call: Call, given: Scales, total: np.ndarray, rescale, on_xnnpack: bo
     ``rescale(biased)`` is the kernel's ``round(biased * m)``.
     """
     dtype = np.int64 if wide(call, given) else np.int32
-    call.record("accumulator", total.astype(dtype), stored="register")
+    call.record("accumulator", total.astype(dtype), stored="not stored")
     biased = wrapped(total, given.bias, dtype)
     call.record("accumulator_with_bias", biased)
     steps = rescale(biased)

@@ -165,7 +165,7 @@ def test_inputs_and_outputs_are_recorded_by_number():
     shifted = Case("ADD", fed(f32([1])) + constants(f32([2])), {})
     bare, feeds = graph(shifted)
     roles = {r.name: r.role for r in drqsim.run(bare, feeds)[1]}
-    assert roles["constant"] == "weight"
+    assert roles["constant"] == "constant"
 
 
 def test_a_dynamic_batch_takes_any_size():

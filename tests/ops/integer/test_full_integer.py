@@ -141,14 +141,14 @@ def test_the_records_of_a_layer_say_what_happened():
     seen = {r.name: (str(r).partition("[")[0], r.role, r.stored) for r in trace}
     assert seen == {
         "input": ("int8", "activation", "arena"),
-        "filter": ("int8", "weight", "file"),
-        "filter_scale": ("float32", "weight", "file"),
-        "bias": ("int32", "weight", "file"),
+        "filter": ("int8", "constant", "file"),
+        "filter_scale": ("float32", "constant", "file"),
+        "bias": ("int32", "constant", "file"),
         "output_multiplier": ("int32", "scratch", "heap"),
         "output_shift": ("int32", "scratch", "heap"),
-        "accumulator": ("int32", "intermediate", "register"),
-        "accumulator_with_bias": ("int32", "intermediate", "register"),
-        "requantized": ("int32", "intermediate", "register"),
+        "accumulator": ("int32", "intermediate", "not stored"),
+        "accumulator_with_bias": ("int32", "intermediate", "not stored"),
+        "requantized": ("int32", "intermediate", "not stored"),
         "output": ("int8", "activation", "arena"),
     }
     value = {r.name: r.value for r in trace}
