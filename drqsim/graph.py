@@ -7,6 +7,7 @@ NumPy arrays (``drqsim.conv_relu``), and both kinds take the same way through th
 from __future__ import annotations
 
 import math
+import os
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -253,3 +254,21 @@ def pair(value: int | tuple[int, int], what: str) -> tuple[int, int]:
     if len(both) != 2 or not all(isinstance(v, (int, np.integer)) and v > 0 for v in both):
         raise InputError(f"{what} is {value!r}; pass a positive integer or (height, width).")
     return int(both[0]), int(both[1])
+
+
+def expect_graph(*models) -> None:
+    """Refuse a path or bytes where a ``Graph`` is wanted, and say how to get one.
+
+    Raises
+    ------
+    InputError
+        When one of ``models`` is no ``Graph``.
+    """
+    for model in models:
+        if not isinstance(model, Graph):
+            named = isinstance(model, (str, os.PathLike))
+            passed = f"the name {shorten(str(model))!r}" if named else type(model).__name__
+            raise InputError(
+                f"A model is expected, a drqsim.Graph, not {passed}; read a .tflite file or its "
+                "bytes with drqsim.load first."
+            )

@@ -9,7 +9,7 @@ from fnmatch import fnmatchcase
 import numpy as np
 
 from drqsim.errors import InputError, ModelFileError, UnsupportedOperatorError
-from drqsim.graph import Graph, Tensor, shorten
+from drqsim.graph import Graph, Tensor, expect_graph, shorten
 from drqsim.hazards.of_input import READ, hazards_of_input
 from drqsim.kernels import checked
 from drqsim.model_file.schema import completed
@@ -60,6 +60,7 @@ def run(
     UnsupportedOperatorError
         When the model has an operator that drqsim does not run.
     """
+    expect_graph(graph)
     kernels = checked(kernels)
     unknown = sorted({op.code for op in graph.operators if op.code not in TABLE})
     if unknown:

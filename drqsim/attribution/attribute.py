@@ -41,7 +41,7 @@ from drqsim.attribution.parts import (
     Tally,
 )
 from drqsim.errors import InputError
-from drqsim.graph import Graph, Operator, shorten
+from drqsim.graph import Graph, Operator, expect_graph, shorten
 from drqsim.interpreter import inputs_by_index, run
 from drqsim.kernels import checked
 from drqsim.model_file.operands import OPERANDS, weights_of
@@ -108,6 +108,7 @@ def attribute_error(
     Operators other than convolutions and matrix products (EMBEDDING_LOOKUP) run their float32
     kernel in the place of ``F``. All constants of an operator count as its weights.
     """
+    expect_graph(float_model, drq_model)
     joined = pair(float_model, drq_model, checked(kernels))
     final = _final_output(float_model, joined, output) if end_to_end else None
     leading = () if final is None else joined.leading_to(final)

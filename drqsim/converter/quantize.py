@@ -26,7 +26,7 @@ import numpy as np
 
 from drqsim.converter.dequantize_tables import dequantize_tables
 from drqsim.errors import InputError
-from drqsim.graph import Graph, Quantization, Tensor, freeze
+from drqsim.graph import Graph, Quantization, Tensor, expect_graph, freeze
 from drqsim.model_file.operands import OPERANDS, channel_axis
 from drqsim.model_file.schema import OPTIONS
 from drqsim.qparams import Quantized, quantize_weights, quantize_weights_f32
@@ -159,6 +159,7 @@ def quantize(
     litert-quantizer gives weights that several operators read the channels of the first of them,
     and quantizes a constant left side of BATCH_MATMUL, which the runtime refuses.
     """
+    expect_graph(graph)
     if rules not in RULES:
         raise InputError(f"rules is {rules!r}; expected one of {', '.join(RULES)}.")
     tool = RULES[rules]

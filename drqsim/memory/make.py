@@ -8,7 +8,7 @@ from math import prod
 import numpy as np
 
 from drqsim.errors import InputError, ModelFileError, UnsupportedOperatorError
-from drqsim.graph import Graph
+from drqsim.graph import Graph, expect_graph
 from drqsim.interpreter import run
 from drqsim.kernels import checked
 from drqsim.memory import schedule
@@ -68,6 +68,7 @@ def plan_memory(
     Proven against ai-edge-litert 2.3.0 for x86-64 Linux. Kernels also allocate buffers that are no
     tensors (packed weights, for example); those are not part of the plan.
     """
+    expect_graph(graph)
     _check(graph, kernels, threads, partition)
     shapes = {} if input_shapes is None else _infer(graph, input_shapes)
     runtime = Runtime(graph, shapes, kernels, threads)

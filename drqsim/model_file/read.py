@@ -8,13 +8,15 @@ every index is checked before it is used.
 from __future__ import annotations
 
 import math
+import os
 import struct
 from pathlib import Path
 from types import MappingProxyType
+from typing import BinaryIO
 
 import numpy as np
 
-from drqsim.errors import ModelFileError, UnsupportedOperatorError, package
+from drqsim.errors import InputError, ModelFileError, UnsupportedOperatorError, package
 from drqsim.graph import (
     Graph,
     Operator,
@@ -43,13 +45,13 @@ _IDENTIFIER = b"TFL3"
 MOST_DIMENSIONS = 8
 
 
-def load(source: str | Path | bytes) -> Graph:
+def load(source: str | Path | bytes | BinaryIO) -> Graph:
     """Read a ``.tflite`` model.
 
     Parameters
     ----------
-    source : path or bytes
-        The file, or its content.
+    source : path, bytes or file object
+        The file, its content, or the file opened with mode ``"rb"``.
 
     Returns
     -------
@@ -87,11 +89,21 @@ def parse(data: bytes, label: str = "The model") -> Graph:
         ) from error
 
 
-def read_bytes(source: str | Path | bytes) -> tuple[bytes, str]:
+def read_bytes(source: str | Path | bytes | BinaryIO) -> tuple[bytes, str]:
     """The content of a model, and what an error message calls it."""
     if isinstance(source, (bytes, bytearray, memoryview)):
         return bytes(source), "The model"
-    path = Path(source)
+    if hasattr(source, "read"):
+        source = source.read()
+        if isinstance(source, bytes):
+            return source, "The model"
+        raise ModelFileError("The open file gives text, not bytes; open it with mode 'rb'.")
+    if not isinstance(source, (str, os.PathLike)):
+        raise InputError(
+            f"A model was expected, not {type(source).__name__}; pass the path of a .tflite file, "
+            "its bytes or an open file."
+        )
+    path = Path(os.fsdecode(source))
     try:
         with open_regular(path) as file:
             return file.read(), f"The file {path.name!r}"

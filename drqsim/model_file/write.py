@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from drqsim.errors import UnsupportedOperatorError, package
-from drqsim.graph import Graph, Operator, Tensor
+from drqsim.graph import Graph, Operator, Tensor, expect_graph
 from drqsim.model_file.schema import (
     BYTES,
     DTYPES,
@@ -44,6 +44,7 @@ def to_bytes(graph: Graph) -> bytes:
     UnsupportedOperatorError
         When the graph has an operator whose options drqsim does not read: it would lose them.
     """
+    expect_graph(graph)
     unknown = sorted({op.code for op in graph.operators} - set(OPTIONS) - WITHOUT_OPTIONS)
     if unknown:
         raise UnsupportedOperatorError(

@@ -11,7 +11,7 @@ import numpy as np
 from drqsim.attribution.attribute import attribute_error
 from drqsim.attribution.parts import Attribution
 from drqsim.errors import DrqsimError
-from drqsim.graph import Graph
+from drqsim.graph import Graph, expect_graph
 from drqsim.interpreter import run
 from drqsim.kernels import checked
 from drqsim.memory import MemoryPlan, plan_memory
@@ -109,6 +109,7 @@ def make(
     InputError
         When an argument does not fit the model.
     """
+    expect_graph(graph, *(() if float_model is None else (float_model,)))
     kernels = checked(kernels)
     left_out: list[str] = []
 

@@ -23,7 +23,7 @@ from typing import NamedTuple
 import numpy as np
 
 from drqsim.errors import InputError
-from drqsim.graph import Graph
+from drqsim.graph import Graph, expect_graph
 from drqsim.interpreter import inputs_by_index, run
 from drqsim.schemes.graphs import (
     LAYERS,
@@ -165,6 +165,7 @@ def compare_schemes(
     InputError
         When ``layer`` is something else, or an array does not fit it.
     """
+    expect_graph(layer)
     op = checked(layer)
     examples = [x] if calibration is None else list(calibration)
     if not examples:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from drqsim.errors import InputError
-from drqsim.graph import Graph, Operator
+from drqsim.graph import Graph, Operator, expect_graph
 from drqsim.kernels import checked
 from drqsim.model_file.operands import input_of, weights_of
 from drqsim.model_file.schema import completed
@@ -57,6 +57,7 @@ def explain(graph: Graph, kernels: str = "xnnpack") -> Explanation:
         One ``Verdict`` for each operator, in order, with the known defects of the runtime (version
         2.3.0) that it meets.
     """
+    expect_graph(graph)
     kernels = checked(kernels)
     return Explanation([_verdict(graph, op, kernels) for op in graph.operators], kernels)
 

@@ -104,3 +104,29 @@ def test_a_missing_package_is_named_with_what_installs_it(name, monkeypatch):
     extra = {"ai_edge_litert": "runtime"}.get(name, "tflite")
     with pytest.raises(drqsim.MissingPackageError, match=rf"'{name}'.*'drqsim\[{extra}\]'"):
         calls[name]()
+
+
+def test_a_path_or_bytes_in_the_place_of_a_graph():
+    model, x = drqsim.load(DRQ), np.zeros((1, 8, 8, 1), np.float32)
+    with open(DRQ, "rb") as file:
+        assert len(drqsim.load(file).tensors) == len(model.tensors)
+    for wrong in (DRQ, MODELS / "digits_drq.tflite", b"TFL3", None):
+        for call in (
+            lambda wrong: drqsim.run(wrong, x),
+            drqsim.explain,
+            drqsim.plan_memory,
+            drqsim.quantize,
+            drqsim.to_bytes,
+            lambda wrong: drqsim.save(wrong, "never.tflite"),
+            lambda wrong: drqsim.attribute_error(wrong, model, x),
+            lambda wrong: drqsim.attribute_error(model, wrong, x),
+            lambda wrong: drqsim.compare_schemes(wrong, x),
+            lambda wrong: drqsim.report.gather.make(wrong, x),
+        ):
+            with pytest.raises(drqsim.InputError, match="with drqsim.load first"):
+                call(wrong)
+    for wrong in (None, 3, model):
+        with pytest.raises(drqsim.InputError, match="the path of a .tflite file, its bytes or"):
+            drqsim.load(wrong)
+    with open(ROOT / "README.md") as text, pytest.raises(drqsim.ModelFileError, match="mode 'rb'"):
+        drqsim.load(text)
