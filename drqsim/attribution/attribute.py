@@ -21,12 +21,11 @@ float32), and what the final output changes by in each step belongs to that oper
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
 
-from drqsim.attribution.formula import HYBRID, evaluate, quantized_input
+from drqsim.attribution.formula import HYBRID, quantized_input
 from drqsim.attribution.pairing import Pair, pair, same_constant
 from drqsim.attribution.parts import (
     CAUSES,
@@ -40,12 +39,12 @@ from drqsim.attribution.parts import (
     Tallies,
     Tally,
 )
+from drqsim.attribution.runs import Runs
 from drqsim.errors import InputError
 from drqsim.graph import Graph, Operator, expect_graph, shorten
-from drqsim.interpreter import inputs_by_index, run
+from drqsim.interpreter import inputs_by_index
 from drqsim.kernels import checked
 from drqsim.model_file.operands import OPERANDS, weights_of
-from drqsim.trace import Trace
 from drqsim.verdict import explain
 
 f64 = np.float64
@@ -117,7 +116,7 @@ def attribute_error(
     hazards = [(v.operator, text) for v in explain(drq_model, kernels) for text in v.hazards]
     cases = _cases(float_model, inputs)
     for case in cases:
-        runs = _Runs(
+        runs = Runs(
             joined, inputs_by_index(float_model, case, allow_nonfinite), kernels, allow_nonfinite
         )
         hazards += runs.trace.hazards
@@ -141,79 +140,6 @@ def attribute_error(
     )
 
 
-class _Runs:
-    """Both models on one input: every activation by its index."""
-
-    def __init__(
-        self, joined: Pair, feeds: dict[int, np.ndarray], kernels: str, allow_nonfinite: bool
-    ):
-        self.joined, self.kernels, self.allow_nonfinite = joined, kernels, allow_nonfinite
-        how = kernels, allow_nonfinite
-        self.in_float, _ = _activations(joined.float_model, feeds, *how)
-        self.in_drq, self.trace = _activations(joined.drq_model, feeds, *how)
-        for op in joined.drq_model.operators:
-            for index in op.outputs:
-                ours, theirs = self.in_float[index], self.in_drq[index]
-                if ours.shape != theirs.shape:
-                    raise InputError(
-                        f"{op.name} makes {list(ours.shape)} in the float model and "
-                        f"{list(theirs.shape)} in the quantized one: the shape depends on values, "
-                        "and there is no error to split."
-                    )
-                if not (np.isfinite(ours).all() and np.isfinite(theirs).all()):
-                    raise InputError(
-                        f"{op.name} makes NaN or infinity of this input, and such an error has no "
-                        "parts; pass smaller values."
-                    )
-
-    def error(self, index: int) -> np.ndarray:
-        """y_D - y_F in float64."""
-        return self.in_drq[index].astype(f64) - self.in_float[index].astype(f64)
-
-    def operator(self, at: int) -> tuple[Operator, Operator]:
-        """The operator at this position in the float model and in the quantized one."""
-        return self.joined.float_model.operators[at], self.joined.drq_model.operators[at]
-
-    def evaluate(self, op: Operator, activations: dict[int, np.ndarray]) -> list[np.ndarray]:
-        """An operator's float32 kernel, its weights dequantized."""
-        return evaluate(self.joined.drq_model, op, activations, self.kernels)
-
-    def exact(self, op: Operator, x: np.ndarray) -> list[np.ndarray]:
-        """F: a hybrid operator's formula in float64, its weights dequantized."""
-        read = {op.inputs[OPERANDS[op.code].input]: x}
-        return evaluate(self.joined.drq_model, op, read, self.kernels, f64)  # has all constants
-
-    def continued(self, at: int, outputs: list[np.ndarray], final: int) -> np.ndarray:
-        """The final output when the float model goes on from these outputs of operator ``at``.
-
-        What else it reads of the operators before, it gets from the quantized model.
-        """
-        op = self.joined.float_model.operators[at]
-        values = self.in_drq | dict(zip(op.outputs, outputs, strict=True))
-        rest = self.joined.rest(at, final)
-        if not rest.operators:
-            return values[final]
-        tensors = list(rest.tensors)
-        for i in rest.inputs:  # a batch that the caller chose is fixed here
-            tensors[i] = replace(tensors[i], shape=values[i].shape, signature=None)
-        states = [i for i in values if tensors[i].is_variable]  # those that were passed in
-        feeds = {str(i): values[i] for i in (*rest.inputs, *states)}
-        rest = replace(rest, tensors=tuple(tensors))
-        made, _ = run(rest, feeds, self.kernels, "shapes", self.allow_nonfinite)
-        return made[str(final)]
-
-
-def _activations(
-    graph: Graph, feeds: dict[int, np.ndarray], kernels: str, allow_nonfinite: bool
-) -> tuple[dict[int, np.ndarray], Trace]:
-    """Every activation of a run by its index, and the trace with the quantized inputs."""
-    made = tuple(dict.fromkeys(i for op in graph.operators for i in op.outputs))
-    named = {str(i): value for i, value in feeds.items()}
-    keep = ["*/input_scale", "*/input_zero_point", "*/input_quantized"]
-    outputs, trace = run(replace(graph, outputs=made), named, kernels, keep, allow_nonfinite)
-    return feeds | {int(name): value for name, value in outputs.items()}, trace
-
-
 class _Steps(NamedTuple):
     """What an operator makes on the way from the float to the quantized model, a list of outputs.
 
@@ -228,7 +154,7 @@ class _Steps(NamedTuple):
     clipped: list[np.ndarray] | None = None  # F(x_D, W^), but x^ where codes were cut
 
 
-def _steps(runs: _Runs, at: int) -> _Steps:
+def _steps(runs: Runs, at: int) -> _Steps:
     f, d = runs.operator(at)
     y_f, y_d = ([made[i] for i in f.outputs] for made in (runs.in_float, runs.in_drq))
     if _same_constants(runs.joined, f, d):
@@ -246,7 +172,7 @@ def _steps(runs: _Runs, at: int) -> _Steps:
 
 
 def _parts(
-    runs: _Runs, op: Operator, steps: _Steps
+    runs: Runs, op: Operator, steps: _Steps
 ) -> Iterator[tuple[str, int, dict[str, np.ndarray]]]:
     """The four parts of every float output of an operator: its label, its index, float64 parts."""
     for number, index in enumerate(op.outputs):
@@ -266,7 +192,7 @@ def _parts(
 
 
 def _through_the_net(
-    runs: _Runs, at: int, steps: _Steps, final: int, reached: np.ndarray
+    runs: Runs, at: int, steps: _Steps, final: int, reached: np.ndarray
 ) -> tuple[dict[str, np.ndarray], np.ndarray]:
     """What an operator adds to the final output's error, by cause, and the output it leads to.
 
