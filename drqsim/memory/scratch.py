@@ -10,68 +10,17 @@ where it writes none.
 
 from __future__ import annotations
 
-from math import ceil, prod
-from typing import NamedTuple
+from math import prod
 
 import numpy as np
 
 from drqsim.errors import ModelFileError, UnsupportedOperatorError
-from drqsim.graph import Operator, short_form
+from drqsim.memory import recurrent_scratch
 from drqsim.memory.held import Held
+from drqsim.memory.site import EMPTY, Scratch, Site, f32, i8, i32
 from drqsim.ops import conv_2d, fully_connected_int4
 
-f32, i8, i16, i32, i64 = (np.dtype(t) for t in (np.float32, np.int8, np.int16, np.int32, np.int64))
-# operators whose kernels for integer activations are planned as well
-FULL_INTEGER = ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED")
-
-
-class Scratch(NamedTuple):
-    """One scratch tensor; a shape of None means that it is created and stays empty."""
-
-    name: str
-    dtype: np.dtype
-    shape: tuple[int, ...] | None
-    stored: str = "arena"
-
-
-EMPTY = Scratch("unused", f32, None, "none")  # the kernel never asks for memory for it
-
-
-class Site(NamedTuple):
-    """An operator, its tensors, and the runtime around it."""
-
-    op: Operator
-    reads: tuple[Held | None, ...]
-    writes: tuple[Held, ...]
-    kernels: str
-    threads: int
-
-    @property
-    def is_reference(self) -> bool:
-        return self.kernels == "reference"
-
-    def tensor(self, position: int, rank: int | None = None) -> Held:
-        """Input ``position``, which must be there and have ``rank`` dimensions without a zero."""
-        found = self.reads[position] if position < len(self.reads) else None
-        if found is None or found.shape is None:
-            raise ModelFileError(f"{self.op.name} has no input {position}; its kernel needs one.")
-        if rank is not None and (len(found.shape) != rank or 0 in found.shape):
-            raise ModelFileError(
-                f"{self.op.name} reads {short_form(found.dtype, found.shape)} as its input "
-                f"{position}; its kernel reads {rank} dimensions, none of them zero."
-            )
-        return found
-
-    def is_hybrid(self, read: int, weights: int) -> bool:
-        """int8 weights and a float32 input: dynamic-range quantization."""
-        dtypes = self.tensor(read).dtype, self.tensor(weights).dtype
-        integer = self.op.code in FULL_INTEGER and dtypes in ((i8, i8), (i16, i8))
-        if dtypes not in ((f32, f32), (f32, i8)) and not integer:
-            raise UnsupportedOperatorError(
-                f"{self.op.name} reads {dtypes[0].name} with {dtypes[1].name} weights; drqsim does "
-                "not know what scratch its kernel takes for them."
-            )
-        return dtypes == (f32, i8)
+i64 = np.dtype(np.int64)
 
 
 def _rows(codes: Held, rows: int, units: int, sums: int) -> list[Scratch]:
@@ -86,14 +35,14 @@ def _rows(codes: Held, rows: int, units: int, sums: int) -> list[Scratch]:
 
 
 def _conv_2d(site: Site) -> list[Scratch]:
-    x, filters = site.tensor(0, 4), site.tensor(1, 4)
+    x, filters = site.source(4), site.weights(4)
     batch, height, width, channels = x.shape
     out, kernel_h, kernel_w, depth = filters.shape
     _, out_h, out_w, _ = _written(site, 4)
     option = site.op.options
     strides = option["stride_h"], option["stride_w"]
     dilations = option["dilation_h_factor"], option["dilation_w_factor"]
-    hybrid = site.is_hybrid(0, 1)
+    hybrid = site.is_hybrid
     # with several threads Eigen convolves: on a second copy of the weights, without unfolding
     eigen = site.threads != 1 and not site.is_reference and filters.dtype == f32
     eigen = eigen and dilations == (1, 1)
@@ -131,8 +80,8 @@ def _conv_2d(site: Site) -> list[Scratch]:
 
 
 def _depthwise_conv_2d(site: Site) -> list[Scratch]:
-    x = site.tensor(0, 4)
-    if not site.is_hybrid(0, 1):
+    x = site.source(4)
+    if not site.is_hybrid:
         return []
     return [
         Scratch("input_quantized", i8, x.shape),
@@ -142,9 +91,9 @@ def _depthwise_conv_2d(site: Site) -> list[Scratch]:
 
 
 def _fully_connected(site: Site) -> list[Scratch]:
-    x, filters = site.tensor(0), site.tensor(1, 2)
+    x, filters = site.source(), site.weights(2)
     units, depth = filters.shape
-    if not site.is_hybrid(0, 1):
+    if not site.is_hybrid:
         return [EMPTY] * 6
     if fully_connected_int4.fits(filters, site.kernels):
         rows, held, units = fully_connected_int4.blocks(prod(x.shape) // depth, depth, units)
@@ -160,7 +109,7 @@ def _fully_connected(site: Site) -> list[Scratch]:
 
 
 def _batch_matmul(site: Site) -> list[Scratch]:
-    left, right = site.tensor(0), site.tensor(1)
+    left, right = site.source(), site.weights()
     if min(len(left.shape), len(right.shape)) < 2:
         raise ModelFileError(f"{site.op.name} reads an operand of fewer than two dimensions.")
     once = "persistent" if right.stored == "file" else "arena"
@@ -168,7 +117,7 @@ def _batch_matmul(site: Site) -> list[Scratch]:
         Scratch("input_transposed", left.dtype, _swapped(left.shape)),
         Scratch("filter_transposed", right.dtype, _swapped(right.shape), once),
     ]
-    if not site.is_hybrid(0, 1):
+    if not site.is_hybrid:
         return scratch + [EMPTY] * 5
     rows = left.shape[-1] if site.op.options["adj_x"] else left.shape[-2]
     units = right.shape[-2] if site.op.options["adj_y"] else right.shape[-1]
@@ -187,7 +136,7 @@ def _swapped(shape: tuple[int, ...]) -> tuple[int, ...]:
 
 
 def _transpose_conv(site: Site) -> list[Scratch]:
-    x, filters = site.tensor(2, 4), site.tensor(1, 4)
+    x, filters = site.source(4), site.weights(4)
     batch, height, width, _ = x.shape
     out, kernel_h, kernel_w, depth = filters.shape
     scratch = []
@@ -196,7 +145,7 @@ def _transpose_conv(site: Site) -> list[Scratch]:
             Scratch("col2im", f32, (height * width, out * kernel_h * kernel_w), "heap"),
             Scratch("filter_transposed", filters.dtype, (kernel_h, kernel_w, out, depth), "heap"),
         ]
-    if site.is_hybrid(2, 1):
+    if site.is_hybrid:
         slots = (batch * height * width,)
         scratch += [
             Scratch("input_quantized", i8, x.shape),
@@ -226,64 +175,6 @@ def _reduce(site: Site) -> list[Scratch]:
     ]
 
 
-def _lstm(site: Site) -> list[Scratch]:
-    x, (cells, _) = site.tensor(0, 3), site.tensor(4, 2).shape
-    batch = x.shape[1] if site.op.options["time_major"] else x.shape[0]
-    coupled = site.reads[1] is None  # CIFG: no input gate of its own
-    gates = Scratch("gates", f32, (batch, cells * (4 if coupled else 5) + 16))
-    if not site.is_hybrid(0, 4):
-        return [gates] + [EMPTY] * 11
-    state, cell_state, recurrent = site.tensor(18), site.tensor(19), site.tensor(8)
-    sums = 6 if coupled else 8
-    if len(site.reads) > 16 and site.reads[16] is not None:
-        sums += ceil(np.float32(recurrent.shape[-1]) / cells)
-    return [
-        gates,
-        Scratch("input_quantized", i8, x.shape),
-        Scratch("output_state_quantized", i8, state.shape),
-        Scratch("hidden_quantized", i8, cell_state.shape),
-        Scratch("input_scale", f32, (batch,)),
-        Scratch("output_state_scale", f32, (batch,)),
-        Scratch("product_scale", f32, (batch,)),
-        Scratch("peephole", f32, (cells,)),
-        Scratch("accumulator", i32, (cells, batch)),
-        Scratch("input_zero_point", f32, (batch,)),  # int32 values, declared float32
-        Scratch("output_state_zero_point", f32, (batch,)),
-        Scratch("row_sums", i32, (sums, cells), "persistent"),
-    ]
-
-
-def _rnn(site: Site) -> list[Scratch]:
-    x, (units, _), state = site.tensor(0), site.tensor(1, 2).shape, site.tensor(4, 2)
-    if not site.is_hybrid(0, 1):
-        return [EMPTY] * 6
-    batch = state.shape[0]
-    return [
-        Scratch("input_quantized", i8, x.shape),
-        Scratch("output_state_quantized", i8, state.shape),
-        Scratch("product_scale", f32, (batch,)),
-        Scratch("accumulator", i32, (units, batch)),
-        Scratch("zero_point", i32, (batch,)),
-        Scratch("row_sums", i32, (2, units), "persistent"),
-    ]
-
-
-def _svdf(site: Site) -> list[Scratch]:
-    x, (filters, _), time_weights = site.tensor(0, 2), site.tensor(1, 2).shape, site.tensor(2, 2)
-    batch = x.shape[0]
-    filtered = Scratch("filtered", f32, (batch, filters))
-    if not site.is_hybrid(0, 1):
-        return [filtered] + [EMPTY] * 5
-    return [
-        filtered,
-        Scratch("input_quantized", i8, x.shape),
-        Scratch("product_scale", f32, (batch,)),
-        Scratch("time_weights_dequantized", f32, time_weights.shape, "persistent"),
-        Scratch("input_zero_point", f32, (batch,)),
-        Scratch("input_row_sums", f32, (filters,), "persistent"),
-    ]
-
-
 def _written(site: Site, rank: int | None = None) -> tuple[int, ...]:
     shape = site.writes[0].shape if site.writes else None
     if shape is None or (rank is not None and len(shape) != rank):
@@ -299,12 +190,12 @@ TABLE = {
     "FULLY_CONNECTED": _fully_connected,
     "MEAN": _reduce,
     "REDUCE_MAX": _reduce,
-    "RNN": _rnn,
+    "RNN": recurrent_scratch.rnn,
     "SUM": _reduce,
-    "SVDF": _svdf,
+    "SVDF": recurrent_scratch.svdf,
     "TRANSPOSE_CONV": _transpose_conv,
-    "UNIDIRECTIONAL_SEQUENCE_LSTM": _lstm,
-    "UNIDIRECTIONAL_SEQUENCE_RNN": _rnn,
+    "UNIDIRECTIONAL_SEQUENCE_LSTM": recurrent_scratch.lstm,
+    "UNIDIRECTIONAL_SEQUENCE_RNN": recurrent_scratch.rnn,
 }
 # how many a kernel creates when the model is loaded, before any operator is prepared
 AT_LOADING = {
