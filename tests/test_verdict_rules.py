@@ -9,6 +9,7 @@ import drqsim
 from drqsim import litert, verdict
 from drqsim.graph import Graph, Operator, Quantization, Tensor
 from drqsim.kernels import KERNELS
+from drqsim.model_file.operands import OPERANDS
 
 f32 = np.float32
 SCALE = Quantization(f32([0.1]), np.zeros(1, np.int64))
@@ -44,7 +45,7 @@ CASES = {
     "_writes_nothing": (graph("QUANTIZE", X, writes=()), "refused", "no output"),
     "_reads_nothing": (graph("FLOOR", None), "refused", "no input 0"),
     "_lacks_weights": (graph("RNN", X), "refused", "no weights (input 1)"),
-    "_has_few_dimensions": (graph("CONV_2D", X, codes(4, 4)), "refused", "4 dimensions or more"),
+    "_has_other_dimensions": (graph("CONV_2D", X, codes(4, 4)), "refused", "4 dimensions or more"),
     "_is_dequantize": (graph("DEQUANTIZE", codes(4)), "float32", "constant int8[4] into float32"),
     "_is_quantize": (graph("QUANTIZE", X, writes=(np.int8,)), "float32", "turns float32[1,4] into"),
     "_moves_codes": (
@@ -181,3 +182,33 @@ def test_an_operator_that_is_not_known_is_counted_as_such():
     assert line == "On the xnnpack kernels 1 of 1 operator is not known to drqsim: while_0."
     (made,) = node_data.of_arithmetic(bare, drqsim.explain(bare))["results"].values()
     assert made == {"value": "not known", "bgColor": node_data.NOTHING_COLOR}
+
+
+SHAPES = ((), (4,), (4, 0), (0, 4), (2, 2, 2), (4, 3, 3, 0), (0, 3, 3, 4), (2, 2, 2, 2, 2))
+
+
+@pytest.mark.parametrize("code", sorted(OPERANDS))
+@pytest.mark.parametrize("bits", [None, 4])
+def test_weights_of_any_shape_get_a_verdict(code, bits):
+    x = activation(f32, 1, 5, 5, 4)
+    for shape in SHAPES:
+        reads = [x] * (1 + max(OPERANDS[code].input, *OPERANDS[code].all_weights))
+        reads[OPERANDS[code].weights] = codes(*shape, bits=bits)
+        bare = graph(code, *reads)
+        for kernels in KERNELS:
+            assert drqsim.explain(bare, kernels)[bare.operators[0].name].why
+
+
+@pytest.mark.parametrize("code", [c for c, wanted in OPERANDS.items() if wanted.exactly])
+def test_weights_of_another_number_of_dimensions_are_refused_by_the_runtime(code):
+    shape = (4, 2, 1) if OPERANDS[code].exactly == 2 else (1, 2, 4)
+    reads = [activation(f32, 1, 1, 2, 4), codes(*shape)]
+    if code == "TRANSPOSE_CONV":
+        output_shape = Tensor("shape", (4,), np.dtype(np.int32), np.int32([1, 1, 2, 4]))
+        reads = [output_shape, *reversed(reads)]
+    bare = graph(code, *reads, constant(f32, 4))
+    for kernels in KERNELS:
+        (found,) = drqsim.explain(bare, kernels)
+        assert found.arithmetic == "refused" and f"{OPERANDS[code].exactly} of the" in found.why
+        with pytest.raises(drqsim.ModelFileError, match="refuses"):
+            litert.run(bare, np.ones((1, 1, 2, 4), f32), kernels)

@@ -7,6 +7,7 @@ is not its own, drqsim computes what was meant.
 
 from __future__ import annotations
 
+from math import prod
 from typing import NamedTuple
 
 import numpy as np
@@ -114,10 +115,11 @@ def _lowest_int4(case: Case) -> str:
 
 
 def _odd_int4_rows(case: Case) -> str:
-    if not case.weights.bits or case.weights.value[0].size % 2 == 0:
+    length = prod(case.weights.shape[1:])
+    if not case.weights.bits or length % 2 == 0:
         return ""
     return (
-        f"its int4 rows have {case.weights.value[0].size} values, and the kernel begins every row "
+        f"its int4 rows have {length} values, and the kernel begins every row "
         "at a whole byte: every other row is read one value too early. Make the length even."
     )
 

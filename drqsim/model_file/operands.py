@@ -29,6 +29,8 @@ class Operands(NamedTuple):
         Of BATCH_MATMUL it depends on an option, so ask ``channel_axis``.
     rank : int
         How many dimensions both the input and the weights have, at least.
+    exactly : int or None
+        How many dimensions the weights have, where their kernels take no other number.
     more : tuple of int
         Positions of its other weights.
     """
@@ -38,6 +40,7 @@ class Operands(NamedTuple):
     bias: int | None
     channels: int | None = None
     rank: int = 1
+    exactly: int | None = None
     more: tuple[int, ...] = ()
 
     @property
@@ -49,14 +52,14 @@ class Operands(NamedTuple):
 # operator code -> its operands; an operator that is not listed has no weights of its own
 OPERANDS = {
     "BATCH_MATMUL": Operands(input=0, weights=1, bias=None, channels=-1, rank=2),
-    "CONV_2D": Operands(input=0, weights=1, bias=2, channels=0, rank=4),
+    "CONV_2D": Operands(input=0, weights=1, bias=2, channels=0, rank=4, exactly=4),
     "CONV_3D": Operands(input=0, weights=1, bias=2, channels=4),
-    "DEPTHWISE_CONV_2D": Operands(input=0, weights=1, bias=2, channels=3, rank=4),
+    "DEPTHWISE_CONV_2D": Operands(input=0, weights=1, bias=2, channels=3, rank=4, exactly=4),
     "EMBEDDING_LOOKUP": Operands(input=0, weights=1, bias=None, channels=0),
-    "FULLY_CONNECTED": Operands(input=0, weights=1, bias=2, channels=0),
+    "FULLY_CONNECTED": Operands(input=0, weights=1, bias=2, channels=0, exactly=2),
     "RNN": Operands(input=0, weights=1, bias=3, more=(2,)),
     "SVDF": Operands(input=0, weights=1, bias=3, more=(2,)),
-    "TRANSPOSE_CONV": Operands(input=2, weights=1, bias=3, channels=0, rank=4),
+    "TRANSPOSE_CONV": Operands(input=2, weights=1, bias=3, channels=0, rank=4, exactly=4),
     # the kernel looks at the input-to-output weights; an input gate (1, 5, 9) may be left out.
     # Further on: recurrent 5 to 8, peephole 9 to 11, biases 12 to 15, projection 16
     "UNIDIRECTIONAL_SEQUENCE_LSTM": Operands(

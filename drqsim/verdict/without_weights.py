@@ -39,16 +39,20 @@ def _refuse_without_weights(site: Site) -> Verdict:
     return site.verdict(REFUSED, f"the file gives it no weights (input {position})")
 
 
-def _has_few_dimensions(site: Site) -> bool:
+def _has_other_dimensions(site: Site) -> bool:
     if site.weights is None:
         return False
-    rank = OPERANDS[site.op.code].rank
-    return min(len(site.source.shape), len(site.weights.shape)) < rank
+    wanted, weights = OPERANDS[site.op.code], len(site.weights.shape)
+    few = min(len(site.source.shape), weights) < wanted.rank
+    return few or wanted.exactly not in (None, weights)
 
 
-def _refuse_few_dimensions(site: Site) -> Verdict:
-    rank = OPERANDS[site.op.code].rank
-    why = f"it reads {site.source} with weights {site.weights}; expected {rank} dimensions or more"
+def _refuse_dimensions(site: Site) -> Verdict:
+    wanted = OPERANDS[site.op.code]
+    expected = f"{wanted.rank} dimensions or more"
+    if wanted.exactly is not None:
+        expected += f", {wanted.exactly} of the weights"
+    why = f"it reads {site.source} with weights {site.weights}; expected {expected}"
     return site.verdict(REFUSED, why)
 
 
@@ -134,7 +138,7 @@ RULES = (
     (_writes_nothing, _refuse_without_output),
     (_reads_nothing, _refuse_without_input),
     (_lacks_weights, _refuse_without_weights),
-    (_has_few_dimensions, _refuse_few_dimensions),
+    (_has_other_dimensions, _refuse_dimensions),
     (_is_dequantize, _judge_dequantize),
     (_is_quantize, _judge_quantize),
     (_moves_codes, _judge_moved_codes),
