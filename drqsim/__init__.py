@@ -1,7 +1,6 @@
 """drqsim: dynamic-range quantization in TensorFlow Lite, every tensor of it on show."""
 
 from importlib import import_module
-from importlib.util import find_spec
 
 # Each name and the module that it lives in, which is imported when the name is first used: a
 # command starts at once, and Ctrl-C finds it ready.
@@ -42,8 +41,11 @@ def __getattr__(name: str):
     if name in _HOMES:
         found = globals()[name] = getattr(import_module(f"drqsim.{_HOMES[name]}"), name)
         return found
-    if not name.startswith("_") and find_spec(f"drqsim.{name}"):
-        return import_module(f"drqsim.{name}")
+    if not name.startswith("_"):
+        from importlib.util import find_spec  # slow to import, and seldom asked for
+
+        if find_spec(f"drqsim.{name}"):
+            return import_module(f"drqsim.{name}")
     raise AttributeError(f"module 'drqsim' has no attribute {name!r}")
 
 
