@@ -1,14 +1,12 @@
 """Halves away from zero: the one rule, and what the x86 kernels make of it."""
 
-import os
 from decimal import ROUND_HALF_UP, Decimal
 
 import numpy as np
-import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from drqsim.arithmetic import rounding, tiles
+from drqsim.arithmetic import rounding
 
 f32 = np.float32
 FLOATS = st.floats(width=32, allow_nan=False, allow_infinity=False)
@@ -60,33 +58,3 @@ def test_what_int32_cannot_hold():
     low, high = -(2**31), 2**31 - 1
     assert rounding.half_away_x86_overflowed(past).tolist() == [low, high, low, high, low]
     assert rounding.to_int32_x86(past).tolist() == [low] * 5
-
-
-@pytest.mark.parametrize(
-    "answer", [None, "musl 1.2", ValueError("unrecognized configuration name"), OSError(), "absent"]
-)
-def test_other_c_libraries_are_not_asked_for_memory(answer, monkeypatch):
-    def confstr(name):
-        if isinstance(answer, Exception):
-            raise answer
-        return answer
-
-    def refused(*_):
-        raise AssertionError("took memory")
-
-    if answer == "absent":
-        monkeypatch.delattr(os, "confstr", raising=False)
-    else:
-        monkeypatch.setattr(os, "confstr", confstr, raising=False)
-    monkeypatch.setattr(tiles.np, "empty", refused)
-    assert tiles.keep_freed_memory.__wrapped__() is False
-
-
-def test_glibc_is_asked_once(monkeypatch):
-    asked = []
-    monkeypatch.setattr(os, "confstr", lambda name: "glibc 2.36", raising=False)
-    monkeypatch.setattr(tiles.np, "empty", lambda *shape: asked.append(shape))
-    tiles.keep_freed_memory.cache_clear()
-    for _ in range(2):
-        list(tiles.tiles(3, 5))
-    assert len(asked) == 1
