@@ -21,6 +21,7 @@ import drqsim
 from drqsim import litert, processor
 from drqsim.graph import Graph, Operator, Tensor
 from drqsim.model_file import write
+from drqsim.runtime.native import interpreter
 
 PATHS = ("reference", "optimized", "xnnpack")
 SECONDS = 8  # for each layer, both forms and the three paths together, at least
@@ -75,9 +76,8 @@ LAYERS = {
 
 def prepared(graph: Graph, path: str):
     """The runtime, ready to run the graph on random input."""
-    with litert.runtime.quiet():
-        runtime = litert.runtime.interpreter(write.to_bytes(graph), path, preserve=False)
-        runtime.allocate_tensors()
+    runtime = interpreter(write.to_bytes(graph), path, preserve=False)
+    runtime.allocate_tensors()
     (index,) = graph.inputs
     x = np.random.default_rng(1).normal(size=graph.tensors[index].shape).astype(f32)
     runtime.set_tensor(index, x)

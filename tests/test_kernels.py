@@ -37,7 +37,7 @@ def test_one_refusal(entrance, wrong):
 
 
 def test_the_runtime_has_a_resolver_for_each():
-    from drqsim.runtime import RESOLVERS
+    from drqsim.runtime.native import RESOLVERS
 
     assert tuple(RESOLVERS) == KERNELS
     assert [checked(name) for name in KERNELS] == list(KERNELS)

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from drqsim.errors import ModelFileError
 from drqsim.graph import Graph, shorten
-from drqsim.kernels import checked
 from drqsim.memory import MemoryPlan, plan_memory
-from drqsim.runtime import interpreter, quiet, read_both, run_on_zeros
+from drqsim.runtime import places, read_both
 from drqsim.tables import Printed, Printout, Table
 
 
@@ -43,7 +40,6 @@ def read_memory(
     threads: int = 1,
     preserve_all_tensors: bool = False,
     input_shapes: dict[str, tuple[int, ...]] | None = None,
-    look: Callable[[RuntimeMemory], object] | None = None,
 ) -> RuntimeMemory:
     """Run a model on zeros and read where the runtime keeps its tensors.
 
@@ -53,8 +49,6 @@ def read_memory(
     kernels, threads, preserve_all_tensors, input_shapes
         As for ``drqsim.plan_memory``; the inputs are resized before the first
         ``allocate_tensors``.
-    look : callable, optional
-        Called with the result while the runtime is still alive and the addresses are still its.
 
     Raises
     ------
@@ -62,41 +56,13 @@ def read_memory(
         When the runtime refuses the model.
     """
     graph, content = read_both(model)
-    kernels = checked(kernels)
-    try:
-        with quiet():
-            runtime = interpreter(content, kernels, preserve_all_tensors, threads)
-            for index in graph.inputs:
-                shape = (input_shapes or {}).get(graph.tensors[index].name)
-                if shape is not None:
-                    runtime.resize_tensor_input(index, shape)
-            runtime.allocate_tensors()
-        run_on_zeros(runtime, graph)
-    except (RuntimeError, ValueError) as error:
-        raise ModelFileError(f"The runtime refuses this model on {kernels}: {error}") from error
-    addresses, sizes = {}, {}
-    for index in range(runtime._interpreter.NumTensors(0)):
-        found = _view(runtime, index, in_file=index < len(graph.tensors))
-        if found is not None:
-            addresses[index], sizes[index] = found
+    given = kernels, threads, preserve_all_tensors, input_shapes
+    found = places(graph, content, *given)
+    sizes = {index: nbytes for index, _, nbytes in found}
     for index, tensor in enumerate(graph.tensors):
         if tensor.bits and index in sizes:  # Python shows a byte for every value
             sizes[index] = tensor.nbytes
-    memory = RuntimeMemory(addresses, sizes)
-    if look is not None:
-        look(memory)
-    return memory
-
-
-def _view(runtime, index: int, in_file: bool) -> tuple[int, int] | None:
-    try:
-        if not in_file:
-            # a scratch tensor without dimensions makes tensor() crash, and makes this call raise
-            runtime._interpreter.TensorSize(index, 0)
-        array = runtime.tensor(index)()
-    except ValueError:
-        return None
-    return array.__array_interface__["data"][0], array.nbytes
+    return RuntimeMemory({index: address for index, address, _ in found}, sizes)
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ import numpy as np
 import drqsim
 from drqsim import litert
 from drqsim.graph import Quantization, Tensor
-from drqsim.runtime import interpreter, quiet
+from drqsim.runtime.native import interpreter
 from tests.kit.one_operator import one_operator
 from tests.kit.places import MODELS
 from tests.kit.strategies import float_constant
@@ -141,8 +141,7 @@ def read_first_convolution(kernels: str, preserve: bool) -> np.ndarray:
     """The output of the first operator, read after the whole network has run."""
     graph = drqsim.load(DRQ)
     runtime = interpreter(DRQ.read_bytes(), kernels, preserve)
-    with quiet():
-        runtime.allocate_tensors()
+    runtime.allocate_tensors()
     runtime.set_tensor(graph.inputs[0], image())
     runtime.invoke()
     return runtime.get_tensor(graph.operators[0].outputs[0])

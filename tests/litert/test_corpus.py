@@ -14,6 +14,7 @@ from drqsim.litert import ModelComparison
 from drqsim.litert.model import relative
 from drqsim.model_file import write
 from drqsim.model_file.operands import OPERANDS
+from drqsim.runtime import native
 from tests.kit import networks
 from tests.kit.corpus import KERNELS, gathered, judge, random_input, table
 from tests.kit.float_bounds import APPROXIMATE, BOUNDS
@@ -180,7 +181,7 @@ def test_keeping_every_tensor_changes_no_bit(kernels):
     """The judge lets the runtime keep every tensor, which cuts XNNPACK's partitions to pieces."""
     from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
-    resolver = getattr(OpResolverType, litert.runtime.RESOLVERS[kernels])
+    resolver = getattr(OpResolverType, native.RESOLVERS[kernels])
     for name in FILES:
         model = drqsim.load(content(name))
         x = random_input(model, 0)

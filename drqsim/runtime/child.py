@@ -1,0 +1,128 @@
+"""The runtime in a process of its own: whatever a file does to it, this process lives.
+
+One child is started when something is asked first, and serves every later question; a new one
+takes its place where it crashed, or took too long and was ended.
+"""
+
+from __future__ import annotations
+
+import atexit
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+from importlib.util import find_spec
+
+from drqsim.errors import ModelFileError, package
+from drqsim.runtime import native
+
+LIMIT = 300  # seconds for one question
+
+# the file is run as a program, with this process's own places to import from
+PROGRAM = (
+    "import json, runpy, sys; sys.path[:] = json.loads(sys.argv[1]); "
+    "runpy.run_path(sys.argv[2], run_name='__main__')"
+)
+
+_lock = threading.Lock()
+_child: subprocess.Popen | None = None
+_started_by = 0
+
+
+def ask(question: str, kernels: str, **arguments) -> object:
+    """What the function of that name in ``native.py`` returns.
+
+    Parameters
+    ----------
+    question : str
+        One of ``native.QUESTIONS``.
+    kernels : str
+        The kernel path.
+    **arguments
+        The others of that function: numbers, text, bytes, arrays, and lists of them.
+
+    Raises
+    ------
+    ModelFileError
+        When the runtime refuses the model, crashes on it, or takes longer than ``LIMIT``.
+    MissingPackageError
+        When the runtime is not installed.
+    """
+    with _lock:
+        child = _running()
+        late = threading.Event()
+        timer = threading.Timer(LIMIT, lambda: (late.set(), child.kill()))
+        timer.daemon = True
+        timer.start()
+        try:
+            native.send(child.stdin, [question, {"kernels": kernels} | arguments, LIMIT])
+            answer = native.receive(child.stdout)
+        except (EOFError, OSError):
+            answer = {"refused": None}
+        except BaseException:  # Ctrl-C: nobody will read what it still answers
+            stop()
+            raise
+        finally:
+            timer.cancel()
+        if answer.get("refused", "") is None:
+            _say_why(kernels, late.is_set())
+    if "refused" in answer:
+        said = " ".join(answer["refused"].split())
+        raise ModelFileError(f"The runtime refuses this model on {kernels}: {said}")
+    return answer["answer"]
+
+
+def _say_why(kernels: str, late: bool) -> None:
+    status = _child.wait()
+    stop()
+    if late:
+        raise ModelFileError(
+            f"The runtime took longer than {LIMIT} seconds for this model on {kernels}, and was "
+            "stopped."
+        )
+    try:
+        how = signal.Signals(-status).name
+    except ValueError:
+        how = f"exit status {status}"
+    raise ModelFileError(f"The runtime crashed on this model on {kernels} ({how}).")
+
+
+def _running() -> subprocess.Popen:
+    global _child, _started_by
+    if not _is_installed():
+        package("ai_edge_litert.interpreter")
+    if _child is not None and _started_by != os.getpid():
+        _child = None  # a fork: the child belongs to the process that started it
+    if _child is None or _child.poll() is not None:
+        stop()
+        command = [sys.executable, "-c", PROGRAM, json.dumps(sys.path), native.__file__]
+        _child = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+        )
+        _started_by = os.getpid()
+    return _child
+
+
+def _is_installed() -> bool:
+    try:
+        return find_spec("ai_edge_litert.interpreter") is not None
+    except (ImportError, ValueError):
+        return False
+
+
+@atexit.register
+def stop() -> None:
+    """End the child, if there is one."""
+    global _child
+    child, _child = _child, None
+    if child is None or _started_by != os.getpid():
+        return
+    child.kill()
+    child.wait()
+    for pipe in (child.stdin, child.stdout):
+        try:
+            pipe.close()
+        except OSError:  # what it did not read any more
+            pass
