@@ -6,14 +6,7 @@ import click
 
 from drqsim.attribution.attribute import attribute_error
 from drqsim.attribution.parts import ORDER
-from drqsim.cli.app import (
-    command,
-    force_option,
-    input_options,
-    kernels_option,
-    model_argument,
-    nonfinite_option,
-)
+from drqsim.cli import app
 from drqsim.cli.files import check_output, write_output
 from drqsim.cli.inputs import feed, named_files, read_inputs
 from drqsim.cli.screen import Screen, table
@@ -24,16 +17,16 @@ from drqsim.report import plain
 from drqsim.report.words import about_the_error
 
 
-@command(
+@app.command(
     """
 drqsim error float.tflite drq.tflite --input image.npy
 drqsim error float.tflite drq.tflite --input random --count 8
 drqsim error float.tflite drq.tflite --input random --node-data error.json
 """
 )
-@model_argument("float_model")
-@model_argument("drq_model")
-@input_options()
+@app.model_argument("float_model")
+@app.model_argument("drq_model")
+@app.input_options()
 @click.option(
     "--count",
     type=click.IntRange(1, 10_000),
@@ -41,8 +34,8 @@ drqsim error float.tflite drq.tflite --input random --node-data error.json
     show_default=True,
     help="How many random inputs to draw.",
 )
-@kernels_option("optimized")
-@nonfinite_option()
+@app.kernels_option("optimized")
+@app.nonfinite_option()
 @click.option(
     "--end-to-end/--no-end-to-end",
     default=True,
@@ -51,7 +44,7 @@ drqsim error float.tflite drq.tflite --input random --node-data error.json
 @click.option(
     "--node-data", type=click.Path(), help="Write the errors as node data for Model Explorer."
 )
-@force_option()
+@app.force_option()
 def error(
     screen: Screen,
     float_model,

@@ -6,15 +6,7 @@ from pathlib import Path
 
 import click
 
-from drqsim.cli.app import (
-    command,
-    force_option,
-    input_options,
-    kernels_option,
-    model_argument,
-    nonfinite_option,
-    output_option,
-)
+from drqsim.cli import app
 from drqsim.cli.files import called, check_output, write_output
 from drqsim.cli.inputs import named_files, read_inputs
 from drqsim.cli.screen import Screen
@@ -26,18 +18,18 @@ from drqsim.report.gather import STEPS, Report
 FORMATS = ("html", "json", "md", "node-data")
 
 
-@command(
+@app.command(
     """
 drqsim report model.tflite -o report.html
 drqsim report drq.tflite --float float.tflite --input image.npy -o report.html
 drqsim report drq.tflite --float float.tflite -o error.json --format node-data
 """
 )
-@model_argument()
+@app.model_argument()
 @click.option(
     "--float", "float_model", type=click.Path(), help="The float model that it was made from."
 )
-@output_option()
+@app.output_option()
 @click.option(
     "--format",
     "form",
@@ -46,15 +38,15 @@ drqsim report drq.tflite --float float.tflite -o error.json --format node-data
     show_default=True,
     help="node-data is for Model Explorer: the errors with --float, else the arithmetic.",
 )
-@input_options(required=False)
-@kernels_option("optimized")
-@nonfinite_option()
+@app.input_options(required=False)
+@app.kernels_option("optimized")
+@app.nonfinite_option()
 @click.option(
     "--end-to-end/--no-end-to-end",
     default=None,
     help="Whether to split the error of the final output, too; by default where it is quick.",
 )
-@force_option()
+@app.force_option()
 def report(
     screen: Screen,
     model,

@@ -7,14 +7,7 @@ import io
 import click
 import numpy as np
 
-from drqsim.cli.app import (
-    command,
-    force_option,
-    input_options,
-    kernels_option,
-    model_argument,
-    nonfinite_option,
-)
+from drqsim.cli import app
 from drqsim.cli.files import check_output, write_output
 from drqsim.cli.inputs import feed, named_files
 from drqsim.cli.screen import Screen, table
@@ -25,20 +18,20 @@ from drqsim.report import plain
 from drqsim.trace import HEADER, TensorRecord, Trace
 
 
-@command(
+@app.command(
     """
 drqsim trace model.tflite --input random
 drqsim trace model.tflite --input digits.npz:images[3] --op conv_2d_3
 drqsim trace model.tflite --input image.npy --save trace.npz
 """,
 )
-@model_argument()
-@input_options()
+@app.model_argument()
+@app.input_options()
 @click.option("--op", help="One operator alone, with its values.")
 @click.option("--save", type=click.Path(), help="Write the values as a .npz file.")
-@kernels_option("optimized")
-@nonfinite_option()
-@force_option()
+@app.kernels_option("optimized")
+@app.nonfinite_option()
+@app.force_option()
 def trace(screen: Screen, model, specs, seed, op, save, kernels, allow_nonfinite, force) -> None:
     """Run a model and show every tensor of every operator."""
     check_output(save, force, (model, *named_files(specs)), streams=False)

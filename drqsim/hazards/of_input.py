@@ -85,35 +85,38 @@ def _who(fed: Fed, hit: np.ndarray) -> str:
     return f"each of {hit.sum()} {fed.group}s of {hit.size}, the first being {first},"
 
 
+def _tell(fed: Fed, hit: np.ndarray, what: str) -> str:
+    """A sentence about the groups that are ``hit``; nothing where there is none."""
+    return f"{_who(fed, hit)} {what}" if hit.any() else ""
+
+
 def _nan(fed: Fed) -> str:
-    hit = np.isnan(fed.x).any(axis=1)
-    if not hit.any():
-        return ""
-    return (
-        f"{_who(fed, hit)} holds NaN, which has no code: it gets some other value's, and by its "
-        "position the range forgets what came before it, is empty, or is NaN itself. The x86 "
-        "kernels and those of ARM differ here."
+    return _tell(
+        fed,
+        np.isnan(fed.x).any(axis=1),
+        "holds NaN, which has no code: it gets some other value's, and by its position the range "
+        "forgets what came before it, is empty, or is NaN itself. The x86 kernels and those of ARM "
+        "differ here.",
     )
 
 
 def _infinity(fed: Fed) -> str:
-    hit = np.isinf(fed.x).any(axis=1) & ~np.isfinite(fed.scale)
-    if not hit.any():
-        return ""
-    return (
-        f"{_who(fed, hit)} holds infinity, so the scale is infinite: every finite value gets the "
-        "same code, and the outputs are NaN or at the ends of float32."
+    return _tell(
+        fed,
+        np.isinf(fed.x).any(axis=1) & ~np.isfinite(fed.scale),
+        "holds infinity, so the scale is infinite: every finite value gets the same code, and the "
+        "outputs are NaN or at the ends of float32.",
     )
 
 
 def _endless_range(fed: Fed) -> str:
     hit = np.isinf(fed.scale)
     hit[hit] = np.isfinite(fed.x[hit]).all(axis=1)
-    if not hit.any():
-        return ""
-    return (
-        f"{_who(fed, hit)} spans more than float32 can hold, so the scale is infinite, every value "
-        "gets the same code, and the outputs are NaN."
+    return _tell(
+        fed,
+        hit,
+        "spans more than float32 can hold, so the scale is infinite, every value gets the same "
+        "code, and the outputs are NaN.",
     )
 
 
@@ -127,7 +130,7 @@ def _no_scale(fed: Fed) -> str:
     else:
         hit = np.isinf(inverse)
         then = "1/scale overflows float32: its codes, those of zeros too, say nothing of it."
-    return f"{_who(fed, hit)} spans so little that {then}" if hit.any() else ""
+    return _tell(fed, hit, f"spans so little that {then}")
 
 
 def _lost_to_outliers(fed: Fed) -> str:

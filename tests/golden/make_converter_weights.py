@@ -162,10 +162,8 @@ def record(name, weight, rng):
 
     Parameters
     ----------
-    name : str
-        Name of the case.
-    weight : ndarray of float32
-        Weight in the layout of TensorFlow Lite.
+    name, weight
+        Of the case, as in ``make_function``.
     rng : numpy.random.Generator
         Source of the bias.
 

@@ -37,6 +37,7 @@ import numpy as np
 import tensorflow as tf
 from litert_quantizer import quantizer
 from litert_quantizer import recipe as recipes
+from make_converter_weights import convert
 
 HERE = Path(__file__).parent
 RESULT = HERE / "quantized_models.tar.xz"
@@ -136,15 +137,6 @@ def compile_passes(folder):
         check=True,
     )
     return program
-
-
-def convert(function, quantize, per_channel=True):
-    """The converter's file."""
-    converter = tf.lite.TFLiteConverter.from_concrete_functions([function])
-    if quantize:
-        converter.optimizations = [tf.lite.Optimize.DEFAULT]
-        converter._experimental_disable_per_channel = not per_channel
-    return converter.convert()
 
 
 def with_litert_quantizer(folder, file, recipe):

@@ -1,8 +1,6 @@
 """XNNPACK takes operators with weights under these conditions.
 
-A rule yields reasons why XNNPACK does not take an operator; it is left at the first one, and later
-questions rely on the answers to earlier ones. Source, ai-edge-litert 2.3.0:
-``tflite/delegates/xnnpack/xnnpack_delegate.cc``, the functions ``Visit...Node``, in their order.
+How to read them is told in ``site.py``.
 """
 
 from __future__ import annotations
@@ -32,19 +30,26 @@ from drqsim.ops.delegate.site import (
 )
 
 
-def _conv_2d(site: Site) -> Reasons:
-    yield site.counts(3)
+def _images(site: Site, axis: int) -> Reasons:
+    """Of a window over images: four dimensions everywhere, a filter that lies in the file."""
     x, filters, _ = site.reads
     (y,) = site.writes
-    yield _window(site)
     yield codes(x)
     yield dimensions(x, 4)
-    yield weights(filters, 0, x)
+    yield weights(filters, axis, x)
     yield dimensions(filters, 4)
     yield site.is_fixed(1, "filter")
     yield from _bias(site, 1, 2)
     yield codes(y)
     yield dimensions(y, 4)
+
+
+def _conv_2d(site: Site) -> Reasons:
+    yield site.counts(3)
+    x, filters, _ = site.reads
+    (y,) = site.writes
+    yield _window(site)
+    yield from _images(site, 0)
     on_the_fly = kind(x) == FLOAT32 and kind(filters) == INT8
     if kind(x) != kind(y) or (kind(x) != kind(filters) and not on_the_fly):
         yield mixed(filters, x)
@@ -57,14 +62,7 @@ def _depthwise_conv_2d(site: Site) -> Reasons:
     yield site.counts(3)
     x, filters, _ = site.reads
     (y,) = site.writes
-    yield codes(x)
-    yield dimensions(x, 4)
-    yield weights(filters, 3, x)
-    yield dimensions(filters, 4)
-    yield site.is_fixed(1, "filter")
-    yield from _bias(site, 1, 2)
-    yield codes(y)
-    yield dimensions(y, 4)
+    yield from _images(site, 3)
     if not kind(x) == kind(y) == kind(filters):
         yield mixed(filters, x)
     yield _window(site)

@@ -1,8 +1,6 @@
 """XNNPACK takes operators that move values under these conditions.
 
-A rule yields reasons why XNNPACK does not take an operator; it is left at the first one, and later
-questions rely on the answers to earlier ones. Source, ai-edge-litert 2.3.0:
-``tflite/delegates/xnnpack/xnnpack_delegate.cc``, the functions ``Visit...Node``, in their order.
+How to read them is told in ``site.py``.
 """
 
 from __future__ import annotations

@@ -1,6 +1,9 @@
 """One operator as XNNPACK's delegate looks at it, and the questions that it asks of many.
 
-Each question is answered with why XNNPACK does not take the operator; with nothing if it may.
+Each question is answered with why XNNPACK does not take the operator; with nothing if it may. A
+rule yields such answers; it is left at the first reason, and later questions rely on the answers to
+earlier ones. Source, ai-edge-litert 2.3.0: ``tflite/delegates/xnnpack/xnnpack_delegate.cc``, the
+functions ``Visit...Node``, in their order.
 """
 
 from __future__ import annotations

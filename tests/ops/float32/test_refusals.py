@@ -8,16 +8,7 @@ import pytest
 import drqsim
 from drqsim import litert
 from drqsim.graph import Tensor
-from tests.kit.one_operator import (
-    Case,
-    Operand,
-    constants,
-    f32,
-    fed,
-    graph,
-    integers,
-    one_operator,
-)
+from tests.kit.one_operator import Case, Operand, constants, f32, fed, graph, integers, one_operator
 
 REFUSED_BY_BOTH = [
     Case("CONCATENATION", fed(f32([1]), f32([1])), {"fused_activation_function": "RELU"}),
