@@ -196,6 +196,27 @@ class Graph:
         dies |= dict.fromkeys((*self.inputs, *self.outputs), end)
         return {index: (born.get(index, 0), last) for index, last in dies.items()}
 
+    @cached_property
+    def fed_names(self) -> dict[int, str]:
+        """What to call each tensor that a run may be fed with: inputs, then states.
+
+        Its own name; one that is taken gets a number behind it, as ``numbered_names`` tells.
+        """
+        states = [i for i, tensor in enumerate(self.tensors) if tensor.is_variable]
+        indices = tuple(dict.fromkeys((*self.inputs, *states)))
+        names = numbered_names([self.tensors[i].name for i in indices])
+        return dict(zip(indices, names, strict=True))
+
+    @cached_property
+    def input_names(self) -> tuple[str, ...]:
+        """The names of the inputs, each once: the keys of what ``run`` is given."""
+        return tuple(self.fed_names[i] for i in dict.fromkeys(self.inputs))
+
+    @cached_property
+    def output_names(self) -> tuple[str, ...]:
+        """The names of the outputs, one for each of ``outputs``: the keys of what ``run`` makes."""
+        return numbered_names([self.tensors[i].name for i in self.outputs])
+
     @property
     def constants(self) -> list[Tensor]:
         """The tensors whose values lie in the file."""
@@ -229,6 +250,20 @@ def byte_size(shape: tuple[int, ...], dtype: np.dtype, bits: int | None = None) 
 def shorten(name: str, width: int = 40) -> str:
     """A tensor's name for a table or a message: converters write names of hundreds of letters."""
     return name if len(name) <= width else f"{name[: width - 3]}..."
+
+
+def numbered_names(names: list[str]) -> tuple[str, ...]:
+    """``y``, ``y:1``, ``y:2`` for three called ``y``; a number that is taken is skipped."""
+    taken, last, found = set(names), dict.fromkeys(names, 0), []
+    seen: set[str] = set()
+    for name in names:
+        unique = name
+        while unique in seen or (unique != name and unique in taken):
+            last[name] += 1
+            unique = f"{name}:{last[name]}"
+        seen.add(unique)
+        found.append(unique)
+    return tuple(found)
 
 
 def operator_names(codes: list[str]) -> list[str]:

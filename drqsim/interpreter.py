@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from fnmatch import fnmatchcase
@@ -14,7 +15,7 @@ from drqsim.hazards.of_input import READ, hazards_of_input
 from drqsim.kernels import checked
 from drqsim.model_file.schema import completed
 from drqsim.ops import TABLE, TAKE_INT4
-from drqsim.ops.call import Call
+from drqsim.ops.call import LARGEST, Call
 from drqsim.trace import TensorRecord, Trace, make_record, numbered, usual_place
 
 
@@ -34,7 +35,8 @@ def run(
     x : array, or dict of arrays by input name
         Values in the shape and dtype that the model declares, finite. A dimension that the model
         leaves open (a dynamic batch) may have any size. A dict may also hold the state of a
-        recurrent operator, by the name of its variable tensor; without it the state is zero.
+        recurrent operator, by the name of its variable tensor; without it the state is zero. Of
+        tensors with one name the second is called ``name:1``, and so on (``graph.input_names``).
     kernels : {"optimized", "reference", "xnnpack"}
         The kernel path to follow: ``BUILTIN_WITHOUT_DEFAULT_DELEGATES``, ``BUILTIN_REF``, or the
         runtime's default.
@@ -49,7 +51,8 @@ def run(
     Returns
     -------
     outputs : dict of arrays
-        By output name.
+        By output name, one for each output: of those with one name the second is called ``name:1``,
+        and so on (``graph.output_names``), also where the file lists one tensor twice.
     trace : Trace
         Every record, in order.
 
@@ -69,15 +72,16 @@ def run(
             "supported operators alone with graph.extract(name)."
         )
     keep = _keeper(record)
-    # a state that is not passed in has no value: its operator starts it at zero
-    values: dict[int, np.ndarray | None] = {
-        i: t.value for i, t in enumerate(graph.tensors) if not t.is_fed
-    }
+    values = {i: t.value for i, t in enumerate(graph.tensors) if t.value is not None}
     values |= inputs_by_index(graph, x, allow_nonfinite)
     records: list[TensorRecord] = []
     beware: list[tuple[str, str]] = []
     makers: dict[str, str] = {}  # of the first infinity, and of the first NaN
+    states: dict[str, dict[int, np.ndarray]] = {}
     for at, op in enumerate(graph.operators):
+        variables = [i for i in op.inputs if i >= 0 and graph.tensors[i].is_variable]
+        if variables:
+            states[op.name] = {i: _read(graph, values, i, f"{op.name} reads") for i in variables}
         recorder = Recorder(graph, at, keep)
         try:
             _run_operator(recorder, values, kernels, allow_nonfinite)
@@ -95,8 +99,8 @@ def run(
         for index in (*op.inputs, *op.outputs):
             if graph.lifetime(index)[1] <= at:  # nobody reads it any more
                 values.pop(index, None)
-    outputs = {graph.tensors[i].name: values[i] for i in graph.outputs}
-    return outputs, Trace(records, kernels, beware)
+    made = [_read(graph, values, i, "The model returns") for i in graph.outputs]
+    return dict(zip(graph.output_names, made, strict=True)), Trace(records, kernels, beware, states)
 
 
 class Recorder:
@@ -116,13 +120,13 @@ class Recorder:
         So far, in order. Those from which hazards show have their values even where the trace will
         not keep them.
     activations : list of int
-        Indices of the tensors that flow into the operator.
+        Indices of the tensors that flow into the operator, states included.
     """
 
     def __init__(self, graph: Graph, at: int, keep: Callable[[str], bool]):
         self.graph, self.at, self.op, self.keep = graph, at, graph.operators[at], keep
         self.records: list[TensorRecord] = []
-        self.activations = [i for i in self.op.inputs if i >= 0 and graph.tensors[i].is_fed]
+        self.activations = [i for i in self.op.inputs if i >= 0 and graph.tensors[i].value is None]
         self._indices = dict(zip(numbered("input"), self.activations, strict=False))
         self._indices |= dict(zip(numbered("output"), self.op.outputs, strict=False))
 
@@ -152,11 +156,11 @@ class Recorder:
 def _run_operator(recorder: Recorder, values: dict, kernels: str, allow_nonfinite: bool) -> None:
     """Run the recorder's operator on ``values``, by tensor index, and put its outputs there."""
     graph, op = recorder.graph, recorder.op
-    _check_operator(recorder, values)
+    _check_operator(recorder)
     call = Call(
         replace(op, options=completed(op.code, op.options)),
         tuple(graph.tensors[i] if i >= 0 else None for i in op.inputs),
-        tuple(values[i] if i >= 0 else None for i in op.inputs),
+        tuple(_read(graph, values, i, f"{op.name} reads") if i >= 0 else None for i in op.inputs),
         tuple(graph.tensors[i] for i in op.outputs),
         kernels,
         recorder.record,
@@ -174,10 +178,32 @@ def _run_operator(recorder: Recorder, values: dict, kernels: str, allow_nonfinit
             f"{op.name} has {len(op.outputs)} outputs in the file; it makes {len(outputs)}."
         )
     values.update(zip(op.outputs, outputs, strict=True))
+    values.update((op.inputs[position], state) for position, state in call.left.items())
 
 
-def _check_operator(recorder: Recorder, values: dict) -> None:
-    """Refuse an operator that writes nothing, reads what nobody wrote, or takes no int4."""
+def _read(graph: Graph, values: dict[int, np.ndarray], index: int, use: str) -> np.ndarray:
+    """What a tensor holds now; a state that nobody wrote or passed in starts here."""
+    tensor = graph.tensors[index]
+    if index not in values and tensor.is_variable:
+        if math.prod(tensor.shape) > LARGEST:
+            raise UnsupportedOperatorError(
+                f"The state {shorten(tensor.name)!r} is {tensor}; drqsim holds up to {LARGEST:,} "
+                "elements."
+            )
+        # ResetVariableTensor in tflite/util.cc
+        is_code = tensor.dtype == np.int8 and tensor.quantization is not None
+        zero = tensor.quantization.zero_point[0] if is_code else 0
+        values[index] = np.full(tensor.shape, zero, tensor.dtype)
+    if index not in values:
+        raise ModelFileError(
+            f"{use} tensor {index} ({shorten(tensor.name)!r}), which is no "
+            "input of the model, holds no data, and no operator before it writes."
+        )
+    return values[index]
+
+
+def _check_operator(recorder: Recorder) -> None:
+    """Refuse an operator that writes nothing, or takes no int4."""
     graph, op = recorder.graph, recorder.op
     if not op.outputs:
         raise ModelFileError(f"{op.name} has no output in the file.")
@@ -188,29 +214,22 @@ def _check_operator(recorder: Recorder, values: dict) -> None:
             f"{op.name} has the tensor {shorten(packed.name)!r}, {packed}; of the operators with "
             f"int4 drqsim runs {', '.join(TAKE_INT4)}."
         )
-    unwritten = next((i for i in recorder.activations if i not in values), None)
-    if unwritten is not None:
-        raise ModelFileError(
-            f"{op.name} reads tensor {unwritten} ({shorten(graph.tensors[unwritten].name)!r}), "
-            "which is no input of the model, holds no data, and no operator before it writes."
-        )
 
 
 def inputs_by_index(
     graph: Graph, x: np.ndarray | dict[str, np.ndarray], allow_nonfinite: bool = False
 ) -> dict[int, np.ndarray]:
     """The model's inputs by tensor index, checked against what the model declares."""
-    names = [graph.tensors[i].name for i in graph.inputs]
+    names = graph.input_names
     if not isinstance(x, dict):
         if len(names) != 1:
             raise InputError(
                 f"This model has {len(names)} inputs ({', '.join(names)}); pass a dict by name."
             )
         x = {names[0]: x}
-    states = [i for i, t in enumerate(graph.tensors) if t.is_variable and t.name in x]
-    if set(x) - {graph.tensors[i].name for i in states} != set(names):
+    if not set(names) <= set(x) <= set(graph.fed_names.values()):
         raise InputError(f"Inputs are named {sorted(x)}; this model has {sorted(names)}.")
-    by_index = {i: np.asarray(x[graph.tensors[i].name]) for i in (*graph.inputs, *states)}
+    by_index = {i: np.asarray(x[name]) for i, name in graph.fed_names.items() if name in x}
     for i, array in by_index.items():
         check_type_and_shape(graph.tensors[i], array.dtype, array.shape)
         _check_values(graph.tensors[i], array, allow_nonfinite)

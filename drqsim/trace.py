@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import count
+from types import MappingProxyType
 
 import numpy as np
 
@@ -196,7 +197,8 @@ class Trace(Printed):
     ``trace["conv_2d_0/accumulator"]`` is one record, ``trace.op("conv_2d_0")`` all of an operator;
     iterating gives every record. As text and in a notebook it prints as a table, with its
     ``hazards`` below: pairs (operator, sentence) on what in this run's input an operator could not
-    quantize well.
+    quantize well. ``states`` holds, by the operator's name and the tensor's index, what every state
+    was when its operator began.
     """
 
     def __init__(
@@ -204,9 +206,11 @@ class Trace(Printed):
         records: list[TensorRecord],
         kernels: str,
         hazards: Iterable[tuple[str, str]] = (),
+        states: Mapping[str, Mapping[int, np.ndarray]] = MappingProxyType({}),
     ):
         self.kernels = kernels
         self.hazards = list(hazards)
+        self.states = states
         self._records = {record.key: record for record in records}
 
     def __getitem__(self, key: str) -> TensorRecord:

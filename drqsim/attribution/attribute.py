@@ -245,7 +245,7 @@ def _cases(graph: Graph, inputs) -> list:
 
 
 def _final_output(graph: Graph, joined: Pair, output: int | str) -> int:
-    names = [graph.tensors[i].name for i in graph.outputs]
+    names = graph.output_names
     by_name = {op.name: op.outputs[0] for op in joined.float_model.operators}
     by_name |= dict(zip(names, graph.outputs, strict=True)) | dict(enumerate(graph.outputs))
     known = isinstance(output, (int, str)) and not isinstance(output, bool)

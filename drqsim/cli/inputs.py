@@ -44,7 +44,8 @@ def read_inputs(
     InputError
         When a file cannot be read, or an input is missing, unknown or there twice.
     """
-    tensors = {graph.tensors[i].name: graph.tensors[i] for i in graph.inputs}
+    indices = dict.fromkeys(graph.inputs)
+    tensors = {name: graph.tensors[i] for name, i in zip(graph.input_names, indices, strict=True)}
     fed: dict[str, np.ndarray] = {}
     notes: list[str] = []
     drawn = _draw(tensors, seed) if any(s.endswith("random") for s in specs) else {}

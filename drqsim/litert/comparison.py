@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -93,13 +94,14 @@ def compare(
     """
     graph, content = read_both(model)
     whole = run_both(graph, content, x, kernels, allow_nonfinite)
+    states = _states(graph, x, kernels, allow_nonfinite)
     rows: list[Row] = []
     notes: list[str] = []
     for op in graph.operators:
         if op.code not in ops.TABLE:
             notes.append(f"{op.name}: not compared, drqsim does not simulate {op.code}.")
             continue
-        alone, fed = fed_alone(graph, op.name, whole, x)
+        alone, fed = fed_alone(graph, op.name, whole, states.get(op.name, {}))
         if any(value is None for value in fed.values()):
             notes.append(f"{op.name}: not compared, the runtime hides its input.")
             continue
@@ -133,22 +135,32 @@ def compare(
 
 
 def fed_alone(
-    graph: Graph, name: str, whole: RuntimeRun, x: np.ndarray | dict[str, np.ndarray]
+    graph: Graph, name: str, whole: RuntimeRun, states: Mapping[int, np.ndarray]
 ) -> tuple[Graph, dict[str, np.ndarray]]:
     """The operator alone, and what the runtime gave it; a dynamic shape becomes the one it had.
 
-    A state that the caller passed in ``x`` stays as it was passed.
+    ``states`` are those of a trace: the runtime keeps only what the last operator left in them.
     """
     alone = graph.extract(name)
     tensors, fed = list(alone.tensors), {}
-    for inner in alone.inputs:
-        outer = next(i for i, tensor in enumerate(graph.tensors) if tensor is tensors[inner])
-        real = whole.tensors[outer]
-        tensors[inner] = replace(tensors[inner], shape=real.shape, signature=None)
-        fed[tensors[inner].name] = real.value
-    if isinstance(x, dict):
-        fed |= {t.name: x[t.name] for t in tensors if t.is_variable and t.name in x}
+    place = {id(tensor): i for i, tensor in enumerate(graph.tensors)}
+    for inner, name in alone.fed_names.items():
+        outer = place[id(tensors[inner])]
+        if inner in alone.inputs:
+            real = whole.tensors[outer]
+            tensors[inner] = replace(tensors[inner], shape=real.shape, signature=None)
+            fed[name] = real.value
+        elif outer in states:
+            fed[name] = states[outer]
     return replace(alone, tensors=tuple(tensors)), fed
+
+
+def _states(graph: Graph, x, kernels: str, allow_nonfinite: bool) -> Mapping[str, Mapping]:
+    """What every operator's states hold when it begins."""
+    if not any(tensor.is_variable for tensor in graph.tensors):
+        return {}
+    _, trace = interpreter.run(graph, x, kernels, "shapes", allow_nonfinite)
+    return trace.states
 
 
 def _row(operator: str, tensor: str, ours: np.ndarray, theirs: np.ndarray) -> Row:

@@ -205,7 +205,7 @@ def compare_model(
     left_out: dict[str, list[str]] = {}
     rows = []
     for op in graph.operators:
-        judged, why = _fed(graph, op, x, whole, allow_nonfinite)
+        judged, why = _fed(graph, op, trace, whole, allow_nonfinite)
         if why:
             left_out.setdefault(why, []).append(op.name)
         rows.append(_row(op, verdicts[op.name].arithmetic, trace, judged, whole))
@@ -222,13 +222,13 @@ _KEPT = ("*/output*", "*_quantized*")
 
 
 def _fed(
-    graph: Graph, op: Operator, x, whole: RuntimeRun, allow_nonfinite: bool
+    graph: Graph, op: Operator, ours: Trace, whole: RuntimeRun, allow_nonfinite: bool
 ) -> tuple[Trace | None, str]:
     """What the operator alone makes of the runtime's own input; else None, and why not."""
     source = graph.tensor_of(op, 0)
     if whole.kernels == "xnnpack" and op.code == "DEQUANTIZE" and source.value is not None:
         return None, "XNNPACK unpacks constants for itself and leaves their tensor unwritten."
-    alone, values = fed_alone(graph, op.name, whole, x)
+    alone, values = fed_alone(graph, op.name, whole, ours.states.get(op.name, {}))
     theirs = [whole.tensors[i].value for i in op.outputs]
     if any(value is None for value in (*values.values(), *theirs)):
         return None, "the runtime hides what it reads or writes."

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from drqsim.graph import Operator
+from drqsim.model_file.schema import completed
 from drqsim.runtime import RuntimeRun
 
 # where a recurrent operator has its variable tensors
@@ -29,7 +30,9 @@ def pairs(operator: Operator, ours: dict[str, np.ndarray], real: RuntimeRun) -> 
     """Pairs (tensor, ours, the runtime's) for a recurrent operator run alone."""
     scratch = [tensor.value for tensor in real.scratch]
     states = [real.tensors[operator.inputs[at]].value for at in STATES[operator.code]]
-    return list(KERNELS[operator.code](ours, operator.options, scratch, states))
+    return list(
+        KERNELS[operator.code](ours, completed(operator.code, operator.options), scratch, states)
+    )
 
 
 def _lstm(

@@ -42,7 +42,8 @@ def held(graph: Graph) -> list[Held]:
         constant = t.value is not None
         stored = "file" if constant else "persistent" if t.is_variable else "arena"
         role = "constant" if constant else "activation"
-        tensor = Held(index, "", t.name, role, stored, t.dtype, t.shape, constant)
+        name = graph.fed_names.get(index, t.name)
+        tensor = Held(index, "", name, role, stored, t.dtype, t.shape, constant)
         tensor.quantization, tensor.bits = t.quantization, t.bits
         tensor.is_open = bool(t.signature)
         tensors.append(tensor)

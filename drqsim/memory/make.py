@@ -114,7 +114,7 @@ def _check(graph: Graph, kernels: str, threads: int, partition) -> None:
 
 def _infer(graph: Graph, input_shapes: dict) -> dict[int, tuple[int, ...]]:
     """All shapes when inputs have other shapes, by tensor index."""
-    by_name = {graph.tensors[i].name: i for i in graph.inputs}
+    by_name = dict(zip(graph.input_names, dict.fromkeys(graph.inputs), strict=True))
     given = {}
     for name, shape in input_shapes.items():
         if name not in by_name:
@@ -128,7 +128,8 @@ def _infer(graph: Graph, input_shapes: dict) -> dict[int, tuple[int, ...]]:
                 f"input_shapes gives {name!r} {list(shape)}; at most {LARGEST:,} elements."
             )
     other = resized(graph, given)
-    zeros = {t.name: np.zeros(t.shape, t.dtype) for t in (other.tensors[i] for i in graph.inputs)}
+    read = [other.tensors[i] for i in by_name.values()]
+    zeros = {n: np.zeros(t.shape, t.dtype) for n, t in zip(by_name, read, strict=True)}
     try:
         _, trace = run(other, zeros, record="shapes")
     except (InputError, ModelFileError) as error:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -41,6 +41,8 @@ class Call:
     float_type : type
         Of the floats that an operator with weights multiplies: float32 in every kernel. With
         float64, operators with float weights show their formula without float32's rounding.
+    left : dict of arrays
+        Filled by the operator: the states that it leaves, by the position where it read them.
     """
 
     operator: Operator
@@ -52,6 +54,7 @@ class Call:
     keeps: Callable[[str], bool]
     allow_nonfinite: bool = False
     float_type: type = np.float32
+    left: dict[int, np.ndarray] = field(default_factory=dict)
 
     def tensor(self, position: int, what: str) -> Tensor:
         """The file's description of a mandatory input."""
@@ -64,9 +67,7 @@ class Call:
 
     def value(self, position: int, what: str) -> np.ndarray:
         """The values of a mandatory input."""
-        tensor = self.tensor(position, what)
-        if self.values[position] is None:
-            raise self.refuse(f"its {what} {tensor} is the state of a recurrent operator.")
+        self.tensor(position, what)
         return self.values[position]
 
     def floats(self, position: int, what: str) -> np.ndarray:

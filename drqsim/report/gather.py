@@ -157,9 +157,8 @@ def _attribute(
 ) -> Attribution:
     """The error; the inputs are matched by their order, because a converter may rename them."""
     if isinstance(x, dict):
-        ours = [graph.tensors[i].name for i in graph.inputs]
-        theirs = [float_model.tensors[i].name for i in float_model.inputs]
-        x = {new: x[old] for old, new in zip(ours, theirs, strict=False) if old in x}
+        names = zip(graph.input_names, float_model.input_names, strict=False)
+        x = {new: x[old] for old, new in names if old in x}
     how = {"end_to_end": end_to_end, "allow_nonfinite": allow_nonfinite}
     return attribute_error(float_model, graph, x, kernels, **how)
 

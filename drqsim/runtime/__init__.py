@@ -123,8 +123,8 @@ def run_both(
         outputs_only=outputs_only,
     )
     tensors = tuple(_tensor(each, len(graph.tensors)) for each in answer["tensors"])
-    names = (graph.tensors[i].name for i in graph.outputs)
-    return RuntimeRun(kernels, tensors, dict(zip(names, answer["outputs"], strict=True)))
+    outputs = dict(zip(graph.output_names, answer["outputs"], strict=True))
+    return RuntimeRun(kernels, tensors, outputs)
 
 
 def _tensor(read: dict, in_file: int) -> RuntimeTensor:
@@ -168,7 +168,7 @@ def places(
 
     The addresses are those of the process that ran the model.
     """
-    named = {graph.tensors[i].name: i for i in graph.inputs}
+    named = dict(zip(graph.input_names, dict.fromkeys(graph.inputs), strict=True))
     resized = [(named[name], shape) for name, shape in (input_shapes or {}).items()]
     return ask(
         "places",

@@ -33,7 +33,7 @@ INPUT_WEIGHTS, RECURRENT_WEIGHTS, BIAS, STATE = 1, 2, 3, 4
 
 def run(call: Call) -> list[np.ndarray]:
     """Run one RNN over its sequence; records every step."""
-    x, options = call.values[0], call.operator.options
+    x, options = call.value(0, "input"), call.operator.options
     units, n_input = recurrent.check_weights(call, INPUT_WEIGHTS)
     ndim = 2 if call.operator.code == "RNN" else 3
     if x.dtype != f32 or x.ndim != ndim or x.shape[-1] != n_input or x.size == 0:
@@ -75,6 +75,7 @@ def run(call: Call) -> list[np.ndarray]:
         state = recurrent.activate(y, options["fused_activation_function"])
         records.append(record)
         outputs.append(state)
+    recurrent.leave(call, STATE, state)
     recurrent.record_steps(call, records, {"input_quantized": x.size})
     output = np.stack(outputs)
     output = output[0] if ndim == 2 else output if together else output.swapaxes(0, 1)

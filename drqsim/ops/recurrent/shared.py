@@ -70,13 +70,18 @@ def vector(call: Call, position: int, what: str, size: int) -> np.ndarray | None
 
 
 def state(call: Call, position: int, what: str, shape: tuple[int, ...]) -> np.ndarray:
-    """The variable tensor at an input, in this shape: zero unless the caller passed one in."""
+    """The variable tensor at an input, in this shape, as the operator before left it."""
     tensor, value = call.tensor(position, what), call.values[position]
     if not tensor.is_variable or tensor.dtype != f32:
         raise call.contradiction(f"its {what} {tensor} must be a float32 variable tensor.")
     if math.prod(tensor.shape) != math.prod(shape):
         raise call.contradiction(f"its {what} is {tensor}; expected {math.prod(shape)} elements.")
-    return np.zeros(shape, f32) if value is None else value.reshape(shape)
+    return value.reshape(shape)
+
+
+def leave(call: Call, position: int, value: np.ndarray) -> None:
+    """Hand on the state after the last step, for whoever reads the same variable tensor."""
+    call.left[position] = np.ascontiguousarray(value).reshape(call.tensors[position].shape)
 
 
 def check_weights(call: Call, position: int) -> tuple[int, int]:

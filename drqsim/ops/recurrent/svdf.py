@@ -35,7 +35,7 @@ FEATURE_WEIGHTS, TIME_WEIGHTS, BIAS, STATE = 1, 2, 3, 4
 
 def run(call: Call) -> list[np.ndarray]:
     """Run one SVDF; records every tensor."""
-    x, options = call.values[0], call.operator.options
+    x, options = call.value(0, "input"), call.operator.options
     filters, n_input = recurrent.check_weights(call, FEATURE_WEIGHTS)
     if x.dtype != f32 or x.ndim != 2 or x.shape[1] != n_input or x.size == 0:
         raise InputError(
@@ -67,6 +67,7 @@ def run(call: Call) -> list[np.ndarray]:
     used = recurrent.used_rows(x, together=True)
     feature = recurrent.add_product(zeros, acc, q, feature_weights, used)
     memory = np.concatenate([memory[:, :, 1:], feature[:, :, None]], axis=2)
+    recurrent.leave(call, STATE, memory)
     for name, value in recurrent.named("input", q, asymmetric).items():
         call.record(name, value)
     call.record("input_accumulator", acc)

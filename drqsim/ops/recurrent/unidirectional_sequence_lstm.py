@@ -82,7 +82,7 @@ class Layer(NamedTuple):
 
 def run(call: Call) -> list[np.ndarray]:
     """Run one LSTM over its sequence; records every step."""
-    x = call.values[0]
+    x = call.value(0, "input")
     layer, state, cell = _layer(call, x)
     call.record("input", x)
     _record_constants(call, layer)
@@ -91,6 +91,8 @@ def run(call: Call) -> list[np.ndarray]:
     for step in steps:
         record, state, cell = _step(layer, np.ascontiguousarray(step), state, cell)
         records.append(record)
+    recurrent.leave(call, OUTPUT_STATE, state)
+    recurrent.leave(call, CELL_STATE, cell)
     outputs = [record.pop("output") for record in records]
     # each row of the gates' buffer has a spare gate and 16 spare values
     buffers = {

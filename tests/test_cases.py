@@ -1,0 +1,63 @@
+"""Files on which drqsim was wrong once: the right numbers, and the runtime's own."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import drqsim
+from drqsim import litert
+from drqsim.graph import Graph
+from drqsim.kernels import KERNELS
+
+CASES = Path(__file__).parent / "cases"
+
+# file -> the first three values of every output, as the runtime gives them for inputs drawn as
+# ``drawn`` does; where XNNPACK has others, its own stand behind "|"
+RIGHT = {
+    "unrolled_rnn_shared_state": "0.565373 0.988684 -0.959126; -0.295416 -0.908764 0.984064",
+    "sequence_rnn_shared_state": "0.778353 0.323079 0.248455; 0.873711 -0.973993 0.958438",
+    "duplicate_names": "0.734350; -0.186503",
+    "same_names": "-12.519123 6.987767 -9.161223 | -12.519124 6.987767 -9.161222",
+    "two_outputs_one_name": "-7.617635 3.828053 -4.901379; 0.886852 -2.631364 -1.300511"
+    " | -7.614191 3.837750 -4.910882; 0.853106 -2.606755 -1.352536",
+    "output_twice": "-7.617635 3.828053 -4.901379; -7.617635 3.828053 -4.901379"
+    " | -7.614191 3.837750 -4.910882; -7.614191 3.837750 -4.910882",
+    "add_state": "0.273923 -0.460427 -0.918053",
+    "no_operators": "0.273923 -0.460427 -0.918053",
+}
+
+
+def drawn(graph: Graph) -> dict[str, np.ndarray]:
+    """One draw for each input, in the file's order: floats in -1..1, whole numbers 0 and 1."""
+    random, fed = np.random.default_rng(0), {}
+    for name, index in zip(graph.input_names, dict.fromkeys(graph.inputs), strict=True):
+        tensor = graph.tensors[index]
+        if tensor.dtype.kind == "f":
+            fed[name] = random.uniform(-1, 1, tensor.shape).astype(tensor.dtype)
+        else:
+            fed[name] = random.integers(0, 2, tensor.shape).astype(tensor.dtype)
+    return fed
+
+
+@pytest.mark.parametrize("kernels", KERNELS)
+@pytest.mark.parametrize("name", RIGHT)
+def test_a_file_gives_the_right_numbers_and_the_bits_of_the_runtime(name, kernels):
+    path = CASES / f"{name}.tflite"
+    graph = drqsim.load(path)
+    ours, _ = drqsim.run(graph, drawn(graph), kernels)
+    builtin, _, xnnpack = RIGHT[name].partition(" | ")
+    right = xnnpack if xnnpack and kernels == "xnnpack" else builtin
+    told = (" ".join(f"{v:.6f}" for v in values.ravel()[:3]) for values in ours.values())
+    assert "; ".join(told) == right
+    theirs = litert.run(path, drawn(graph), kernels, outputs_only=True).outputs
+    assert list(ours) == list(theirs)
+    for output in ours:
+        assert ours[output].shape == theirs[output].shape
+        assert ours[output].tobytes() == theirs[output].tobytes()
+
+
+def test_an_output_that_nobody_writes_is_refused():
+    graph = drqsim.load(CASES / "unwritten_output.tflite")
+    with pytest.raises(drqsim.ModelFileError, match="The model returns tensor 2 .'t2'., which is"):
+        drqsim.run(graph, drawn(graph))
