@@ -20,7 +20,7 @@ from drqsim.memory.held import Held
 from drqsim.memory.site import EMPTY, Scratch, Site, f32, i8, i32
 from drqsim.ops import conv_2d, fully_connected_int4
 
-i64 = np.dtype(np.int64)
+u8, i16, i64, flag = (np.dtype(t) for t in (np.uint8, np.int16, np.int64, np.bool_))
 
 
 def _rows(codes: Held, rows: int, units: int, sums: int) -> list[Scratch]:
@@ -161,12 +161,13 @@ def _reduce(site: Site) -> list[Scratch]:
         raise UnsupportedOperatorError(
             f"{site.op.name} computes its axes at run time; drqsim plans constant axes."
         )
-    total = i64 if x.dtype in (i32, i64) else f32
-    # MEAN and SUM keep the sums, as many as outputs, apart; REDUCE_MAX needs none
-    sums = None if site.op.code == "REDUCE_MAX" else (prod(_written(site)),)
+    total = {i32: i64, i64: i64, flag: flag}.get(x.dtype, f32)
+    # MEAN and SUM keep the sums, as many as outputs, apart; an extreme needs none
+    sums = (prod(_written(site)),) if site.op.code in ("MEAN", "SUM") else None
     # looked at by the kernel: in the arena for a constant input, else allocated when it runs
     place = "arena" if x.is_known else "heap"
-    seldom = site.is_reference and site.op.code != "MEAN" and place == "heap"
+    generic = site.is_reference or (site.op.code == "SUM" and x.dtype in (i8, u8, i16))
+    seldom = generic and site.op.code != "MEAN" and place == "heap"
     return [
         Scratch("index", i32, (len(x.shape),)),
         Scratch("axes", i32, (prod(axes.shape),)),
@@ -190,6 +191,7 @@ TABLE = {
     "FULLY_CONNECTED": _fully_connected,
     "MEAN": _reduce,
     "REDUCE_MAX": _reduce,
+    "REDUCE_MIN": _reduce,
     "RNN": recurrent_scratch.rnn,
     "SUM": _reduce,
     "SVDF": recurrent_scratch.svdf,
