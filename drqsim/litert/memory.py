@@ -6,26 +6,31 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from drqsim.graph import Graph, shorten
-from drqsim.memory import MemoryPlan, plan_memory
+from drqsim.memory import Block, MemoryPlan, plan_memory
 from drqsim.runtime import places, read_both
 from drqsim.tables import Printed, Printout, Table
 
 
 @dataclass(frozen=True, eq=False)
 class RuntimeMemory:
-    """Where the runtime keeps every tensor that it lets us look at.
+    """Where the runtime keeps every tensor.
 
     Attributes
     ----------
     addresses : dict
-        Tensor index -> address. Tensors of the file come first, then scratch. What the runtime
-        hides (inside a delegate) or never allocated is not in it.
+        Tensor index -> address. Tensors of the file come first, then scratch. What has no memory of
+        its own (inside a delegate) or never got any is not in it.
     nbytes : dict
         Tensor index -> bytes, for the same tensors.
+    stored : dict
+        Tensor index -> ``file``, ``arena``, ``persistent`` or ``heap``, as the runtime says. Empty
+        where its own table of tensors cannot be read (elsewhere than on Linux); tensors without
+        dimensions are then missing above, too.
     """
 
     addresses: dict[int, int]
     nbytes: dict[int, int]
+    stored: dict[int, str]
 
     def span(self, indices) -> tuple[int, int]:
         """Lowest address and bytes up to the highest end of some tensors."""
@@ -56,28 +61,32 @@ def read_memory(
         When the runtime refuses the model.
     """
     graph, content = read_both(model)
-    given = kernels, threads, preserve_all_tensors, input_shapes
-    found = places(graph, content, *given)
-    sizes = {index: nbytes for index, _, nbytes in found}
+    found = places(graph, content, kernels, threads, preserve_all_tensors, input_shapes)
+    sizes = {index: nbytes for index, _, _, nbytes in found}
+    stored = {index: kind for index, kind, _, _ in found if kind}
     for index, tensor in enumerate(graph.tensors):
-        if tensor.bits and index in sizes:  # Python shows a byte for every value
+        if tensor.bits and index in sizes and not stored:  # Python shows a byte for every value
             sizes[index] = tensor.nbytes
-    return RuntimeMemory({index: address for index, address, _ in found}, sizes)
+    return RuntimeMemory({index: address for index, _, address, _ in found}, sizes, stored)
 
 
 @dataclass(frozen=True)
 class PlacedRow:
-    """One tensor: where the plan puts it, and where the runtime has it."""
+    """One tensor: where the plan puts it, and where the runtime has it.
+
+    ``planned`` is None for a tensor that the plan lacks, ``real`` for one that the runtime lacks.
+    """
 
     tensor: str
     stored: str
     nbytes: int
-    planned: int
+    planned: int | None
     real: int | None
     real_nbytes: int
 
     @property
     def equal(self) -> bool:
+        """Whether the runtime has the tensor where the plan puts it, and as large."""
         return self.real == self.planned and self.nbytes == self.real_nbytes
 
 
@@ -98,8 +107,8 @@ class MemoryComparison(Printed):
             (
                 shorten(r.tensor),
                 r.stored,
-                f"{r.planned:,}",
-                "hidden" if r.real is None else f"{r.real:,}",
+                "not planned" if r.planned is None else f"{r.planned:,}",
+                "nowhere" if r.real is None else f"{r.real:,}",
                 f"{r.nbytes:,}",
                 f"{r.real_nbytes:,}",
             )
@@ -133,39 +142,58 @@ def compare_memory(
     Returns
     -------
     MemoryComparison
-        A row for every tensor in an arena, both totals, and in ``strays`` what lies in an arena
-        against the plan.
+        A row for every tensor that the plan or the runtime has in an arena, both totals, and in
+        ``strays`` what the plan has in other memory, or not at all.
     """
     graph, content = read_both(model)
     plan = plan_memory(graph, kernels, threads, preserve_all_tensors, None, input_shapes)
     real = read_memory(content, kernels, threads, preserve_all_tensors, input_shapes)
-    rows, totals, taken = [], {}, []
-    for stored in ("arena", "persistent"):
-        blocks = [b for b in plan.of(stored) if b.nbytes]
-        seen = [b.index for b in blocks if b.index in real.addresses]
-        base, size = real.span(seen)
+    blocks = {block.index: block for block in plan.blocks}
+    # where the runtime does not say it, the plan is believed
+    stored = real.stored or {i: blocks[i].stored for i in real.addresses if i in blocks}
+    rows, totals = [], {}
+    for kind in ("arena", "persistent"):
+        planned = {b.index: b for b in plan.of(kind) if b.nbytes}
+        held = {i for i, where in stored.items() if where == kind}
+        base, size = real.span(held)
         # the end of the last tensor; the arena may end behind it (see MemoryPlan.arena_bytes)
-        totals[stored] = max((b.offset + b.nbytes for b in blocks), default=0), size
-        taken.append((base, base + size))
-        for b in blocks:
-            address = real.addresses.get(b.index)
-            offset = None if address is None else address - base
-            nbytes = real.nbytes.get(b.index, 0)
-            rows.append(PlacedRow(b.key, stored, b.nbytes, b.offset, offset, nbytes))
-    return MemoryComparison(plan, rows, totals, _strays(plan, real, taken))
+        totals[kind] = max((b.offset + b.nbytes for b in planned.values()), default=0), size
+        for index in sorted(held | set(planned)):
+            block = planned.get(index)
+            rows.append(
+                PlacedRow(
+                    _named(graph, blocks, index),
+                    kind,
+                    0 if block is None else block.nbytes,
+                    None if block is None else block.offset,
+                    real.addresses[index] - base if index in held else None,
+                    real.nbytes[index] if index in held else 0,
+                )
+            )
+    return MemoryComparison(plan, rows, totals, _strays(graph, blocks, real))
 
 
-def _strays(plan: MemoryPlan, real: RuntimeMemory, taken: list[tuple[int, int]]) -> list[str]:
-    """What lies in an arena although the plan says otherwise, or is not in the plan at all."""
-    known = {block.index: block for block in plan.blocks}
+def _strays(graph: Graph, blocks: dict[int, Block], real: RuntimeMemory) -> list[str]:
+    """What the plan has in other memory than the runtime, or with other bytes, or not at all."""
     strays = []
-    for index, address in real.addresses.items():
-        block = known.get(index)
-        inside = any(begin <= address < end for begin, end in taken)
-        if block is None and real.nbytes[index] and inside:
-            strays.append(f"tensor {index} lies in an arena and is not in the plan")
-        elif block is not None and block.stored not in ("arena", "persistent") and inside:
-            strays.append(f"{block.key} lies in an arena; planned in {block.stored}")
-        elif block is not None and block.nbytes != real.nbytes[index]:
-            strays.append(f"{block.key} has {real.nbytes[index]:,} bytes, not {block.nbytes:,}")
+    for index, nbytes in real.nbytes.items():
+        block, stored = blocks.get(index), real.stored.get(index, "memory")
+        unused = index < len(graph.tensors) and graph.tensors[index].value is not None
+        name = _named(graph, blocks, index)
+        if block is None and not unused and stored not in ("arena", "persistent"):
+            strays.append(f"{name}: {nbytes:,} bytes in {stored}, and not in the plan")
+        elif block is not None and block.stored != real.stored.get(index, block.stored):
+            strays.append(f"{name} is in {stored}; planned in {block.stored}")
+        elif block is not None and block.nbytes != nbytes:
+            strays.append(f"{name} has {nbytes:,} bytes, not {block.nbytes:,}")
+    for index, block in blocks.items():
+        if block.stored == "heap" and block.nbytes and index not in real.nbytes:
+            strays.append(f"{block.key} has no memory; planned on the heap")
     return strays
+
+
+def _named(graph: Graph, blocks: dict[int, Block], index: int) -> str:
+    """What a tensor is called: as in the plan, as in the file, or by its number."""
+    if index in blocks:
+        return blocks[index].key
+    return graph.tensors[index].name if index < len(graph.tensors) else f"scratch tensor {index}"

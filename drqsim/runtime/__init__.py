@@ -163,8 +163,8 @@ def places(
     threads: int = 1,
     preserve_all_tensors: bool = False,
     input_shapes: dict[str, tuple[int, ...]] | None = None,
-) -> list[tuple[int, int, int]]:
-    """Index, address and bytes of each tensor that can be seen, after a run on zeros.
+) -> list[tuple[int, str, int, int]]:
+    """Index, kind of memory, address and bytes of each tensor that has any, after a run on zeros.
 
     The addresses are those of the process that ran the model.
     """

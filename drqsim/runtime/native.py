@@ -10,6 +10,7 @@ from __future__ import annotations
 import faulthandler
 import json
 import os
+import struct
 import warnings
 
 import numpy as np
@@ -33,6 +34,12 @@ def interpreter(content: bytes, kernels: str, preserve: bool = True, threads: in
             experimental_preserve_all_tensors=preserve,
             num_threads=threads,
         )
+
+
+# of a TfLiteTensor, 112 bytes: the address of its data, its TfLiteAllocationType, its bytes
+_TENSOR = struct.Struct("8xQ16xi4xQ64x")
+# by TfLiteAllocationType; tensors of all other kinds have memory of their own
+MEMORY = {1: "file", 2: "arena", 3: "persistent"}
 
 
 # The questions. Tensors are named by their index, so that nothing here reads the file itself.
@@ -86,7 +93,7 @@ def delegated(content: bytes, kernels: str, inputs: list[int], unread: list[int]
     if unread:
         # no output of a delegate: inside of one such a result has no memory, outside it has
         _run_on_zeros(runtime, inputs)
-        found += [index for index in unread if _address(runtime, index) is None]
+        found += [index for index in unread if _view(runtime, index) is None]
     return found
 
 
@@ -100,8 +107,9 @@ def places(
     in_file: int,
     look=None,
 ) -> list:
-    """Triples (index, address, bytes) of the tensors, after a run on zeros.
+    """Index, kind of memory, address and bytes of each tensor that has any, after a run on zeros.
 
+    The kind is one of ``MEMORY``; empty where only Python's view of the tensors can be had.
     ``look`` is called with them while they are still there.
     """
     runtime = interpreter(content, kernels, preserve, threads)
@@ -109,11 +117,17 @@ def places(
         runtime.resize_tensor_input(index, shape)
     runtime.allocate_tensors()
     _run_on_zeros(runtime, inputs)
-    found = []
-    for index in range(runtime._interpreter.NumTensors(0)):
-        place = _address(runtime, index, scratch=index >= in_file)
-        if place is not None:
-            found.append((index, *place))
+    count = runtime._interpreter.NumTensors(0)
+    views = ((index, _view(runtime, index, index >= in_file)) for index in range(count))
+    # of a tensor without dimensions Python hands out a copy
+    shown = {
+        index: view.__array_interface__["data"][0]
+        for index, view in views
+        if view is not None and view.ndim and view.size
+    }
+    found = _own_table(runtime, count)
+    if not shown.items() <= {index: address for index, _, address, _ in found}.items():
+        found = [(i, "", at, _view(runtime, i, i >= in_file).nbytes) for i, at in shown.items()]
     if look is not None:
         look(found)
     return found
@@ -122,20 +136,55 @@ def places(
 def _run_on_zeros(runtime, inputs: list[int]) -> None:
     """Invoke, so that tensors whose shape is computed at run time get their memory, too."""
     for index in inputs:
-        runtime.tensor(index)()[...] = 0
+        if runtime.tensor(index)().ndim:
+            runtime.tensor(index)()[...] = 0
+        else:  # a copy
+            runtime.set_tensor(index, np.zeros_like(runtime.get_tensor(index)))
     runtime.invoke()
 
 
-def _address(runtime, index: int, scratch: bool = False) -> tuple[int, int] | None:
-    """Address and bytes; None inside a delegate, or if it was never allocated."""
+def _view(runtime, index: int, scratch: bool = False) -> np.ndarray | np.generic | None:
+    """A tensor's values; None inside a delegate, or if it was never allocated."""
     try:
         if scratch:
             # a scratch tensor without dimensions makes tensor() crash, and makes this call raise
             runtime._interpreter.TensorSize(index, 0)
-        array = runtime.tensor(index)()
+        return runtime.tensor(index)()
     except ValueError:
         return None
-    return array.__array_interface__["data"][0], array.nbytes
+
+
+def _own_table(runtime, count: int) -> list:
+    """``places`` by the runtime's own table of tensors, which Python shows in part.
+
+    ``tflite/core/c/common.h``: an interpreter begins with a pointer to its ``TfLiteContext``, whose
+    words are the number of tensors, a function, and the table of ``TfLiteTensor``. Nothing where it
+    does not look like that, or a process cannot read its own memory in this way.
+    """
+    try:
+        memory = os.open("/proc/self/mem", os.O_RDONLY)
+    except OSError:
+        return []
+    try:
+        (context,) = _words(memory, runtime._native_handle(), "Q")
+        tensors, _, table = _words(memory, context, "3Q")
+        if tensors != count:
+            return []
+        rows = [_words(memory, table + index * _TENSOR.size, _TENSOR) for index in range(count)]
+    except (OSError, OverflowError, struct.error):
+        return []
+    finally:
+        os.close(memory)
+    return [
+        (index, MEMORY.get(kind, "heap"), address, nbytes)
+        for index, (address, kind, nbytes) in enumerate(rows)
+        if address and nbytes
+    ]
+
+
+def _words(memory: int, address: int, layout) -> tuple:
+    layout = struct.Struct(layout) if isinstance(layout, str) else layout
+    return layout.unpack(os.pread(memory, layout.size, address))
 
 
 QUESTIONS = {"delegated": delegated, "places": places, "run": run}

@@ -108,7 +108,7 @@ def test_the_totals_are_the_sizes_of_the_runtimes_two_blocks(seed):
     sizes = {}
 
     def look(places):
-        address = {index: at for index, at, _ in places}
+        address = {index: at for index, _, at, _ in places}
         for stored in ("arena", "persistent"):
             seen = [address[b.index] for b in plan.of(stored) if b.index in address and b.nbytes]
             sizes[stored] = usable(min(seen)) if seen else 0
