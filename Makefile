@@ -17,7 +17,8 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 unexport MPLBACKEND
 unexport PYTHONPATH
 
-.PHONY: help setup book site lint test notebooks format check-runtime linkcheck clean distclean
+.PHONY: help setup book site lint test notebooks format mutants check-runtime linkcheck clean \
+	distclean
 
 help:
 	@echo "make book       build the site and say which page to open"
@@ -25,6 +26,7 @@ help:
 	@echo "                and the core on the oldest NumPy allowed"
 	@echo "make notebooks  run every chapter in place and keep its text outputs only"
 	@echo "make format     let ruff put code and notebook cells in shape"
+	@echo "make mutants    plant known errors in copies of the code: the test named for each must fail"
 	@echo "make check-runtime VERSION=2.1.6"
 	@echo "                try what the book says of the runtime on another release of it"
 	@echo "make linkcheck  ask every address in the book whether it still leads somewhere"
@@ -82,6 +84,9 @@ notebooks: $(READY)
 format: $(READY)
 	@$(PY) -m ruff check --fix --exit-zero -q .
 	@$(PY) -m ruff format .
+
+mutants: $(READY)
+	@$(PY) -m tests.check_mutants
 
 check-runtime: $(READY)
 	@test -n "$(VERSION)" || \

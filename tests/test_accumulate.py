@@ -42,9 +42,19 @@ def test_lanes_that_do_not_wrap_give_the_plain_row_sums(seed, k):
     assert np.array_equal(accumulate.row_sums_x86(weights), accumulate.row_sums(weights))
 
 
-@pytest.mark.parametrize(("k", "wrapped"), [(2064, 0), (2080, 8 * 65536)])
-def test_lanes_wrap_past_int16(k, wrapped):
-    # 2064 weights of 127 put 258 * 127 = 32766 into each of eight lanes; 16 more overflow them all
+@pytest.mark.parametrize(("k", "lanes"), [(2064, 0), (2071, 0), (2072, 8), (2079, 8), (2080, 8)])
+def test_lanes_wrap_past_int16(k, lanes):
+    # 2064 weights of 127 put 258 * 127 = 32766 into each of eight lanes; 8 more overflow them all,
+    # 7 more are added outside of the lanes
     weights = np.full((1, k), 127, np.int8)
     assert accumulate.row_sums(weights)[0] == 127 * k
-    assert accumulate.row_sums_x86(weights)[0] == 127 * k - wrapped
+    assert accumulate.row_sums_x86(weights)[0] == 127 * k - lanes * 65536
+
+
+@pytest.mark.parametrize(("k", "wrong"), [(15, 0), (16, 16), (31, 16), (40, 32)])
+def test_the_sign_of_the_lowest_weight_is_lost_in_whole_blocks(k, wrong):
+    # a code of -1 times -128 is 128; in whole blocks of 16 columns it comes out as -128
+    codes, weights = np.full((1, k), -1, np.int8), np.full((1, k), -128, np.int8)
+    assert accumulate.dot_x86(codes, weights).tolist() == [[128 * (k - 2 * wrong)]]
+    assert accumulate.dot_x86(-codes, weights).tolist() == [[-128 * k]]
+    assert accumulate.dot_x86(codes, -(weights + 1)).tolist() == [[-127 * k]]

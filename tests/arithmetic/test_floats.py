@@ -1,11 +1,13 @@
-"""Fused multiply-add: one rounding, checked against exact rational arithmetic."""
+"""Fused multiply-add: one rounding, checked against exact rational arithmetic; running sums."""
 
 from fractions import Fraction
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from drqsim.arithmetic import floats
 from drqsim.arithmetic.floats import fma
 
 finite = st.floats(
@@ -68,3 +70,20 @@ def test_an_array_of_ties_and_others():
         for row in a
     ]
     assert np.array_equal(fma(a, b, c), expected)
+
+
+@pytest.mark.parametrize("columns", [1, 3])
+def test_a_running_sum_keeps_the_order_and_the_sign_of_zeros(columns):
+    # 2^24 + 1 has no float32: every 1 is lost, where 1 + 1 first would be kept
+    rows = np.float32([[1, 2.0**24, 1, 1]]).T.repeat(columns, axis=1)
+    assert (floats.running_sum(rows) == 2.0**24).all()
+    zeros = floats.running_sum(np.full((4, columns), -0.0, np.float32))
+    assert np.signbit(zeros).all() and not zeros.any()
+
+
+def test_denormals_become_zeros_of_their_sign():
+    tiny = np.finfo(np.float32).tiny
+    x = np.float32([tiny, -tiny, tiny / 2, -tiny / 2, 0, -0.0, 1, np.inf])
+    flushed = floats.flush_denormals(x)
+    assert flushed.tolist() == [tiny, -tiny, 0, 0, 0, 0, 1, np.inf]
+    assert np.signbit(flushed).tolist() == np.signbit(x).tolist()
