@@ -10,12 +10,13 @@ from fnmatch import fnmatchcase
 import numpy as np
 
 from drqsim.errors import InputError, ModelFileError, UnsupportedOperatorError
-from drqsim.graph import Graph, Tensor, expect_graph, shorten
+from drqsim.graph import Graph, Operator, Tensor, expect_graph, shorten
 from drqsim.hazards.of_input import READ, hazards_of_input
 from drqsim.kernels import checked
 from drqsim.model_file.schema import completed
 from drqsim.ops import TABLE, TAKE_INT4
 from drqsim.ops.call import LARGEST, Call
+from drqsim.ops.refusals import check_counts
 from drqsim.trace import TensorRecord, Trace, make_record, numbered, usual_place
 
 
@@ -156,7 +157,7 @@ class Recorder:
 def _run_operator(recorder: Recorder, values: dict, kernels: str, allow_nonfinite: bool) -> None:
     """Run the recorder's operator on ``values``, by tensor index, and put its outputs there."""
     graph, op = recorder.graph, recorder.op
-    _check_operator(recorder)
+    _check_operator(graph, op, kernels)
     call = Call(
         replace(op, options=completed(op.code, op.options)),
         tuple(graph.tensors[i] if i >= 0 else None for i in op.inputs),
@@ -202,11 +203,9 @@ def _read(graph: Graph, values: dict[int, np.ndarray], index: int, use: str) -> 
     return values[index]
 
 
-def _check_operator(recorder: Recorder) -> None:
-    """Refuse an operator that writes nothing, or takes no int4."""
-    graph, op = recorder.graph, recorder.op
-    if not op.outputs:
-        raise ModelFileError(f"{op.name} has no output in the file.")
+def _check_operator(graph: Graph, op: Operator, kernels: str) -> None:
+    """Refuse an operator that the runtime refuses, or that takes no int4."""
+    check_counts(graph, op, kernels)
     packed = [graph.tensors[i] for i in (*op.inputs, *op.outputs) if i >= 0]
     packed = next((tensor for tensor in packed if tensor.bits), None)
     if packed is not None and op.code not in TAKE_INT4:

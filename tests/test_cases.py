@@ -1,5 +1,6 @@
 """Files on which drqsim was wrong once: the right numbers, and the runtime's own."""
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -25,6 +26,19 @@ RIGHT = {
     " | -7.614191 3.837750 -4.910882; -7.614191 3.837750 -4.910882",
     "add_state": "0.273923 -0.460427 -0.918053",
     "no_operators": "0.273923 -0.460427 -0.918053",
+}
+
+
+# file -> the operator that the runtime refuses on every path, and its reason
+REFUSED = {
+    "relu_two_inputs": ("relu_0", "activations.cc:224 NumInputs(node) != 1 (2 != 1)"),
+    "conv_2d_rank2": ("conv_2d_0", "conv.cc:356 input->dims->size != 4 (2 != 4)"),
+    "add_one_input": ("add_0", "add.cc:96 NumInputs(node) != 2 (1 != 2)"),
+    "minimum_four_outputs": ("minimum_0", "maximum_minimum.cc:58 NumOutputs(node) != 1 (4 != 1)"),
+    "quantize_no_output": ("quantize_0", "quantize.cc:160 NumOutputs(node) != 1 (0 != 1)"),
+    "few_inputs_rnn": ("rnn_0", "basic_rnn.cc:60 node->inputs->size != 5 (1 != 5)"),
+    "few_inputs_svdf": ("svdf_0", "svdf.cc:83 node->inputs->size != 5 (1 != 5)"),
+    "pad_one_input": ("pad_0", "pad.cc:54 num_inputs == 2 || num_inputs == 3 was not true"),
 }
 
 
@@ -61,3 +75,30 @@ def test_an_output_that_nobody_writes_is_refused():
     graph = drqsim.load(CASES / "unwritten_output.tflite")
     with pytest.raises(drqsim.ModelFileError, match="The model returns tensor 2 .'t2'., which is"):
         drqsim.run(graph, drawn(graph))
+
+
+@pytest.mark.parametrize("kernels", KERNELS)
+@pytest.mark.parametrize("name", REFUSED)
+def test_what_the_runtime_refuses_is_told_and_refused_with_its_reason(name, kernels):
+    path, (operator, reason) = CASES / f"{name}.tflite", REFUSED[name]
+    graph = drqsim.load(path)
+    told = drqsim.explain(graph, kernels)
+    assert told[operator].arithmetic == "refused" and reason in told[operator].why
+    assert [verdict.arithmetic for verdict in told].count("refused") == 1
+    words = re.escape(reason)
+    for refusing in (drqsim.run, litert.run):
+        with pytest.raises(drqsim.ModelFileError, match=words):
+            refusing(graph, drawn(graph), kernels)
+    with pytest.raises(drqsim.ModelFileError, match=words):
+        drqsim.plan_memory(graph, kernels)
+
+
+@pytest.mark.parametrize("name", ("elu", "leaky_prelu_hswish_drq"))
+def test_elu_has_no_reference_kernel(name):
+    graph = drqsim.load(CASES / f"{name}.tflite")
+    told = drqsim.explain(graph, "reference")
+    assert [v.operator for v in told if v.arithmetic == "refused"] == ["elu_0"]
+    assert drqsim.explain(graph, "optimized")["elu_0"].arithmetic == "float32"
+    for refusing in (drqsim.run, litert.run):
+        with pytest.raises(drqsim.ModelFileError, match="Didn't find op for builtin opcode 'ELU'"):
+            refusing(graph, drawn(graph), "reference")

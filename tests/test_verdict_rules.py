@@ -42,10 +42,14 @@ def graph(code: str, *reads: Tensor | None, writes=(f32,), **options) -> Graph:
 X = activation(f32, 1, 4)
 # rule -> (graph, arithmetic, a part of the sentence)
 CASES = {
-    "_writes_nothing": (graph("QUANTIZE", X, writes=()), "refused", "no output"),
-    "_reads_nothing": (graph("FLOOR", None), "refused", "no input 0"),
-    "_lacks_weights": (graph("RNN", X), "refused", "no weights (input 1)"),
-    "_has_other_dimensions": (graph("CONV_2D", X, codes(4, 4)), "refused", "4 dimensions or more"),
+    "_is_refused": (graph("QUANTIZE", X, writes=()), "refused", "no output"),
+    "_reads_nothing": (graph("CONV_3D", None), "refused", "no input 0"),
+    "_lacks_weights": (graph("CONV_3D", X), "refused", "no weights (input 1)"),
+    "_has_other_dimensions": (
+        graph("CONV_2D", activation(f32, 1, 4, 4, 4), codes(4, 4), constant(f32, 4)),
+        "refused",
+        "4 dimensions or more",
+    ),
     "_is_dequantize": (graph("DEQUANTIZE", codes(4)), "float32", "constant int8[4] into float32"),
     "_is_quantize": (graph("QUANTIZE", X, writes=(np.int8,)), "float32", "turns float32[1,4] into"),
     "_moves_codes": (
@@ -102,7 +106,11 @@ CASES = {
         "only the rows that are looked up",
     ),
     "_is_delegated": (graph("FULLY_CONNECTED", X, codes(4, 4)), "int8", "always asymmetric"),
-    "_is_hybrid": (graph("SVDF", X, codes(4, 4), codes(4, 2)), "int8", "XNNPACK does not take it"),
+    "_is_hybrid": (
+        graph("SVDF", X, codes(4, 4), codes(4, 2), None, activation(f32, 1, 8)),
+        "int8",
+        "XNNPACK does not take it",
+    ),
 }
 RULES = {applies.__name__: applies for applies, _ in verdict.RULES}
 
@@ -128,17 +136,17 @@ def test_the_first_rule_that_applies_is_the_one(rule):
 
 
 @pytest.mark.parametrize(
-    ("reads", "writes", "arithmetic", "kinds"),
+    ("code", "reads", "writes", "arithmetic", "kinds"),
     [
-        ((np.int32, np.int32), np.int32, "int32", "int32"),
-        ((np.bool_,), np.bool_, "bool", "bool"),
-        ((np.bool_, f32, f32), f32, "float32", "bool and float32"),
-        ((np.int32,), f32, "float32", "int32"),
-        ((np.int8, np.int8), np.bool_, "int8 (full integer)", "int8"),
+        ("ADD", (np.int32, np.int32), np.int32, "int32", "int32"),
+        ("LOGICAL_NOT", (np.bool_,), np.bool_, "bool", "bool"),
+        ("SELECT", (np.bool_, f32, f32), f32, "float32", "bool and float32"),
+        ("CAST", (np.int32,), f32, "float32", "int32"),
+        ("EQUAL", (np.int8, np.int8), np.bool_, "int8 (full integer)", "int8"),
     ],
 )
-def test_without_weights_the_types_that_are_read_are_told(reads, writes, arithmetic, kinds):
-    bare = graph("ADD", *(activation(dtype, 1, 4) for dtype in reads), writes=(writes,))
+def test_without_weights_the_types_that_are_read_are_told(code, reads, writes, arithmetic, kinds):
+    bare = graph(code, *(activation(dtype, 1, 4) for dtype in reads), writes=(writes,))
     for kernels in KERNELS:
         (found,) = drqsim.explain(bare, kernels)
         assert found.arithmetic == arithmetic

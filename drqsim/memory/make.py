@@ -16,10 +16,9 @@ from drqsim.memory.held import Held, resized
 from drqsim.memory.plan import Block, MemoryPlan
 from drqsim.memory.planner import Planner
 from drqsim.memory.prepare import Runtime
-from drqsim.ops import TABLE
 from drqsim.ops.call import LARGEST
-from drqsim.ops.counts import why_refused
 from drqsim.ops.delegate import taken
+from drqsim.ops.refusals import check_counts
 
 MOST_AT_ONCE = 10_000  # tensors that one operator writes; a damaged file may claim any number
 
@@ -106,15 +105,11 @@ def _check(graph: Graph, kernels: str, threads: int, partition) -> None:
         if unknown:
             raise InputError(f"partition names {', '.join(unknown)}, not in this model.")
     for op in graph.operators:
-        if not op.outputs:
-            raise ModelFileError(f"{op.name} has no output in the file.")
+        check_counts(graph, op, kernels)
         if len(op.outputs) > MOST_AT_ONCE:
             raise UnsupportedOperatorError(
                 f"{op.name} has {len(op.outputs):,} outputs; drqsim plans at most {MOST_AT_ONCE:,}."
             )
-        refusal = why_refused(op) if op.code in TABLE else ""
-        if refusal:
-            raise ModelFileError(f"{op.name}: {refusal}; the runtime refuses the model.")
 
 
 def _infer(graph: Graph, input_shapes: dict) -> dict[int, tuple[int, ...]]:

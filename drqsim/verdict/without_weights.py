@@ -8,17 +8,18 @@ from drqsim.converter.dequantize_tables import PASS_THROUGH
 from drqsim.model_file.operands import OPERANDS
 from drqsim.ops import TABLE
 from drqsim.ops.integer import shared as integer
+from drqsim.ops.refusals import why_refused
 from drqsim.verdict.said import FLOAT, PASSED, REFUSED, UNKNOWN, Site, Verdict
 
 f32 = np.float32
 
 
-def _writes_nothing(site: Site) -> bool:
-    return site.op.code in TABLE and not site.op.outputs
+def _is_refused(site: Site) -> bool:
+    return bool(why_refused(site.graph, site.op, site.kernels))
 
 
-def _refuse_without_output(site: Site) -> Verdict:
-    return site.verdict(REFUSED, "the file gives it no output")
+def _say_refused(site: Site) -> Verdict:
+    return site.verdict(REFUSED, why_refused(site.graph, site.op, site.kernels))
 
 
 def _reads_nothing(site: Site) -> bool:
@@ -135,7 +136,7 @@ def _judge_activations(site: Site) -> Verdict:
 
 # (does it apply?, what is said then), from top to bottom
 RULES = (
-    (_writes_nothing, _refuse_without_output),
+    (_is_refused, _say_refused),
     (_reads_nothing, _refuse_without_input),
     (_lacks_weights, _refuse_without_weights),
     (_has_other_dimensions, _refuse_dimensions),
