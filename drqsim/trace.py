@@ -212,6 +212,9 @@ class Trace(Printed):
         self.hazards = list(hazards)
         self.states = states
         self._records = {record.key: record for record in records}
+        self._by_operator: dict[str, list[TensorRecord]] = {}
+        for record in self:
+            self._by_operator.setdefault(record.op, []).append(record)
 
     def __getitem__(self, key: str) -> TensorRecord:
         try:
@@ -232,11 +235,10 @@ class Trace(Printed):
 
     def op(self, name: str) -> list[TensorRecord]:
         """The records of operator ``name``, in order."""
-        records = [record for record in self if record.op == name]
-        if not records:
-            known = ", ".join(dict.fromkeys(record.op for record in self))
+        if name not in self._by_operator:
+            known = ", ".join(self._by_operator)
             raise InputError(f"The trace has no operator {name!r}; it has: {known}.")
-        return records
+        return list(self._by_operator[name])
 
     def tensor(self, which: int | str) -> TensorRecord:
         """The activation with this index or name in the model file, as its operator wrote it.
@@ -263,7 +265,7 @@ class Trace(Printed):
 
         In a trace of several operators the tensor's name begins with the operator's.
         """
-        alone = len({record.op for record in self}) == 1
+        alone = len(self._by_operator) == 1
         return [
             (r.name if alone else r.key, str(r), r.role, _place(r), f"{r.nbytes:,}", r.stage)
             for r in self

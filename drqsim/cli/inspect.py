@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from drqsim.cli.app import command, model_argument
 from drqsim.cli.screen import Screen, table
 from drqsim.figures.figure import number
@@ -9,6 +11,8 @@ from drqsim.graph import Graph, Tensor, shorten
 from drqsim.model_file.read import load
 from drqsim.report import plain
 from drqsim.report.words import about_the_file, weigh
+
+HEADER = ("index", "type", "bytes", "kind", "scales", "written by", "name")
 
 
 @command(
@@ -23,23 +27,24 @@ def inspect(screen: Screen, model: str) -> None:
     graph = load(model)
     weights = weigh(graph)._asdict()
     lines = about_the_file(graph)
-    rows = [_tensor_row(graph, at, tensor) for at, tensor in enumerate(graph.tensors)]
-    header = ("index", "type", "bytes", "kind", "scales", "written by", "name")
+    rows = list(_rows(graph))
     screen.result(
         {"summary": lines, "weights": weights, **plain.of_graph(graph)},
-        table("", header, rows, right=(0, 2)),
+        table("", HEADER, rows, right=(0, 2)),
         "",
         *lines,
     )
 
 
-def _tensor_row(graph: Graph, at: int, tensor: Tensor) -> tuple[str, ...]:
-    kind = plain.of_tensor(tensor, at)["kind"]
-    writer = next((op.name for op in graph.operators if at in op.outputs), "")
-    kind = "input" if at in graph.inputs else kind
-    kind = f"{kind}, output" if at in graph.outputs else kind
-    name = shorten(tensor.name, 60)
-    return str(at), str(tensor), f"{tensor.nbytes:,}", kind, _scales(tensor), writer, name
+def _rows(graph: Graph) -> Iterator[tuple[str, ...]]:
+    """A row for each tensor, under ``HEADER``."""
+    writers = {at: op.name for op in reversed(graph.operators) for at in op.outputs}
+    inputs, outputs = set(graph.inputs), set(graph.outputs)
+    for at, tensor in enumerate(graph.tensors):
+        kind = "input" if at in inputs else plain.kind_of(tensor)
+        kind = f"{kind}, output" if at in outputs else kind
+        size, name = f"{tensor.nbytes:,}", shorten(tensor.name, 60)
+        yield str(at), str(tensor), size, kind, _scales(tensor), writers.get(at, ""), name
 
 
 def _scales(tensor: Tensor) -> str:

@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import NamedTuple
 
 import click
 from rich.box import SIMPLE_HEAD
@@ -15,10 +16,12 @@ from rich.table import Table
 from rich.text import Text
 
 from drqsim.report.plain import as_json, printable
+from drqsim.tables import text_table
 
 # the palette of the book, as near as a terminal comes
 STYLES = {"int8": "yellow", "int4": "yellow", "int32": "magenta", "float32": "cyan"}
 UNBOUNDED = 100_000  # columns of a pipe: nothing is cut or wrapped there
+MOST_FITTED = 3_000  # rows of a table that is colored and wrapped: half a millisecond for each
 
 
 def console(stderr: bool = False) -> Console:
@@ -48,16 +51,20 @@ class Screen:
         if self.aside and self.json:
             raise click.UsageError("'-' and --json both write to standard output; choose one")
 
-    def result(self, data: dict, *parts: Table | str) -> None:
+    def result(self, data: dict, *parts: Table | LongTable | str) -> None:
         """Show a result; ``data`` is all of it, ``parts`` are what people read."""
         if self.json:
             click.echo(as_json(data), nl=False)
             return
-        out = console(stderr=self.aside)
-        with out.capture() as captured:
-            for part in parts:
+        out, texts = console(stderr=self.aside), []
+        for part in parts:
+            if isinstance(part, LongTable):
+                texts.append(f"{part.text}\n")
+                continue
+            with out.capture() as captured:
                 out.print(Text(printable(part)) if isinstance(part, str) else part)
-        text = captured.get()
+            texts.append(captured.get())
+        text = "".join(texts)
         if not out.is_terminal:  # a table pads its cells
             text = "".join(f"{line.rstrip()}\n" for line in text.splitlines())
         click.echo(text, nl=False, color=True, err=self.aside)
@@ -91,8 +98,17 @@ class Screen:
             yield step
 
 
-def table(title: str, header, rows, right=()) -> Table:
+class LongTable(NamedTuple):
+    """A table of so many rows that it is not fitted to the screen, which would take minutes."""
+
+    text: str
+
+
+def table(title: str, header, rows, right=()) -> Table | LongTable:
     """A table; every cell is text and nothing but text."""
+    if len(rows) > MOST_FITTED:
+        cells = [tuple(map(printable, row)) for row in rows]
+        return LongTable(text_table(tuple(header), cells, right))
     made = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False, title_justify="left")
     made.title = Text(printable(title), style="bold") if title else None
     for at, name in enumerate(header):

@@ -93,7 +93,8 @@ def _panel(axes, title: str, plan: MemoryPlan, top: int, most: int) -> None:
         corners = [(left, low), (left, high), (right, high), (right, low)]
         boxes.setdefault((_kind(block), block.role == "scratch"), []).append(corners)
         size = WIDE * (right - left) / most, HIGH * block.nbytes / top
-        label, turned = _label(_called(plan, block), *size)
+        # a name costs a look at every other block
+        label, turned = _label(_called(plan, block), *size) if min(size) >= ROW else ("", 0)
         middle = ((left + right) / 2, (low + high) / 2)
         if label:
             axes.annotate(label, middle, ha="center", va="center", rotation=turned, **LABEL)

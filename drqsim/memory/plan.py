@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import accumulate
 
 import numpy as np
 
@@ -116,7 +117,12 @@ class MemoryPlan(Printed):
     @cached_property
     def timeline(self) -> list[int]:
         """Bytes needed in the arena during each step."""
-        return [sum(b.nbytes for b in self.alive(at)) for at in range(max(len(self.steps), 1))]
+        changes = [0] * (max(len(self.steps), 1) + 1)
+        for block in self.of("arena"):
+            if block.shares is None and block.first <= min(block.last, len(changes) - 2):
+                changes[block.first] += block.nbytes
+                changes[min(block.last + 1, len(changes) - 1)] -= block.nbytes
+        return list(accumulate(changes[:-1]))
 
     @property
     def lower_bound(self) -> int:

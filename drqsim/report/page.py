@@ -20,7 +20,7 @@ from drqsim.report import drawn, plain
 from drqsim.report.content import OPERATORS, beware, operators, paths, summary
 from drqsim.report.gather import Report
 from drqsim.tables import html_table
-from drqsim.trace import HEADER, kind_class
+from drqsim.trace import HEADER, Trace, kind_class
 
 MOST_BARS = 120  # more rows of bars than this nobody reads
 
@@ -189,9 +189,7 @@ def _folded(report: Report, step: Callable[[str], None]) -> str:
         if report.trace is not None:
             records = report.trace.op(op.name)
             # the same table as everywhere, without the operator in front of every name
-            cells = [row for row in report.trace.rows() if row[0].startswith(f"{op.name}/")]
-            cells = cells or report.trace.rows()
-            cells = [(row[0].partition("/")[2] or row[0], *row[1:]) for row in cells]
+            cells = Trace(records, report.trace.kernels).rows()
             kinds = [kind_class(record) for record in records]
             label = f"tensors of {op.name}"
             inside.append(html_table(HEADER, cells, right=(4,), kinds=kinds, label=label))

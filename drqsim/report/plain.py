@@ -23,6 +23,8 @@ def as_json(data: dict) -> str:
 
 def printable(text: str) -> str:
     """One line of text without what steers a terminal: a name in a file may hold anything."""
+    if text.isprintable():
+        return text
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
@@ -51,15 +53,21 @@ def of_graph(graph: Graph) -> dict:
 
 def of_tensor(tensor: Tensor, index: int) -> dict:
     """One tensor of a model file; ``quantization`` is None for floats."""
-    kind = "constant" if tensor.value is not None else "activation"
     return {
         "index": index,
         "name": tensor.name,
         **_type(tensor.dtype, tensor.shape, tensor.bits),
-        "kind": "variable" if tensor.is_variable else kind,
+        "kind": kind_of(tensor),
         "bytes": tensor.nbytes,
         "quantization": _quantization(tensor),
     }
+
+
+def kind_of(tensor: Tensor) -> str:
+    """``variable``, ``constant`` or ``activation``."""
+    if tensor.is_variable:
+        return "variable"
+    return "activation" if tensor.value is None else "constant"
 
 
 def _type(dtype: np.dtype, shape, bits: int | None) -> dict:
