@@ -1,4 +1,4 @@
-"""``.tflite`` bytes -> ``Graph``. The only reader of untrusted bytes.
+"""``.tflite`` bytes -> ``Graph``. With ``tensors``, the only reader of untrusted bytes.
 
 The file is a FlatBuffer: tables that point at one another by offset. The ``tflite`` package decodes
 the tables; this module decides what is believed. Every count is bounded by the size of the file,
@@ -7,42 +7,25 @@ every index is checked before it is used.
 
 from __future__ import annotations
 
-import math
 import os
 import struct
+from dataclasses import replace
+from functools import cache, partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import BinaryIO
 
 import numpy as np
 
-from drqsim.errors import InputError, ModelFileError, UnsupportedOperatorError, package
-from drqsim.graph import (
-    Graph,
-    Operator,
-    Quantization,
-    Tensor,
-    byte_size,
-    freeze,
-    operator_names,
-    short_form,
-)
-from drqsim.model_file.schema import (
-    BYTES,
-    DTYPES,
-    INT4,
-    OPTIONS,
-    QUANTIZATION_NOT_READ,
-    TYPES_NOT_READ,
-    UNKNOWN_FIELDS,
-    VECTOR,
-    camel,
-    unsaid,
-)
+from drqsim.errors import InputError, ModelFileError, package
+from drqsim.graph import Graph, Operator, operator_names
+from drqsim.model_file.schema import BYTES, OPTIONS, UNKNOWN_FIELDS, VECTOR, camel, unsaid
+from drqsim.model_file.tensors import MOST_SHARED, Places, read_tensor
 from drqsim.model_file.whole_file import open_regular
 
 _IDENTIFIER = b"TFL3"
-MOST_DIMENSIONS = 8
+CODES = 6  # of a model: where the vtable has the vector
+INPUTS, OUTPUTS = 6, 8  # of an operator and of a subgraph: where the vtable has the vectors
 
 
 def load(source: str | Path | bytes | BinaryIO) -> Graph:
@@ -123,21 +106,31 @@ def _graph(tflite, model, data: bytes, label: str) -> Graph:
     if model.SubgraphsLength() < 1:
         raise ModelFileError(f"{label} holds no subgraph, so there is nothing to run.")
     subgraph = model.Subgraphs(0)
+    places = Places(data, label)
     codes = [
-        _code(tflite, model.OperatorCodes(i))
-        for i in count(model.OperatorCodesLength(), "operator codes")
+        places.read("operator codes", at, 0, partial(_code, tflite, data, at))
+        for at in places.tables(model._tab, CODES)
     ]
     tensors = tuple(
-        _tensor(model, subgraph.Tensors(i), i, data, label)
+        read_tensor(model, subgraph.Tensors(i), i, places)
         for i in count(subgraph.TensorsLength(), "tensors")
     )
 
-    def index(value: int, what: str, lowest: int = 0) -> int:
-        if not lowest <= value < len(tensors):
+    def indices(vector: np.ndarray | None, what: str, lowest: int = 0) -> tuple[int, ...]:
+        wrong = [] if vector is None else vector[(vector < lowest) | (vector >= len(tensors))]
+        if len(wrong):
             raise ModelFileError(
-                f"{label}: {what} names tensor {value}, but the model has {len(tensors)} tensors."
+                f"{label}: {what} names tensor {wrong[0]}, but the model has {len(tensors)} "
+                "tensors."
             )
-        return int(value)
+        return () if vector is None else tuple(vector.tolist())
+
+    def operator(entry, name: str) -> Operator:
+        code, table = codes[entry.OpcodeIndex()], entry._tab
+        inputs = indices(places.vector("operators", table, INPUTS, np.int32), name, lowest=-1)
+        outputs = indices(places.vector("operators", table, OUTPUTS, np.int32), name)
+        options = MappingProxyType(_options(tflite, entry, code, name, places))
+        return Operator(code, name, inputs, outputs, options)
 
     entries = [subgraph.Operators(i) for i in count(subgraph.OperatorsLength(), "operators")]
     for entry in entries:
@@ -145,152 +138,45 @@ def _graph(tflite, model, data: bytes, label: str) -> Graph:
             raise ModelFileError(
                 f"{label}: an operator names code {entry.OpcodeIndex()} of {len(codes)}."
             )
-    entry_codes = [codes[entry.OpcodeIndex()] for entry in entries]
+    names = operator_names([codes[entry.OpcodeIndex()] for entry in entries])
     operators = []
-    for entry, code, name in zip(entries, entry_codes, operator_names(entry_codes), strict=True):
-        inputs = tuple(
-            index(entry.Inputs(i), name, lowest=-1) for i in count(entry.InputsLength(), "inputs")
-        )
-        outputs = tuple(
-            index(entry.Outputs(i), name) for i in count(entry.OutputsLength(), "outputs")
-        )
-        options = MappingProxyType(_options(tflite, entry, code, name, label, count))
-        operators.append(Operator(code, name, inputs, outputs, options))
+    for entry, name in zip(entries, names, strict=True):
+        first = places.read("operators", entry._tab.Pos, 0, partial(operator, entry, name))
+        places.take("operators", 4 * (len(first.inputs) + len(first.outputs)), MOST_SHARED)
+        operators.append(first if first.name == name else replace(first, name=name))
+    main = subgraph._tab
     return Graph(
         tensors,
         tuple(operators),
-        tuple(index(subgraph.Inputs(i), "an input") for i in count(subgraph.InputsLength(), "in")),
-        tuple(
-            index(subgraph.Outputs(i), "an output") for i in count(subgraph.OutputsLength(), "out")
-        ),
+        indices(places.vector("inputs", main, INPUTS, np.int32), "an input"),
+        indices(places.vector("outputs", main, OUTPUTS, np.int32), "an output"),
     )
 
 
-def _code(tflite, entry) -> str:
+@cache
+def _codes() -> dict[int, str]:
+    """The names of the operators that the package knows, by number."""
+    known = vars(package("tflite").BuiltinOperator).items()
+    return {number: code for code, number in known if isinstance(number, int)}
+
+
+def _code(tflite, data: bytes, at: int) -> str:
     # Older writers fill only the deprecated field, newer ones may fill only the other: the code is
     # the larger. The package's BuiltinCode() hides a small code in the newer field, so look there.
     from flatbuffers.number_types import Int32Flags
 
+    entry = tflite.OperatorCode()
+    entry.Init(data, at)
     at = entry._tab.Offset(10)
     newer = entry._tab.Get(Int32Flags, at + entry._tab.Pos) if at else 0
     number = max(newer, entry.DeprecatedBuiltinCode())
-    if number == tflite.BuiltinOperator.CUSTOM:
-        return "CUSTOM"
-    names = {v: k for k, v in vars(tflite.BuiltinOperator).items() if isinstance(v, int)}
-    return names.get(number, f"OPERATOR_{number}")
+    return _codes().get(number, f"OPERATOR_{number}")
 
 
-def _tensor(model, entry, position: int, data: bytes, label: str) -> Tensor:
-    name = (entry.Name() or b"").decode("utf-8", errors="replace")
-    who = f"{label}: tensor {position} ({name[:60]!r})"
-    bits = 4 if entry.Type() == INT4 else None
-    if not bits and entry.Type() not in DTYPES:
-        if entry.Type() in TYPES_NOT_READ:
-            kind = TYPES_NOT_READ[entry.Type()]
-            raise UnsupportedOperatorError(f"{who} is of type {kind}, which drqsim does not read.")
-        raise ModelFileError(f"{who} is of type number {entry.Type()}, which no runtime knows.")
-    if entry.Sparsity() is not None:
-        raise UnsupportedOperatorError(f"{who} is stored sparsely; drqsim reads dense tensors.")
-    dtype = np.dtype(np.int8) if bits else DTYPES[entry.Type()]
-    shape = (
-        () if entry.ShapeIsNone() else tuple(int(n) for n in np.atleast_1d(entry.ShapeAsNumpy()))
-    )
-    if len(shape) > MOST_DIMENSIONS:
-        raise ModelFileError(
-            f"{who} has {len(shape)} dimensions; the runtime's kernels know at most "
-            f"{MOST_DIMENSIONS}."
-        )
-    if any(n < 0 for n in shape):
-        raise ModelFileError(f"{who} has the shape {list(shape)}; no dimension may be negative.")
-    value = _constant(model, entry.Buffer(), shape, dtype, bits, data, who)
-    quantization = _quantization(entry.Quantization(), shape, who)
-    signature = _signature(entry, shape, who)
-    return Tensor(name, shape, dtype, value, quantization, entry.IsVariable(), signature, bits)
-
-
-def _signature(entry, shape: tuple[int, ...], who: str) -> tuple[int, ...] | None:
-    """The shape with -1 where the caller chooses; None when there is no such dimension."""
-    if entry.ShapeSignatureIsNone() or not entry.ShapeSignatureLength():
-        return None
-    signature = tuple(int(n) for n in np.atleast_1d(entry.ShapeSignatureAsNumpy()))
-    if len(signature) != len(shape) or any(
-        sign not in (-1, size) for sign, size in zip(signature, shape, strict=True)
-    ):
-        raise ModelFileError(
-            f"{who} has the shape {list(shape)} and the signature {list(signature)}; they may "
-            "differ only where the signature says -1."
-        )
-    return signature if -1 in signature else None
-
-
-def _constant(
-    model, buffer_index: int, shape, dtype, bits: int | None, data: bytes, who: str
-) -> np.ndarray | None:
-    if buffer_index == 0:
-        return None
-    if buffer_index >= model.BuffersLength():
-        raise ModelFileError(
-            f"{who} names buffer {buffer_index}, but the model has {model.BuffersLength()}."
-        )
-    buffer = model.Buffers(buffer_index)
-    if buffer.Offset() > 1:  # data outside the FlatBuffer, for models past 2 GB
-        start, size = buffer.Offset(), buffer.Size()
-        if start + size > len(data):
-            raise ModelFileError(f"{who} lies at bytes {start} to {start + size}, past the end.")
-        raw = np.frombuffer(data, np.uint8, size, start)
-    elif buffer.DataIsNone() or (buffer.DataLength() == 0 and 0 not in shape):
-        return None
-    else:
-        raw = buffer.DataAsNumpy()
-    expected = byte_size(shape, dtype, bits)
-    if raw.nbytes != expected:
-        raise ModelFileError(
-            f"{who} is {short_form(dtype, shape, bits)}, {expected} bytes, but its buffer has "
-            f"{raw.nbytes} bytes."
-        )
-    if bits:
-        return freeze(unpacked(raw, math.prod(shape)).reshape(shape))
-    return freeze(np.frombuffer(raw.tobytes(), dtype).reshape(shape))
-
-
-def unpacked(packed: np.ndarray, count: int) -> np.ndarray:
-    """int8 values of ``count`` int4 ones in bytes: the low half is the earlier; sign-extended."""
-    halves = np.stack([packed << 4, packed], axis=1).astype(np.uint8)  # each in the upper four bits
-    return halves.reshape(-1)[:count].view(np.int8) >> 4
-
-
-def _quantization(entry, shape: tuple[int, ...], who: str) -> Quantization | None:
-    if entry is not None and entry.DetailsType() in QUANTIZATION_NOT_READ:
-        kind = QUANTIZATION_NOT_READ[entry.DetailsType()]
-        raise UnsupportedOperatorError(
-            f"{who} has {kind} quantization, which drqsim does not read; it reads one scale for "
-            "the tensor, or one for each channel."
-        )
-    if entry is None or entry.ScaleIsNone() or entry.ScaleLength() == 0:
-        return None
-    scale = freeze(np.array(entry.ScaleAsNumpy(), np.float32))
-    zero_point = (
-        np.zeros(scale.shape, np.int64)
-        if entry.ZeroPointIsNone()
-        else np.array(entry.ZeroPointAsNumpy(), np.int64)
-    )
-    if zero_point.size == 1:
-        zero_point = np.broadcast_to(zero_point, scale.shape)
-    axis = entry.QuantizedDimension()
-    if zero_point.shape != scale.shape:
-        raise ModelFileError(f"{who} has {scale.size} scales but {zero_point.size} zero points.")
-    if not 0 <= axis < max(1, len(shape)):
-        raise ModelFileError(f"{who} is quantized along dimension {axis} of {len(shape)}.")
-    if scale.size > 1 and scale.size != shape[axis]:
-        raise ModelFileError(
-            f"{who} has {scale.size} scales for the {shape[axis]} channels of dimension {axis}."
-        )
-    return Quantization(scale, freeze(zero_point), axis)
-
-
-def _options(tflite, entry, code: str, name: str, label: str, count) -> dict[str, object]:
+def _options(tflite, entry, code: str, name: str, places: Places) -> dict[str, object]:
     if code not in OPTIONS:
         return {}
+    label = places.label
     table_name, fields = OPTIONS[code]
     table = getattr(tflite, table_name)()
     union = entry.BuiltinOptions()
@@ -307,7 +193,8 @@ def _options(tflite, entry, code: str, name: str, label: str, count) -> dict[str
         read = getattr(table, camel(field))
         if kind == VECTOR:
             length = getattr(table, f"{camel(field)}Length")()
-            options[field] = tuple(int(read(i)) for i in count(length, field))
+            places.take("options", 4 * length, MOST_SHARED)
+            options[field] = tuple(int(read(i)) for i in range(length))
             continue
         value = read()
         if isinstance(kind, tuple):

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 import drqsim
 from drqsim import litert
 from drqsim.model_file import write
-from drqsim.model_file.read import unpacked
+from drqsim.model_file.tensors import unpacked
 from tests.kit.one_operator import one_operator
 from tests.kit.places import MODELS
 from tests.kit.strategies import (
