@@ -16,6 +16,7 @@ from drqsim.kernels import checked
 from drqsim.model_file.schema import completed
 from drqsim.ops import TABLE, TAKE_INT4
 from drqsim.ops.call import LARGEST, Call
+from drqsim.ops.delegate import why_builtin
 from drqsim.ops.refusals import check_counts
 from drqsim.trace import TensorRecord, Trace, make_record, numbered, usual_place
 
@@ -77,6 +78,7 @@ def run(
     values |= inputs_by_index(graph, x, allow_nonfinite)
     records: list[TensorRecord] = []
     beware: list[tuple[str, str]] = []
+    left = _left_by_xnnpack(graph, values) if kernels == "xnnpack" else frozenset()
     makers: dict[str, str] = {}  # of the first infinity, and of the first NaN
     states: dict[str, dict[int, np.ndarray]] = {}
     for at, op in enumerate(graph.operators):
@@ -85,7 +87,8 @@ def run(
             states[op.name] = {i: _read(graph, values, i, f"{op.name} reads") for i in variables}
         recorder = Recorder(graph, at, keep)
         try:
-            _run_operator(recorder, values, kernels, allow_nonfinite)
+            path = "optimized" if op.name in left else kernels
+            _run_operator(recorder, values, path, allow_nonfinite)
         except InputError as error:
             read = {_nonfinite(values[i]) for i in recorder.activations if i in values}
             known = [what for what in ("NaN", "infinity") if what in read and what in makers]
@@ -102,6 +105,15 @@ def run(
                 values.pop(index, None)
     made = [_read(graph, values, i, "The model returns") for i in graph.outputs]
     return dict(zip(graph.output_names, made, strict=True)), Trace(records, kernels, beware, states)
+
+
+def _left_by_xnnpack(graph: Graph, values: dict[int, np.ndarray]) -> frozenset[str]:
+    """The operators that stay with the builtin kernels, the optimized ones."""
+    tensors = list(graph.tensors)
+    for index in graph.inputs:
+        tensors[index] = replace(tensors[index], shape=values[index].shape)
+    why = why_builtin(replace(graph, tensors=tuple(tensors)))
+    return frozenset(name for name, reason in why.items() if reason)
 
 
 class Recorder:

@@ -61,10 +61,7 @@ def run(call: Call) -> list[np.ndarray]:
         output = np.matmul(left, matrix.swapaxes(-1, -2))
     else:
         call.record("filter_scale", scale)
-        delegated = call.kernels == "xnnpack" and not xnnpack.why_builtin(
-            call.operator, right.shape, scale
-        )
-        kernel = _xnnpack if delegated else _builtin
+        kernel = _xnnpack if call.kernels == "xnnpack" else _builtin
         output = kernel(call, left, matrix, scale, batches)
     call.record("output", output)
     return [output]

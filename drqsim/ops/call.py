@@ -30,7 +30,8 @@ class Call:
     results : tuple of Tensor
         What the file says of each output.
     kernels : str
-        ``reference``, ``optimized`` or ``xnnpack``.
+        ``reference``, ``optimized`` or ``xnnpack``; what XNNPACK leaves behind on its path runs on
+        the optimized kernels.
     record : callable
         ``record(name, value, stored=None, reserved=None, bits=None)`` keeps one intermediate
         tensor.

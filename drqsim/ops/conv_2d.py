@@ -141,9 +141,7 @@ def run(call: Call) -> list[np.ndarray]:
     weights.record_given(call, x, layer.filters, layer.filter_scale, layer.bias)
     if layer.filter_scale is None:
         output = _float(call, layer, x)
-    elif call.kernels == "xnnpack" and not xnnpack.why_builtin(
-        call.operator, layer.filter.shape, layer.filter_scale, layer.filters.bits
-    ):
+    elif call.kernels == "xnnpack":
         output = _hybrid(call, layer, XNNPACK, *_quantize_xnnpack(call, layer, x))
     else:
         kernel = kernel_of(layer.filter_scale, layer.groups, call.kernels)

@@ -64,8 +64,7 @@ def _kernel(call: Call, matrix: Tensor, scale: np.ndarray | None):
     if scale is None:
         return None
     if call.kernels == "xnnpack":
-        if not xnnpack.why_builtin(call.operator, matrix.shape, scale, matrix.bits):
-            return _xnnpack
+        return _xnnpack
     return fully_connected_int4.run if fully_connected_int4.fits(matrix, call.kernels) else _builtin
 
 

@@ -53,11 +53,7 @@ def run(call: Call) -> list[np.ndarray]:
     layer = _layer(call, x)
     activation = fused.check(call, call.operator.options["fused_activation_function"])
     weights.record_given(call, x, layer.filters, layer.filter_scale, layer.bias)
-    on_xnnpack = (
-        call.kernels == "xnnpack"
-        and layer.filter_scale is not None
-        and not xnnpack.why_builtin(call.operator, layer.filter.shape, layer.filter_scale)
-    )
+    on_xnnpack = call.kernels == "xnnpack" and layer.filter_scale is not None
     if layer.filter_scale is None:
         pre_activation = _float(layer, x)
     elif on_xnnpack:

@@ -1,9 +1,7 @@
-"""XNNPACK, the default path: which operators with int8 weights it takes, and what they share.
+"""XNNPACK, the default path: what its operators with int8 weights share.
 
-Source, ai-edge-litert 2.3.0: ``tflite/delegates/xnnpack/xnnpack_delegate.cc`` (``VisitConv2DNode``
-and its neighbors). A float32 input and int8 weights are enough for the four below; a
-DEPTHWISE_CONV_2D wants equal types, so under dynamic-range quantization it is never taken. With
-int4 weights it takes only FULLY_CONNECTED, which then computes what it computes of int8 ones.
+Which operators it takes is said in ``ops/delegate``. With int4 weights it takes only
+FULLY_CONNECTED, which then computes what it computes of int8 ones.
 """
 
 from __future__ import annotations
@@ -13,46 +11,9 @@ import numpy as np
 from drqsim import qparams
 from drqsim.arithmetic.floats import flush_denormals, fma
 from drqsim.errors import InputError
-from drqsim.graph import Operator
 from drqsim.ops.call import Call
-from drqsim.ops.fused import WITHOUT_RANGE
 
 f32 = np.float32
-
-TAKEN = ("BATCH_MATMUL", "CONV_2D", "FULLY_CONNECTED", "TRANSPOSE_CONV")
-
-
-def why_builtin(
-    op: Operator, shape: tuple[int, ...], scale: np.ndarray, bits: int | None = None
-) -> str:
-    """Why an operator with int8 weights stays with the builtin kernel; empty if XNNPACK takes it.
-
-    Parameters
-    ----------
-    op : Operator
-    shape : tuple of int
-        Of its weights.
-    scale : float32 array
-        Of its weights.
-    bits : int or None
-        4 where its weights are int4.
-    """
-    if bits and op.code != "FULLY_CONNECTED":
-        return "XNNPACK does not take it with int4 weights and a float32 input"
-    if bits and shape[-1] % 2:
-        return "XNNPACK refuses int4 weights in rows of an odd length"
-    if op.code not in TAKEN:
-        return "XNNPACK does not take it with int8 weights and a float32 input"
-    activation = op.options.get("fused_activation_function", "NONE")
-    if activation in WITHOUT_RANGE:
-        return f"XNNPACK has no fused {activation}"
-    if (scale < np.finfo(f32).tiny).any():
-        return "XNNPACK refuses a denormal scale"
-    if op.code == "TRANSPOSE_CONV" and op.options["padding"] == "SAME":
-        strides = op.options["stride_h"], op.options["stride_w"]
-        if any(k < s for k, s in zip(shape[1:3], strides, strict=True)):
-            return "XNNPACK refuses SAME padding with a kernel smaller than the stride"
-    return ""
 
 
 def quantize_input(call: Call, rows: np.ndarray, shape: tuple[int, ...]) -> qparams.Quantized:

@@ -9,6 +9,7 @@ from drqsim.graph import Graph, Operator, expect_graph
 from drqsim.kernels import checked
 from drqsim.model_file.operands import input_of, weights_of
 from drqsim.model_file.schema import completed
+from drqsim.ops.delegate import why_builtin
 from drqsim.tables import Printed, Printout, Table
 from drqsim.verdict import with_weights, without_weights
 from drqsim.verdict.said import Site, Verdict
@@ -59,10 +60,12 @@ def explain(graph: Graph, kernels: str = "xnnpack") -> Explanation:
     """
     expect_graph(graph)
     kernels = checked(kernels)
-    return Explanation([_verdict(graph, op, kernels) for op in graph.operators], kernels)
+    why = why_builtin(graph) if kernels == "xnnpack" else {}
+    verdicts = [_verdict(graph, op, kernels, why.get(op.name, "")) for op in graph.operators]
+    return Explanation(verdicts, kernels)
 
 
-def _verdict(graph: Graph, op: Operator, kernels: str) -> Verdict:
+def _verdict(graph: Graph, op: Operator, kernels: str, why: str) -> Verdict:
     op = replace(op, options=completed(op.code, op.options))
-    site = Site(graph, op, kernels, input_of(graph, op), weights_of(graph, op))
+    site = Site(graph, op, kernels, input_of(graph, op), weights_of(graph, op), why)
     return next(judge(site) for applies, judge in RULES if applies(site))

@@ -58,6 +58,7 @@ class Site(NamedTuple):
     kernels: str
     source: Tensor | None  # the activation that it reads
     weights: Tensor | None
+    why_builtin: str  # why XNNPACK leaves it to the builtin kernel; empty if it takes it
 
     @property
     def builtin(self) -> str:

@@ -6,10 +6,9 @@ import numpy as np
 
 from drqsim.converter.quantize import MIN_ELEMENTS
 from drqsim.graph import Graph, Operator, Tensor
-from drqsim.model_file.operands import bias_of, input_of
+from drqsim.model_file.operands import input_of
 from drqsim.ops import TAKE_INT4, conv_2d, fully_connected_int4
 from drqsim.ops.integer import shared as integer
-from drqsim.ops.xnnpack import why_builtin
 from drqsim.verdict.said import (
     FLOAT,
     FULL_INTEGER,
@@ -47,9 +46,8 @@ def _judge_full_integer(site: Site) -> Verdict:
     why = f"{source.dtype} input and int8 weights: codes in, codes out, every scale in the file"
     if site.kernels != "xnnpack":
         return site.verdict(arithmetic, why, site.builtin)
-    refusal = integer.why_builtin(site.op, weights, source, bias_of(site.graph, site.op))
-    if refusal:
-        return site.verdict(arithmetic, f"{why}; {refusal}", site.builtin)
+    if site.why_builtin:
+        return site.verdict(arithmetic, f"{why}; {site.why_builtin}", site.builtin)
     return site.verdict(arithmetic, why, "XNNPACK")
 
 
@@ -100,13 +98,8 @@ def _judge_lookup(site: Site) -> Verdict:
     return site.verdict(f"{site.kind} rows to float32", why, site.builtin, rule="")
 
 
-def _why_builtin(site: Site) -> str:
-    weights = site.weights
-    return why_builtin(site.op, weights.shape, weights.quantization.scale, weights.bits)
-
-
 def _is_delegated(site: Site) -> bool:
-    return site.kernels == "xnnpack" and not _why_builtin(site)
+    return site.kernels == "xnnpack" and not site.why_builtin
 
 
 def _judge_delegated(site: Site) -> Verdict:
@@ -127,7 +120,7 @@ def _judge_hybrid(site: Site) -> Verdict:
         kernel = "a kernel of its own" if own else "unpacked to int8 in every run, hybrid kernel"
     why = f"float32 input and {site.kind} weights: {kernel}, {rule} input"
     if site.kernels == "xnnpack":
-        why = f"{why}; {_why_builtin(site)}"
+        why = f"{why}; {site.why_builtin}"
     return site.verdict(INT8, why, site.builtin, rule)
 
 

@@ -67,6 +67,8 @@ def why_one(site: Site) -> str:
     """Why an operator stays with the builtin kernels; empty if XNNPACK takes it."""
     if site.op.code not in RULES:
         return f"XNNPACK has no {site.op.code}"
+    if not site.writes:
+        return "it has no output"
     with np.errstate(all="ignore"):  # a file may hold any scale
         return next(filter(None, RULES[site.op.code](site)), "")
 

@@ -150,7 +150,11 @@ def weights(tensor: Tensor, axis: int, read: Tensor) -> str:
     if kind(tensor) not in (INT8, UINT8):
         return mixed(tensor, read)
     given = tensor.quantization
-    if given is None or (kind(tensor) == UINT8 and not has_one_scale(tensor)):
+    if (
+        given is None
+        or not given.scale.size
+        or (kind(tensor) == UINT8 and not has_one_scale(tensor))
+    ):
         return f"XNNPACK wants a scale for {kind(tensor)} weights"
     if given.scale.size > 1 and given.axis != axis:
         return f"XNNPACK wants the scales of the weights along dimension {axis}"

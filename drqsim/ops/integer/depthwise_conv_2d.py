@@ -32,7 +32,7 @@ def run(call: Call) -> list[np.ndarray]:
         raise call.refuse("it has no bias; give it zeros.")
     rows, cols = window(call, x, kernel_h, kernel_w)
     weights.record_given(call, x, filters, given.filter, given.bias)
-    on_xnnpack = integer.delegated(call, given, filters)
+    on_xnnpack = call.kernels == "xnnpack"
     rescale = integer.in_float32(call, given) if on_xnnpack else _fixed_point(call, given)
 
     centred = x.astype(np.int32) - given.input_zero_point

@@ -49,7 +49,7 @@ def run(call: Call) -> list[np.ndarray]:
     if given.filter.size == 1:
         _check_bias_scale(call, given)
     weights.record_given(call, x, matrix, given.filter, given.bias)
-    on_xnnpack = integer.delegated(call, given, matrix)
+    on_xnnpack = call.kernels == "xnnpack"
     rescale = integer.in_float32(call, given) if on_xnnpack else _builtin(call, given)
 
     rows = x.reshape(-1, depth).astype(np.int32) - given.input_zero_point

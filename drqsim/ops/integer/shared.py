@@ -25,7 +25,7 @@ import numpy as np
 from drqsim.arithmetic import requantize
 from drqsim.arithmetic.requantize import Multiplier
 from drqsim.errors import InputError
-from drqsim.graph import Operator, Quantization, Tensor
+from drqsim.graph import Tensor
 from drqsim.ops import fused, weights
 from drqsim.ops.call import Call
 
@@ -138,35 +138,6 @@ def wide(call: Call, given: Scales) -> bool:
 def bias_type(call: Call) -> int:
     """What the options say of the bias; those of a depthwise convolution cannot say anything."""
     return call.operator.options.get("quantized_bias_type", 0)
-
-
-def delegated(call: Call, given: Scales, filters: Tensor) -> bool:
-    """True where XNNPACK takes the operator; raises where it would take it and then fail."""
-    return call.kernels == "xnnpack" and not why_builtin(
-        call.operator, filters, call.tensor(0, "input"), bias_of(call.tensors)
-    )
-
-
-def bias_of(tensors) -> Tensor | None:
-    """The third input, where there is one."""
-    return tensors[2] if len(tensors) > 2 else None
-
-
-def why_builtin(op: Operator, filters: Tensor, source: Tensor, bias: Tensor | None) -> str:
-    """Why a full-integer layer stays with the builtin kernel; empty if XNNPACK takes it."""
-    if source.dtype != np.int8:
-        return f"XNNPACK has no kernel for {source.dtype} activations"
-    if op.options["fused_activation_function"] in fused.WITHOUT_RANGE:
-        return f"XNNPACK has no fused {op.options['fused_activation_function']}"
-    if bias is not None and not _normal(bias.quantization):
-        return "XNNPACK wants a scale for the bias, and no denormal one"
-    if not _normal(filters.quantization) or not _normal(source.quantization):
-        return "XNNPACK refuses a denormal scale"
-    return ""
-
-
-def _normal(quantization: Quantization | None) -> bool:
-    return quantization is not None and bool((quantization.scale >= np.finfo(f32).tiny).all())
 
 
 def wrapped(total: np.ndarray, given: np.ndarray | None, dtype) -> np.ndarray:
