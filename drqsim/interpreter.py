@@ -240,6 +240,13 @@ def inputs_by_index(
         x = {names[0]: x}
     if not set(names) <= set(x) <= set(graph.fed_names.values()):
         raise InputError(f"Inputs are named {sorted(x)}; this model has {sorted(names)}.")
+    for i in graph.inputs:
+        if graph.tensors[i].value is not None:
+            raise ModelFileError(
+                f"The input {shorten(graph.fed_names[i])!r} of this model is a constant of the "
+                "file: the runtime writes what it is fed over the file's bytes, or crashes where "
+                "it cannot; take it out of the model's inputs."
+            )
     by_index = {i: np.asarray(x[name]) for i, name in graph.fed_names.items() if name in x}
     for i, array in by_index.items():
         check_type_and_shape(graph.tensors[i], array.dtype, array.shape)

@@ -25,6 +25,15 @@ RIGHT = {
     "output_twice": "-7.617635 3.828053 -4.901379; -7.617635 3.828053 -4.901379"
     " | -7.614191 3.837750 -4.910882; -7.614191 3.837750 -4.910882",
     "add_state": "0.273923 -0.460427 -0.918053",
+    "softmax_no_options": "0.333333 0.333333 0.333333",
+    "buffer_data_and_offset": "0.547847",
+    "fc_bias_2d": "-8.363713 3.009751 -2.573228 | -8.360269 3.019448 -2.582732",
+    "fc_variable_weights": "0.000000 0.000000",
+    "fc_hybrid_i8": "-7.617635 3.828053 -4.901379 | -7.614191 3.837750 -4.910882",
+    "fc_quant_spec": "-4.966716 -3.186917 3.373509",
+    "fc_output_with_a_scale": "6.000000 5.955133 6.000000",
+    "gather_int8": "-0.270000 -0.550000 -1.130000",
+    "empty_into_softmax": "",
     "no_operators": "0.273923 -0.460427 -0.918053",
 }
 
@@ -69,6 +78,31 @@ def test_a_file_gives_the_right_numbers_and_the_bits_of_the_runtime(name, kernel
     for output in ours:
         assert ours[output].shape == theirs[output].shape
         assert ours[output].tobytes() == theirs[output].tobytes()
+
+
+@pytest.mark.parametrize("name", ("constant_is_input", "constant_bias_is_input"))
+def test_a_constant_cannot_be_fed(name):
+    graph = drqsim.load(CASES / f"{name}.tflite")
+    for refusing in (drqsim.run, litert.run):
+        with pytest.raises(drqsim.ModelFileError, match="is a constant of the file"):
+            refusing(graph, drawn(graph))
+    assert len(drqsim.explain(graph)) == 1
+
+
+def test_a_depthwise_convolution_over_no_channels_is_refused():
+    graph = drqsim.load(CASES / "zero_channels_into_depthwise.tflite")
+    words = r"depthwise_conv.cc:133 SizeOfDimension\(input, 3\) > 0 was not true"
+    for kernels in KERNELS:
+        for refusing in (drqsim.run, litert.run):
+            with pytest.raises(drqsim.ModelFileError, match=words):
+                refusing(graph, drawn(graph), kernels)
+
+
+@pytest.mark.parametrize("name", ("empty_batch", "in_zero"))
+def test_an_empty_input_is_called_so(name):
+    graph = drqsim.load(CASES / f"{name}.tflite")
+    with pytest.raises(drqsim.InputError, match="is empty: .* so there is nothing to run"):
+        drqsim.run(graph, drawn(graph))
 
 
 def test_an_output_that_nobody_writes_is_refused():

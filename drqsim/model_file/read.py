@@ -19,7 +19,7 @@ import numpy as np
 
 from drqsim.errors import InputError, ModelFileError, package
 from drqsim.graph import Graph, Operator, operator_names
-from drqsim.model_file.schema import BYTES, OPTIONS, UNKNOWN_FIELDS, VECTOR, camel, unsaid
+from drqsim.model_file.schema import BYTES, OPTIONS, UNKNOWN_FIELDS, VECTOR, camel, without_table
 from drqsim.model_file.tensors import MOST_SHARED, Places, read_tensor
 from drqsim.model_file.whole_file import open_regular
 
@@ -180,10 +180,8 @@ def _options(tflite, entry, code: str, name: str, places: Places) -> dict[str, o
     table_name, fields = OPTIONS[code]
     table = getattr(tflite, table_name)()
     union = entry.BuiltinOptions()
-    if union is None:
-        return {field: unsaid(field, kind) for field, kind in fields.items()}
-    if entry.BuiltinOptionsType() != getattr(tflite.BuiltinOptions, table_name):
-        raise ModelFileError(f"{label}: {name} carries the options of another operator.")
+    if union is None or entry.BuiltinOptionsType() != getattr(tflite.BuiltinOptions, table_name):
+        return without_table(code)
     table.Init(union.Bytes, union.Pos)
     options = {}
     for field, kind in fields.items():

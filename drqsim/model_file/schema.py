@@ -16,6 +16,7 @@ NUMBER = "number"
 VECTOR = "vector"  # of int32
 BYTES = "bytes"
 MIRROR = ("REFLECT", "SYMMETRIC")
+UNKNOWN = "UNKNOWN"  # a choice that the file does not make
 
 # TensorType in the schema -> NumPy dtype
 DTYPES = {
@@ -211,7 +212,8 @@ WITHOUT_OPTIONS = frozenset(
 # fields that the ``tflite`` package does not know, with their place in the table
 UNKNOWN_FIELDS = {"quant_spec": 5}
 
-# what a field has when the file (or a caller who builds an operator) does not say
+# what a field has when a caller who builds an operator does not say; in a file a SOFTMAX without
+# a beta has 0
 DEFAULTS = {f"dilation_{axis}_factor": 1 for axis in "dwh"} | {"beta": 1.0}
 
 
@@ -226,6 +228,17 @@ def completed(code: str, options: Mapping[str, object]) -> Mapping[str, object]:
     """The options of an operator, with every field that nobody gave."""
     fields = OPTIONS[code][1] if code in OPTIONS else {}
     return MappingProxyType({f: unsaid(f, kind) for f, kind in fields.items()} | dict(options))
+
+
+def without_table(code: str) -> dict[str, object]:
+    """The options of an operator to which the file gives no table, or another operator's.
+
+    The runtime then has zeros, also where a field of the table has another default: a beta of 0 for
+    SOFTMAX, and ``UNKNOWN`` for a padding and a mode, which are counted from 1 there. Source,
+    ai-edge-litert 2.3.0: ``tflite/core/api/flatbuffer_conversions.cc``, ``builtin_op_data.h``.
+    """
+    empty = {VECTOR: (), BYTES: b"", PADDING: UNKNOWN, MIRROR: UNKNOWN, ACTIVATION: "NONE"}
+    return {field: empty.get(kind, 0) for field, kind in OPTIONS[code][1].items()}
 
 
 def camel(field: str) -> str:

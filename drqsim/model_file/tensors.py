@@ -23,6 +23,7 @@ from drqsim.model_file.schema import DTYPES, INT4, QUANTIZATION_NOT_READ, TYPES_
 MOST_DIMENSIONS = 8
 # where the vtables have the vectors
 SHAPE, NAME, SIGNATURE = 4, 10, 18  # of a tensor
+EXTERNAL_BUFFER = 24  # of a tensor, in a field that the generated code does not know
 SCALE, ZERO_POINT = 8, 10  # of its quantization
 # references to one vector, if all vectors of the file were shared so; a converter shares none
 MOST_SHARED = 16
@@ -95,6 +96,8 @@ def read_tensor(model, entry, position: int, places: Places) -> Tensor:
         raise ModelFileError(f"{who} is of type number {number}, which no runtime knows.")
     if entry.Sparsity() is not None:
         raise UnsupportedOperatorError(f"{who} is stored sparsely; drqsim reads dense tensors.")
+    if entry._tab.Offset(EXTERNAL_BUFFER):
+        raise UnsupportedOperatorError(f"{who} lies in another file; drqsim reads one file.")
     dtype = np.dtype(np.int8) if bits else DTYPES[number]
     shape = _integers(places.vector("shapes", entry._tab, SHAPE, np.int32))
     if len(shape) > MOST_DIMENSIONS:
@@ -149,7 +152,8 @@ def _constant(
             f"{who} names buffer {buffer_index}, but the model has {model.BuffersLength()}."
         )
     buffer = model.Buffers(buffer_index)
-    if buffer.Offset() > 1:  # data outside the FlatBuffer, for models past 2 GB
+    # data outside the FlatBuffer, for models past 2 GB; where there are both, the other counts
+    if buffer.DataIsNone() and buffer.Offset() > 1:
         start, size = buffer.Offset(), buffer.Size()
         if start + size > len(places.data):
             raise ModelFileError(f"{who} lies at bytes {start} to {start + size}, past the end.")

@@ -13,6 +13,7 @@ from drqsim.model_file.schema import (
     DTYPES,
     INT4,
     OPTIONS,
+    UNKNOWN,
     UNKNOWN_FIELDS,
     VECTOR,
     WITHOUT_OPTIONS,
@@ -173,7 +174,7 @@ def _operator(builder, tflite, op: Operator, code_index: int) -> int:
     inputs = builder.CreateNumpyVector(np.array(op.inputs, np.int32))
     outputs = builder.CreateNumpyVector(np.array(op.outputs, np.int32))
     options = None
-    if op.code in OPTIONS:
+    if op.code in OPTIONS and UNKNOWN not in op.options.values():
         table, fields = OPTIONS[op.code]
         values = {f: op.options.get(f, unsaid(f, kind)) for f, kind in fields.items()}
         # a vector or a table is written before the table that points to it

@@ -21,7 +21,8 @@ def constant(call: Call, position: int, what: str) -> Tensor:
     tensor = call.tensor(position, what)
     if tensor.value is not None:
         return tensor
-    if tensor.dtype == np.int8:
+    # the bytes of a variable that nobody writes stay what they were when the model was loaded
+    if tensor.dtype == np.int8 and not tensor.is_variable:
         raise call.refuse(f"its {what} {tensor} is made at run time; drqsim needs a constant.")
     value = call.values[position]
     return replace(tensor, shape=value.shape, dtype=value.dtype, value=value)
@@ -49,6 +50,11 @@ def depthwise(call: Call, filters: Tensor, channels: int) -> tuple[int, int, int
             f"the filter is {filters}; expected [1, height, width, channels] without a zero."
         )
     _, kernel_h, kernel_w, out = filters.shape
+    if channels < 1:
+        raise call.contradiction(
+            "its input has no channels: depthwise_conv.cc:133 SizeOfDimension(input, 3) > 0 was "
+            "not true; the runtime refuses the model."
+        )
     if out % channels:
         raise call.contradiction(
             f"the filter {filters} has {out} channels for {channels} input channels; expected a "
@@ -71,13 +77,17 @@ def place(call: Call, position: int) -> str | None:
 
 
 def bias(call: Call, position: int, channels: int) -> np.ndarray | None:
-    """The float32 bias [channels], or None where the operator has none."""
+    """The float32 bias [channels], or None where the operator has none.
+
+    The kernels count its elements and not its dimensions; DEPTHWISE_CONV_2D wants one dimension.
+    """
     if position >= len(call.tensors) or call.tensors[position] is None:
         return None
     tensor = constant(call, position, "bias")
-    if tensor.dtype != f32 or tensor.shape != (channels,):
+    is_vector = len(tensor.shape) == 1 or call.operator.code != "DEPTHWISE_CONV_2D"
+    if tensor.dtype != f32 or tensor.value.size != channels or not is_vector:
         raise call.contradiction(f"the bias is {tensor}; expected float32[{channels}].")
-    return tensor.value
+    return tensor.value.reshape(channels)
 
 
 def scales(call: Call, tensor: Tensor, axis: int, what: str = "filter") -> np.ndarray | None:

@@ -11,6 +11,8 @@ from drqsim.ops.call import Call
 
 def window(call: Call, x: np.ndarray, kernel_h: int, kernel_w: int) -> tuple[Axis, Axis]:
     """Both axes of an operator's window over ``x``, from its stride, dilation and padding."""
+    if 0 in x.shape:
+        raise call.contradiction(f"its input {list(x.shape)} is empty; no kernel takes it.")
     options = call.operator.options
     strides = options["stride_h"], options["stride_w"]
     dilations = options.get("dilation_h_factor", 1), options.get("dilation_w_factor", 1)

@@ -6,7 +6,13 @@ import tflite
 import drqsim
 from drqsim import litert, ops
 from drqsim.model_file.read import parse
-from drqsim.model_file.schema import OPTIONS, UNKNOWN_FIELDS, WITHOUT_OPTIONS, camel
+from drqsim.model_file.schema import (
+    OPTIONS,
+    UNKNOWN_FIELDS,
+    WITHOUT_OPTIONS,
+    camel,
+)
+from drqsim.model_file.tensors import EXTERNAL_BUFFER
 from drqsim.model_file.write import to_bytes
 from tests.kit.places import CASES
 
@@ -46,3 +52,44 @@ def test_a_field_that_the_generated_code_does_not_know_is_kept():
     again = parse(to_bytes(case))
     assert again.operators[0].options == case.operators[0].options
     assert litert.delegated(case) == litert.delegated(again) == set()
+
+
+def known(module, name: str) -> set[str]:
+    """The fields of a table, by the functions that read them."""
+    ends = ("AsNumpy", "Length", "IsNone")
+    return {f for f in vars(getattr(module, name)) if f[0].isupper() and not f.endswith(ends)}
+
+
+def test_of_what_the_runtime_knows_no_other_field_is_overlooked():
+    from ai_edge_litert import schema_py_generated as runtime
+
+    tables = {table for table, _ in OPTIONS.values()}
+    tables |= {"Buffer", "Operator", "OperatorCode", "QuantizationParameters", "Tensor"}
+    for table in tables:
+        more = {camel(f) for f in UNKNOWN_FIELDS} if table == "FullyConnectedOptions" else set()
+        more |= {"ExternalBuffer"} if table == "Tensor" else set()
+        assert known(runtime, table) - known(tflite, table) == more, table
+
+
+def test_a_tensor_in_another_file_is_refused():
+    from flatbuffers import Builder
+
+    builder = Builder(64)
+    slot = (EXTERNAL_BUFFER - 4) // 2
+    builder.StartObject(slot + 1)
+    builder.PrependUint32Slot(slot, 1, 0)
+    tensor = builder.EndObject()
+    tflite.SubGraphStartTensorsVector(builder, 1)
+    builder.PrependUOffsetTRelative(tensor)
+    tensors = builder.EndVector()
+    tflite.SubGraphStart(builder)
+    tflite.SubGraphAddTensors(builder, tensors)
+    subgraph = tflite.SubGraphEnd(builder)
+    tflite.ModelStartSubgraphsVector(builder, 1)
+    builder.PrependUOffsetTRelative(subgraph)
+    subgraphs = builder.EndVector()
+    tflite.ModelStart(builder)
+    tflite.ModelAddSubgraphs(builder, subgraphs)
+    builder.Finish(tflite.ModelEnd(builder), b"TFL3")
+    with pytest.raises(drqsim.UnsupportedOperatorError, match="lies in another file"):
+        drqsim.load(bytes(builder.Output()))

@@ -131,6 +131,10 @@ def mirror_pad(call: Call) -> list[np.ndarray]:
     """MIRROR_PAD: a border that repeats the values, with the edge (SYMMETRIC) or without."""
     x = call.value(0, "input")
     mode = call.operator.options["mode"].lower()
+    if mode not in ("reflect", "symmetric"):
+        raise call.contradiction(
+            "its options say neither REFLECT nor SYMMETRIC, and the runtime refuses the model."
+        )
     borders = _borders(call, x)
     for (before, after), size in zip(borders, x.shape, strict=True):
         if max(before, after) > size - (mode == "reflect"):
