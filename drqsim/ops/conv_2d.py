@@ -194,7 +194,8 @@ def _hybrid(call: Call, layer: Layer, kernel: Kernel, codes, s_in, zero_point) -
 
     def steps(unfolded, s_in, zero_point):
         raw = accumulate.grouped(unfolded, filters, layer.groups, dot)
-        # the symmetric kernel has no zero point
+        # the symmetric kernel has no zero point; the reference kernel takes it off every code,
+        # which makes the same integers
         accumulator = raw - zero_point * row_sums if kernel.asymmetric else raw
         dequantized, pre_activation = kernel.rescale(
             accumulator, s_in, layer.filter_scale, layer.bias
