@@ -27,15 +27,15 @@ def readable(
     if operator.code in recurrent.KERNELS:
         pairs = recurrent.pairs(operator, ours, real)
     elif real.scratch and "input_quantized" in ours:
-        written = {r.name for r in trace.op(operator.name) if r.stored in ("arena", "persistent")}
-        pairs = _KERNELS[operator.code](ours, written, [tensor.value for tensor in real.scratch])
+        scratch = [tensor.value for tensor in real.scratch]
+        pairs = _KERNELS[operator.code](ours, real.kernels, scratch)
     else:
         pairs = []
     outputs = zip(numbered("output"), real.outputs.values(), strict=False)
     return [*pairs, *((name, ours[name], value) for name, value in outputs)]
 
 
-def _conv_2d(ours: dict, written: set, scratch: list):
+def _conv_2d(ours: dict, kernels: str, scratch: list):
     """``Prepare`` in ``tflite/kernels/conv.cc``."""
     scale, asymmetric = ours["input_scale"], "input_zero_point" in ours
     # [im2col], input_quantized, scaling_factors, accumulator, [input_offsets, row_sums]
@@ -57,12 +57,26 @@ def _conv_2d(ours: dict, written: set, scratch: list):
         yield "im2col", ours["im2col"], im2col
     if "filter_row_sums" in ours:
         yield "filter_row_sums", ours["filter_row_sums"], rest[1]
-    for name in written & {"accumulator_raw", "accumulator"}:
-        # declared [channels, pixels], stored pixel by pixel
+    name = _sums_of_conv_2d(ours, kernels)
+    if name:  # declared [channels, pixels], stored pixel by pixel
         yield name, ours[name], accumulator.reshape(ours[name].shape)
 
 
-def _depthwise_conv_2d(ours: dict, written: set, scratch: list):
+def _sums_of_conv_2d(ours: dict, kernels: str) -> str:
+    """Which record the kernel leaves in the accumulator's buffer, if any.
+
+    Read from the runtime's source and not from the records, which are what is judged: a record
+    that said "not stored" by mistake would not be looked for. Per tensor, the product of matrices
+    writes its sums where the channels fill its vectors; per channel, the optimized kernel alone.
+    """
+    channels, *_, depth = ours["filter"].shape
+    if "input_zero_point" not in ours:
+        return "accumulator" if channels % 4 == 0 else ""
+    grouped = depth != ours["input"].shape[3]
+    return "" if kernels == "reference" or grouped else "accumulator_raw"
+
+
+def _depthwise_conv_2d(ours: dict, kernels: str, scratch: list):
     """``Prepare`` in ``tflite/kernels/depthwise_conv.cc``."""
     for name, theirs in zip(
         ("input_quantized", "input_scale", "input_zero_point"), scratch, strict=True
@@ -70,7 +84,7 @@ def _depthwise_conv_2d(ours: dict, written: set, scratch: list):
         yield name, ours[name], theirs
 
 
-def _fully_connected(ours: dict, written: set, scratch: list):
+def _fully_connected(ours: dict, kernels: str, scratch: list):
     """``Prepare`` in ``tflite/kernels/fully_connected.cc``; its accumulator is never written."""
     if "offset_correction" in ours:
         yield from _fully_connected_int4(ours, *scratch)
@@ -94,7 +108,7 @@ def _fully_connected_int4(ours: dict, codes, scales, accumulator, corrections):
     yield "accumulator_raw", ours["accumulator_raw"], accumulator[:rows, :out]
 
 
-def _batch_matmul(ours: dict, written: set, scratch: list):
+def _batch_matmul(ours: dict, kernels: str, scratch: list):
     """``Prepare`` in ``tflite/kernels/batch_matmul.cc``; its accumulator is never written."""
     _, _, codes, scales, _, zero_points, row_sums = scratch
     # declared in the input's shape even where it holds the transposed input
@@ -113,7 +127,7 @@ def _rows(ours: dict, codes, scales, zero_points, row_sums):
     yield "filter_row_sums", ours["filter_row_sums"], row_sums
 
 
-def _transpose_conv(ours: dict, written: set, scratch: list):
+def _transpose_conv(ours: dict, kernels: str, scratch: list):
     """``Prepare`` in ``tflite/kernels/transpose_conv.cc``: its last three temporaries."""
     codes, scales, zero_points = scratch[-3:]
     batch = ours["input_scale"].size
