@@ -16,7 +16,7 @@ from drqsim.errors import DrqsimError
 from drqsim.kernels import KERNELS
 from drqsim.report.plain import printable
 
-REFUSED, MISUSED = 1, 2
+REFUSED, MISUSED, INCOMPLETE = 1, 2, 3
 
 
 class Commands(click.Group):
@@ -61,7 +61,8 @@ def _say(text: str, one_line: bool = True) -> None:
 @click.group(
     cls=Commands,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-    epilog="Exit status: 0 fine; 1 a model or input is refused, or a check fails; 2 wrong usage.",
+    epilog="Exit status: 0 fine; 1 a model or input is refused, or a check fails; 2 wrong usage; "
+    "3 a check could not compare everything.",
 )
 @click.version_option(package_name="drqsim", message="drqsim %(version)s")
 def drqsim() -> None:

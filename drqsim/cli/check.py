@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import NamedTuple
 
 from drqsim.cli.app import (
+    INCOMPLETE,
     REFUSED,
     command,
     input_options,
@@ -15,13 +17,12 @@ from drqsim.cli.app import (
 from drqsim.cli.inputs import feed
 from drqsim.cli.screen import Screen, table
 from drqsim.errors import UnsupportedOperatorError
+from drqsim.graph import Graph, shorten
+from drqsim.litert.equality import DIFFERENT, EQUAL, worst
 from drqsim.model_file.read import load
 from drqsim.report import plain
-from drqsim.verdict import FLOAT, explain
-
-# A float operator is close when it is apart by less than this part of its output's range: its sums
-# are added up in another order than the runtime's.
-CLOSE = 2.0**-18
+from drqsim.trace import kind_of
+from drqsim.verdict import explain
 
 
 class Checked(NamedTuple):
@@ -32,8 +33,9 @@ class Checked(NamedTuple):
     tensors: int
     elements: int
     equal: int
-    apart: float  # of the output, in parts of its range
-    passed: bool
+    difference: float  # the largest of its outputs
+    of_bound: float  # the largest in parts of what the bound allows
+    verdict: str
 
 
 # of each field in turn: the head of its column, and how a cell is written
@@ -43,8 +45,9 @@ COLUMNS = {
     "tensors": str,
     "elements": "{:,}".format,
     "equal bits": "{:,}".format,
-    "apart": "{:.2g}".format,
-    "agrees": {True: "yes", False: "NO"}.get,
+    "difference": "{:.2g}".format,
+    "of its bound": "{:.2g}".format,
+    "verdict": str,
 }
 
 
@@ -59,10 +62,17 @@ drqsim check model.tflite --input image.npy --kernels xnnpack --json
 @kernels_option("optimized")
 @nonfinite_option()
 def check(screen: Screen, model, specs, seed, kernels, allow_nonfinite) -> int:
-    """Hold our trace against the installed runtime; exit status 1 where it differs.
+    """Hold our trace against the installed runtime, operator by operator and from end to end.
 
     Each operator gets the input that the runtime gave it. An operator with int8 weights must have
-    the runtime's bits in every tensor that can be read; a float operator must be close.
+    the runtime's bits in every tensor that can be read: equal. So must a float operator, but where
+    it adds in another order than the runtime, or where the runtime approximates a function: then
+    each element must lie within the bound of the sum, (n - 1) * 2^-24 * the sum of the terms' sizes
+    for each of the two sums of n terms, or within the bound of the function. All else is different.
+
+    An output of the model must be equal where all operators that lead to it are. The exit status is
+    1 where something differs (FAILED), and 3 where nothing does but an operator could not be
+    compared (INCOMPLETE).
 
     The function drqsim.check is another thing: it judges an answer to an exercise of the book.
     """
@@ -80,52 +90,107 @@ def check(screen: Screen, model, specs, seed, kernels, allow_nonfinite) -> int:
         except UnsupportedOperatorError as error:
             why = [f"From end to end nothing was compared: {error}"]
     verdicts = explain(graph, kernels)
-    rows = _checked(each, whole, {v.operator: v.arithmetic for v in verdicts})
-    passed = bool(rows) and all(row.passed for row in rows)
-    verdict = (
-        f"{'Passed' if passed else 'FAILED'}: {sum(row.passed for row in rows)} of {len(rows)} "
-        f"operators agree with the runtime {litert.version()} on the {kernels} kernels."
-    )
-    failed = [row.operator for row in rows if not row.passed]
+    rows = _checked(each, {v.operator: v.arithmetic for v in verdicts})
+    left_out = _left_out(graph, each)
+    outputs = whole.outputs if whole else []
+    failed = [row.operator for row in rows if row.verdict == DIFFERENT]
+    complete = bool(rows or outputs) and whole is not None and not left_out
+    status = 0 if complete else INCOMPLETE
+    if failed or any(output.verdict == DIFFERENT for output in outputs):
+        status = REFUSED
+    count = len(graph.operators)
+    lines = [
+        f"{VERDICTS[status]}: {count - len(left_out) - len(failed)} of {count} operators agree "
+        f"with the runtime {litert.version()} on the {kernels} kernels.",
+        f"Different: {', '.join(failed)}." if failed else "",
+        f"Not compared: {', '.join(left_out)}." if left_out else "",
+        *([_codes(whole)] if whole and whole.codes else []),
+        *(_end_to_end(output) for output in outputs),
+    ]
     beware = [f"Beware, {at}: {text}" for at in failed for text in verdicts[at].hazards]
     notes = list(dict.fromkeys([*beware, *each.notes, *(whole.notes if whole else why)]))
+    data = {
+        "passed": status == 0,
+        "verdict": VERDICTS[status],
+        "runtime": litert.version(),
+        "kernels": kernels,
+        "operators": [_plain(row._asdict()) for row in rows],
+        "not_compared": left_out,
+        "outputs": [_plain(asdict(output) | {"verdict": output.verdict}) for output in outputs],
+        "codes": whole and whole.codes,
+        "flipped": whole and whole.flipped,
+        "notes": notes,
+    }
     cells = [
         tuple(write(value) for write, value in zip(COLUMNS.values(), row, strict=True))
         for row in rows
     ]
-    data = {
-        "passed": passed,
-        "runtime": litert.version(),
-        "kernels": kernels,
-        "operators": [row._asdict() | {"apart": plain.finite(row.apart)} for row in rows],
-        "codes": whole and whole.codes,
-        "flipped": whole and whole.flipped,
-        "output_apart": whole and plain.finite(whole.difference),
-        "notes": notes,
-    }
-    lines = [verdict]
-    if whole is not None:
-        lines.append(
-            f"From end to end {whole.flipped:,} of {whole.codes:,} codes differ, and the output is "
-            f"{whole.difference:.2g} apart."
-        )
-    screen.result(data, table("", tuple(COLUMNS), cells, right=(2, 3, 4, 5)), "", *lines, *notes)
-    return 0 if passed else REFUSED
+    shown = table("", tuple(COLUMNS), cells, right=(2, 3, 4, 5, 6))
+    screen.result(data, shown, "", *filter(None, lines), *notes)
+    return status
 
 
-def _checked(each, whole, arithmetic: dict[str, str]) -> list[Checked]:
+VERDICTS = {0: "Passed", REFUSED: "FAILED", INCOMPLETE: "INCOMPLETE"}
+
+
+def _plain(row: dict) -> dict:
+    """A row for JSON, which has no infinity."""
+    return {k: plain.finite(v) if isinstance(v, float) else v for k, v in row.items()}
+
+
+def _checked(each, arithmetic: dict[str, str]) -> list[Checked]:
     """A row for every operator of which something was compared."""
-    apart = {row.operator: row.fed for row in whole or () if row.elements}
     by_operator: dict[str, list] = {}
     for row in each.rows:
         by_operator.setdefault(row.operator, []).append(row)
-    checked = []
-    for operator, rows in by_operator.items():
-        elements, equal = sum(r.elements for r in rows), sum(r.equal for r in rows)
-        far = apart.get(operator, max(r.largest_difference for r in rows))
-        close = arithmetic[operator] == FLOAT and far <= CLOSE
-        passed = bool(elements == equal or close)
-        checked.append(
-            Checked(operator, arithmetic[operator], len(rows), elements, equal, far, passed)
+    return [
+        Checked(
+            operator,
+            arithmetic[operator],
+            len(rows),
+            sum(row.elements for row in rows),
+            sum(row.equal for row in rows),
+            max((r.largest_difference for r in rows if kind_of(r.tensor) == "output"), default=0.0),
+            max(row.of_bound for row in rows),
+            worst(row.verdict for row in rows),
         )
-    return checked
+        for operator, rows in by_operator.items()
+    ]
+
+
+def _left_out(graph: Graph, each) -> dict[str, str]:
+    """Operators that nothing judges, and why.
+
+    What makes weights out of constants (a DEQUANTIZE) runs again with every operator that reads
+    them, and is judged by its output.
+    """
+    compared = {row.operator for row in each.rows}
+    makers = {op.name for op in graph.makers}
+    left_out = {}
+    for op in graph.operators:
+        readers = {o.name for o in graph.operators if set(o.inputs) & set(op.outputs)}
+        with_readers = op.name in makers and readers and readers <= compared
+        if op.name not in compared and not with_readers:
+            left_out[op.name] = each.left_out.get(op.name, "none of its tensors can be read.")
+    return left_out
+
+
+def _codes(whole) -> str:
+    return f"From end to end {whole.flipped:,} of {whole.codes:,} codes differ."
+
+
+def _end_to_end(output) -> str:
+    """One output of the model in a sentence."""
+    name = f"Output {shorten(output.name)!r}"
+    if output.verdict == EQUAL:
+        return f"{name} is equal from end to end, in all {output.elements:,} elements."
+    said = (
+        f"{name} differs from end to end in {output.elements - output.equal:,} of "
+        f"{output.elements:,} elements, by {output.difference:.2g} at most; the runtime's lie from "
+        f"{output.low:.3g} to {output.high:.3g}."
+    )
+    if output.verdict == DIFFERENT:
+        return f"{said} Nothing explains that: every operator that leads to it is equal."
+    first, *more = output.after
+    more = f" and {len(more)} more" * bool(more)
+    return f"{said} Not equal on the way to it: {first}{more}."

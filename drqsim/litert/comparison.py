@@ -9,40 +9,77 @@ from pathlib import Path
 import numpy as np
 
 from drqsim import interpreter, ops
-from drqsim.errors import (
-    DrqsimError,
-    InputError,
-    ModelFileError,
-    UnsupportedOperatorError,
+from drqsim.errors import InputError, ModelFileError, UnsupportedOperatorError
+from drqsim.graph import Graph, Operator
+from drqsim.litert.bounds import Bound, Fed, bound_of
+from drqsim.litert.equality import (
+    EQUAL,
+    check_kind,
+    difference,
+    part_of_bound,
+    same_bits,
+    verdict_of,
 )
-from drqsim.graph import Graph
 from drqsim.litert.scratch import readable
-from drqsim.runtime import RuntimeRun, read_both, run, run_both, version
+from drqsim.runtime import RuntimeRun, read_both, run, run_both
 from drqsim.tables import Printed, Printout, Table
-from drqsim.trace import numbered
+from drqsim.trace import Trace, kind_of, numbered
 
 
 @dataclass(frozen=True)
 class Row:
-    """One tensor held against the runtime's: how many elements, how many with the same bits."""
+    """One tensor held against the runtime's.
+
+    Attributes
+    ----------
+    operator, tensor : str
+    elements, equal : int
+        How many elements, and how many with the same bits.
+    largest_difference : float
+        Of whole numbers an int.
+    bound : str
+        ``"sum"`` or ``"function"``: what allows a float operator to differ; empty where nothing
+        does. ``drqsim.litert.bounds`` says how far.
+    of_bound : float
+        The largest difference, in parts of what the bound allows at its element.
+    """
 
     operator: str
     tensor: str
     elements: int
     equal: int
-    largest_difference: float  # of whole numbers an int
+    largest_difference: float
+    bound: str = ""
+    of_bound: float = 0.0
+
+    @property
+    def verdict(self) -> str:
+        """``"equal"``, ``"within the bound of the sum"`` or ``"of the function"``, or else
+        ``"different"``.
+        """
+        return verdict_of(self)
 
 
 class Comparison(Printed):
-    """The rows of a comparison, and in ``notes`` what could not be compared and why."""
+    """The rows of a comparison, and in ``notes`` what could not be compared and why.
 
-    def __init__(self, rows: list[Row], notes: list[str], kernels: str):
+    ``left_out`` holds the operators of which nothing was compared, each with the reason.
+    """
+
+    def __init__(
+        self,
+        rows: list[Row],
+        notes: list[str],
+        kernels: str,
+        left_out: dict[str, str] | None = None,
+    ):
         self.rows, self.notes, self.kernels = rows, notes, kernels
+        self.left_out = left_out or {}
 
     @property
     def exact(self) -> bool:
         """True when every element of every compared tensor has the runtime's bits."""
-        return bool(self.rows) and all(row.equal == row.elements for row in self.rows)
+        return bool(self.rows) and all(row.verdict == EQUAL for row in self.rows)
 
     def _printed(self) -> Printout:
         alone = len({row.operator for row in self.rows}) == 1
@@ -96,42 +133,63 @@ def compare(
     whole = run_both(graph, content, x, kernels, allow_nonfinite)
     states = _states(graph, x, kernels, allow_nonfinite)
     rows: list[Row] = []
-    notes: list[str] = []
+    left_out: dict[str, str] = {}
     for op in graph.operators:
-        if op.code not in ops.TABLE:
-            notes.append(f"{op.name}: not compared, drqsim does not simulate {op.code}.")
-            continue
-        alone, fed = fed_alone(graph, op.name, whole, states.get(op.name, {}))
-        if any(value is None for value in fed.values()):
-            notes.append(f"{op.name}: not compared, the runtime hides its input.")
-            continue
         try:
-            _, trace = interpreter.run(alone, fed, kernels, allow_nonfinite=allow_nonfinite)
-        except InputError as error:
-            notes.append(f"{op.name}: not compared, the runtime fed it such values: {error}")
-            continue
-        except UnsupportedOperatorError as error:
-            notes.append(f"{op.name}: not compared, drqsim does not simulate this form: {error}")
-            continue
-        try:
-            real = run(alone, fed, kernels, allow_nonfinite)
-        except ModelFileError as error:  # XNNPACK fails on a DEQUANTIZE of a constant alone
-            notes.append(f"{op.name}: not compared alone: {error}")
-            continue
-        for tensor, ours, theirs in readable(trace, alone.operators[-1], real):
-            rows.append(_row(op.name, tensor, ours, theirs))
-        if len(graph.operators) > 1:
-            for name, index in zip(numbered("output"), op.outputs, strict=False):
-                theirs = whole.tensors[index].value
-                if theirs is not None:
-                    ours = trace[f"{op.name}/{name}"].value
-                    rows.append(_row(op.name, f"{name} in the whole model", ours, theirs))
+            rows += _compare_one(graph, op, whole, states.get(op.name, {}), allow_nonfinite)
+        except _LeftOut as error:
+            left_out[op.name] = str(error)
+    notes = [f"{name}: not compared, {why}" for name, why in left_out.items()]
     if kernels == "xnnpack":
         notes.append(
             "On the default path XNNPACK keeps its scratch to itself: of the operators that it "
             "takes, only outputs are compared."
         )
-    return Comparison(rows, notes, kernels)
+    return Comparison(rows, notes, kernels, left_out)
+
+
+class _LeftOut(Exception):
+    """Why an operator cannot be compared."""
+
+
+def _compare_one(
+    graph: Graph, op: Operator, whole: RuntimeRun, states: Mapping, allow_nonfinite: bool
+) -> list[Row]:
+    """The rows of one operator: its scratch when it runs alone, its outputs in the whole model."""
+    if op.code not in ops.TABLE:
+        raise _LeftOut(f"drqsim does not simulate {op.code}.")
+    alone, fed = fed_alone(graph, op.name, whole, states)
+    if any(value is None for value in fed.values()):
+        raise _LeftOut("the runtime hides its input.")
+    try:
+        _, trace = interpreter.run(alone, fed, whole.kernels, allow_nonfinite=allow_nonfinite)
+        real = run(alone, fed, whole.kernels, allow_nonfinite)
+    except InputError as error:
+        raise _LeftOut(f"the runtime fed it such values: {error}") from None
+    except UnsupportedOperatorError as error:
+        raise _LeftOut(f"drqsim does not simulate this form: {error}") from None
+    except ModelFileError as error:  # XNNPACK fails on a DEQUANTIZE of a constant alone
+        raise _LeftOut(f"alone it cannot run: {error}") from None
+    single = alone.operators[-1]
+    bound, read = bound_of(alone, single, whole.kernels), values_of(alone, fed, trace)
+    # an output is compared once: with the model's own, where that can be read
+    of_model = {
+        name: whole.tensors[index].value
+        for name, index in zip(numbered("output"), op.outputs, strict=False)
+        if whole.tensors[index].value is not None
+    }
+    rows = []
+    for tensor, ours, theirs in readable(trace, single, real):
+        allows = bound if kind_of(tensor) == "output" else None
+        made = Fed(alone, single, read, ours)
+        rows.append(_row(op.name, tensor, made, of_model.get(tensor, theirs), allows))
+    return rows
+
+
+def values_of(alone: Graph, fed: dict[str, np.ndarray], trace: Trace) -> dict[int, np.ndarray]:
+    """What an operator run alone reads at run time, by tensor index."""
+    made = {r.tensor_index: r.value for r in trace if kind_of(r.name) == "output"}
+    return made | interpreter.inputs_by_index(alone, fed, allow_nonfinite=True)
 
 
 def fed_alone(
@@ -163,32 +221,16 @@ def _states(graph: Graph, x, kernels: str, allow_nonfinite: bool) -> Mapping[str
     return trace.states
 
 
-def _row(operator: str, tensor: str, ours: np.ndarray, theirs: np.ndarray) -> Row:
+def _row(operator: str, tensor: str, fed: Fed, theirs: np.ndarray, bound: Bound | None) -> Row:
+    ours = fed.ours
     check_kind(f"{operator}/{tensor}", ours, theirs)
-    equal = int(same_bits(ours, theirs).sum())
     apart = difference(ours, theirs)
-    return Row(operator, tensor, ours.size, equal, int(apart) if ours.dtype.kind in "iu" else apart)
-
-
-def check_kind(who: str, ours: np.ndarray, theirs: np.ndarray) -> None:
-    """Refuse to compare tensors of different shape or type."""
-    if ours.shape != theirs.shape or ours.dtype != theirs.dtype:
-        raise DrqsimError(
-            f"{who} is {ours.dtype}{list(ours.shape)} here and "
-            f"{theirs.dtype}{list(theirs.shape)} in the runtime {version()}; drqsim is proven "
-            "against the version pinned in requirements.txt."
-        )
-
-
-def same_bits(ours: np.ndarray, theirs: np.ndarray) -> np.ndarray:
-    """Which elements have the same bits; any NaN equals any other, as their payloads differ."""
-    bits = np.dtype(f"u{ours.dtype.itemsize}")
-    equal = np.ascontiguousarray(ours).view(bits) == np.ascontiguousarray(theirs).view(bits)
-    return equal | (ours != ours) & (theirs != theirs)  # NaN
-
-
-def difference(ours: np.ndarray, theirs: np.ndarray) -> float:
-    """The largest difference of two elements; none where their bits are the same."""
-    with np.errstate(invalid="ignore"):  # infinity minus infinity, in a model that overflows
-        apart = np.abs(ours.astype(np.float64) - theirs.astype(np.float64))
-    return float(np.where(same_bits(ours, theirs), 0, apart).max(initial=0))
+    return Row(
+        operator,
+        tensor,
+        elements=ours.size,
+        equal=int(same_bits(ours, theirs).sum()),
+        largest_difference=int(apart) if ours.dtype.kind in "iu" else apart,
+        bound=bound.of if bound else "",
+        of_bound=part_of_bound(bound, fed, theirs),
+    )

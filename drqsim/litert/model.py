@@ -8,7 +8,6 @@ Such a flipped code moves the results by far more than the last bit did. So it i
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -16,148 +15,13 @@ import numpy as np
 from drqsim import interpreter
 from drqsim.errors import InputError
 from drqsim.graph import Graph, Operator
-from drqsim.litert.comparison import check_kind, difference, fed_alone, same_bits
+from drqsim.litert.bounds import Fed, bound_of
+from drqsim.litert.comparison import fed_alone, values_of
+from drqsim.litert.equality import check_kind, part_of_bound, relative, same_bits
+from drqsim.litert.judged import Judged, ModelComparison
 from drqsim.runtime import RuntimeRun, read_both, run_both
-from drqsim.tables import Printed, Printout, Table
 from drqsim.trace import Trace, kind_of
-from drqsim.verdict import explain, has_codes
-
-
-@dataclass(frozen=True)
-class Judged:
-    """One operator of a whole model, judged twice.
-
-    Attributes
-    ----------
-    operator, arithmetic : str
-        Its name, and what it computes in, as in ``drqsim.explain``.
-    elements, equal : int
-        Of its outputs, fed with the runtime's own input: how many, and how many with the runtime's
-        bits. Where that could not be compared, these and all that follow are 0.
-    fed : float
-        The largest difference there, divided by the range of the runtime's output (zero included).
-    codes, flipped : int
-        The int8 codes that it makes of what it reads, and how many of them differ between our own
-        run and what the runtime's input gives.
-    apart : float
-        The largest difference of its outputs from end to end, divided by the same range.
-    """
-
-    operator: str
-    arithmetic: str
-    elements: int
-    equal: int
-    fed: float
-    codes: int
-    flipped: int
-    apart: float
-
-    @property
-    def is_hybrid(self) -> bool:
-        """True where it computes with codes: then its bits are the runtime's."""
-        return has_codes(self.arithmetic)
-
-    @property
-    def is_exact(self) -> bool:
-        """True where every element has the runtime's bits, fed with the runtime's input."""
-        return 0 < self.elements == self.equal
-
-
-class ModelComparison(Printed):
-    """The operators of a model, each judged twice, and the outputs; prints as a table.
-
-    ``ours`` and ``theirs`` are the model's outputs by name, ``notes`` says what could not be
-    compared and why; iterating gives the operators.
-    """
-
-    def __init__(
-        self,
-        rows: list[Judged],
-        ours: dict[str, np.ndarray],
-        theirs: dict[str, np.ndarray],
-        notes: list[str],
-        kernels: str,
-    ):
-        self.rows, self.ours, self.theirs = rows, ours, theirs
-        self.notes, self.kernels = notes, kernels
-
-    def __iter__(self):
-        return iter(self.rows)
-
-    def __len__(self) -> int:
-        return len(self.rows)
-
-    def __getitem__(self, operator: str) -> Judged:
-        for row in self:
-            if row.operator == operator:
-                return row
-        known = ", ".join(row.operator for row in self)
-        raise InputError(f"Nothing was compared of {operator!r}; there is: {known}.")
-
-    @property
-    def exact(self) -> bool:
-        """True when every hybrid operator gives the runtime's bits, fed with its input."""
-        return all(row.is_exact for row in self if row.is_hybrid)
-
-    @property
-    def codes(self) -> int:
-        """How many int8 codes the hybrid operators make of their inputs."""
-        return sum(row.codes for row in self)
-
-    @property
-    def flipped(self) -> int:
-        """How many of them differ from end to end."""
-        return sum(row.flipped for row in self)
-
-    @property
-    def difference(self) -> float:
-        """The largest difference of an output from end to end."""
-        return max(difference(self.ours[name], real) for name, real in self.theirs.items())
-
-    @property
-    def relative_difference(self) -> float:
-        """The same, divided by the range of the output (zero included)."""
-        return max(relative(self.ours[name], real) for name, real in self.theirs.items())
-
-    def cells(self) -> list[tuple[str, ...]]:
-        """One row of text, under ``HEADER``, for each operator."""
-        return [
-            (
-                row.operator,
-                row.arithmetic,
-                f"{row.elements:,}" if row.elements else "-",
-                f"{row.equal:,}" if row.elements else "-",
-                f"{row.fed:.2g}" if row.elements else "-",
-                f"{row.codes:,}" if row.codes else "-",
-                f"{row.flipped:,}" if row.codes else "-",
-                f"{row.apart:.2g}" if row.elements else "-",
-            )
-            for row in self
-        ]
-
-    def summary(self) -> list[str]:
-        """Sentences on the whole, and the notes."""
-        hybrid = [row for row in self if row.is_hybrid]
-        exact = sum(row.is_exact for row in hybrid)
-        of_hybrid = [
-            f"Fed with the runtime's own input, {exact} of {len(hybrid)} hybrid operators give its "
-            "bits in every element.",
-            f"From end to end {self.flipped:,} of {self.codes:,} codes are flipped.",
-        ]
-        apart, relative = f"{self.difference:.2g}", f"{self.relative_difference:.2g}"
-        of_range = f", {relative} of its range" * (relative != apart)  # the range may be 1
-        return [
-            *(of_hybrid if hybrid else ["No operator has a hybrid kernel: all is float32."]),
-            f"The output is {apart} apart from end to end{of_range}.",
-            *self.notes,
-        ]
-
-    def _printed(self) -> Printout:
-        return Printout([Table(HEADER, self.cells(), right=_RIGHT)], self.summary())
-
-
-HEADER = ("operator", "arithmetic", "elements", "equal", "fed", "codes", "flipped", "end to end")
-_RIGHT = tuple(range(2, len(HEADER)))
+from drqsim.verdict import explain
 
 
 def compare_model(
@@ -205,9 +69,9 @@ def compare_model(
     left_out: dict[str, list[str]] = {}
     rows = []
     for op in graph.operators:
-        judged, why = _fed(graph, op, trace, whole, allow_nonfinite)
-        if why:
-            left_out.setdefault(why, []).append(op.name)
+        judged = _fed(graph, op, trace, whole, allow_nonfinite)
+        if isinstance(judged, str):
+            left_out.setdefault(judged, []).append(op.name)
         rows.append(_row(op, verdicts[op.name].arithmetic, trace, judged, whole))
     notes = [f"{', '.join(names)}: not compared, {why}" for why, names in left_out.items()]
     if kernels == "xnnpack":
@@ -215,7 +79,24 @@ def compare_model(
             "On the default path XNNPACK's codes cannot be read: of the operators that it takes, "
             "inputs and outputs are compared."
         )
-    return ModelComparison(rows, ours, whole.outputs, notes, kernels)
+    after = _after(graph, {row.operator for row in rows if not row.is_exact})
+    for name, real in whole.outputs.items():
+        check_kind(name, ours[name], real)
+    return ModelComparison(rows, ours, whole.outputs, notes, kernels, after)
+
+
+def _after(graph: Graph, inexact: set[str]) -> dict[str, tuple[str, ...]]:
+    """For each output the operators on the way to it that are in ``inexact``, in order."""
+    before: dict[int, set[str]] = {}
+    for op in graph.operators:
+        found = set().union(*(before.get(index, set()) for index in op.inputs))
+        states = (i for i in op.inputs if i >= 0 and graph.tensors[i].is_variable)
+        before |= dict.fromkeys((*op.outputs, *states), found | ({op.name} & inexact))
+    order = [op.name for op in graph.operators]
+    return {
+        name: tuple(sorted(before.get(index, ()), key=order.index))
+        for name, index in zip(graph.output_names, graph.outputs, strict=True)
+    }
 
 
 _KEPT = ("*/output*", "*_quantized*")
@@ -223,30 +104,34 @@ _KEPT = ("*/output*", "*_quantized*")
 
 def _fed(
     graph: Graph, op: Operator, ours: Trace, whole: RuntimeRun, allow_nonfinite: bool
-) -> tuple[Trace | None, str]:
-    """What the operator alone makes of the runtime's own input; else None, and why not."""
+) -> tuple[Graph, dict, Trace] | str:
+    """The operator alone, the runtime's own input, what it makes of it; or why there is none."""
     source = graph.tensor_of(op, 0)
     if whole.kernels == "xnnpack" and op.code == "DEQUANTIZE" and source.value is not None:
-        return None, "XNNPACK unpacks constants for itself and leaves their tensor unwritten."
+        return "XNNPACK unpacks constants for itself and leaves their tensor unwritten."
     alone, values = fed_alone(graph, op.name, whole, ours.states.get(op.name, {}))
     theirs = [whole.tensors[i].value for i in op.outputs]
     if any(value is None for value in (*values.values(), *theirs)):
-        return None, "the runtime hides what it reads or writes."
+        return "the runtime hides what it reads or writes."
     try:
-        return interpreter.run(alone, values, whole.kernels, _KEPT, allow_nonfinite)[1], ""
+        trace = interpreter.run(alone, values, whole.kernels, _KEPT, allow_nonfinite)[1]
     except InputError as error:
-        return None, f"the runtime fed it such values: {error}"
+        return f"the runtime fed it such values: {error}"
+    return alone, values_of(alone, values, trace), trace
 
 
-def _row(op: Operator, arithmetic: str, ours: Trace, judged: Trace | None, whole) -> Judged:
-    if judged is None:
+def _row(op: Operator, arithmetic: str, ours: Trace, judged, whole: RuntimeRun) -> Judged:
+    if isinstance(judged, str):
         return Judged(op.name, arithmetic, 0, 0, 0.0, 0, 0, 0.0)
+    alone, read, trace = judged
     codes = _codes(ours, op.name)
     theirs = [whole.tensors[i].value for i in op.outputs]
-    fed = list(zip(_outputs(judged, op.name), theirs, strict=True))
+    fed = list(zip(_outputs(trace, op.name), theirs, strict=True))
     through = list(zip(_outputs(ours, op.name), theirs, strict=True))
     for pair in (*fed, *through):
         check_kind(op.name, *pair)
+    single = alone.operators[-1]
+    bound = bound_of(alone, single, whole.kernels)
     return Judged(
         op.name,
         arithmetic,
@@ -254,8 +139,12 @@ def _row(op: Operator, arithmetic: str, ours: Trace, judged: Trace | None, whole
         equal=sum(int(same_bits(*pair).sum()) for pair in fed),
         fed=max(relative(*pair) for pair in fed),
         codes=codes.size,
-        flipped=int(np.sum(codes != _codes(judged, op.name))),
+        flipped=int(np.sum(codes != _codes(trace, op.name))),
         apart=max(relative(*pair) for pair in through),
+        bound=bound.of if bound else "",
+        of_bound=max(
+            part_of_bound(bound, Fed(alone, single, read, mine), real) for mine, real in fed
+        ),
     )
 
 
@@ -267,11 +156,3 @@ def _codes(trace: Trace, name: str) -> np.ndarray:
     """All int8 codes that an operator makes at run time, in one row."""
     made = [r.value.ravel() for r in trace.op(name) if r.name.endswith("_quantized")]
     return np.concatenate(made) if made else np.zeros(0, np.int8)
-
-
-def relative(ours: np.ndarray, theirs: np.ndarray) -> float:
-    """The largest difference, divided by the range of ``theirs``, zero included."""
-    wide = theirs.astype(np.float64)
-    span = wide.max(initial=0) - wide.min(initial=0)
-    with np.errstate(invalid="ignore"):  # infinite values on both sides
-        return difference(ours, theirs) / (span or 1.0)

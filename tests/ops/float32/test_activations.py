@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 import drqsim
 from drqsim import litert, processor
 from drqsim.graph import Graph
+from drqsim.litert.bounds import APPROXIMATE, APPROXIMATION
 from drqsim.ops.float32.activations import FUNCTIONS
-from tests.kit.float_bounds import APPROXIMATE, BOUND
 from tests.kit.one_operator import one_operator
 from tests.kit.strategies import KERNELS, float_constant, inputs
 
@@ -98,7 +98,7 @@ def test_transcendental_functions_stay_within_the_bound(code, options, kernels):
     ours = drqsim.run(graph, x, kernels)[0]["y"]
     theirs = litert.run(graph, x, kernels).outputs["y"]
     distance = np.abs(ours.astype(np.float64) - theirs) / np.maximum(np.abs(ours), 1)
-    assert distance.max() <= BOUND
+    assert distance.max() <= APPROXIMATION
     assert theirs.std() > 0.01
 
 

@@ -8,8 +8,10 @@ from hypothesis import strategies as st
 import drqsim
 from drqsim import litert, ops, processor
 from drqsim.graph import Tensor
+from drqsim.interpreter import inputs_by_index
+from drqsim.litert.bounds import Fed, bound_of
+from drqsim.litert.equality import part_of_bound
 from drqsim.ops.float32 import activations, elementwise
-from tests.kit.float_bounds import BOUNDS
 from tests.kit.float_cases import COMPARED, GENERATORS, cases
 from tests.kit.one_operator import (
     Case,
@@ -24,8 +26,6 @@ from tests.kit.one_operator import (
 )
 from tests.kit.strategies import KERNELS
 
-f64 = np.float64
-
 
 def test_every_operator_is_judged():
     elsewhere = {"CONV_2D", "EMBEDDING_LOOKUP", *activations.FUNCTIONS}
@@ -38,17 +38,12 @@ def test_every_operator_is_judged():
 @given(data=st.data())
 def test_as_the_runtime(code, kernels, data):
     case = data.draw(cases(code))
-    bound = BOUNDS.get((case.code, kernels))
+    bare, feeds = graph(case)
+    (op,) = bare.operators
+    bound, read = bound_of(bare, op, kernels), inputs_by_index(bare, feeds, True)
     for ours, theirs in run_both(case, kernels):
-        if bound is None:
-            assert same_bits(ours, theirs), f"{case}\n{ours}\n{theirs}"
-            continue
-        allowed = np.broadcast_to(bound(case, ours), ours.shape)
-        with np.errstate(invalid="ignore"):  # infinity minus infinity
-            distance = np.abs(ours.astype(f64) - theirs)
-        both_undefined = np.isnan(ours) & np.isnan(theirs)
-        near = (distance <= allowed) | np.isinf(allowed) | both_undefined | (ours == theirs)
-        assert near.all(), f"{case}\n{ours}\n{theirs}"
+        part = part_of_bound(bound, Fed(bare, op, read, ours), theirs)
+        assert part <= 1, f"{case}\n{ours}\n{theirs}\n{part} of {bound}"
 
 
 @pytest.mark.parametrize("dtype", [np.int32, np.int64])
