@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Iterable
 from functools import partial
 from math import prod
 from pathlib import Path
@@ -50,7 +51,7 @@ def read_inputs(
     notes: list[str] = []
     drawn = _draw(tensors, seed) if any(s.endswith("random") for s in specs) else {}
     for spec in specs:
-        name, source = _split(spec, tensors)
+        name, source = split(spec, tensors)
         if source == "random":
             found = drawn if name is None else {name: drawn[name]}
             found = {n: x for n, x in found.items() if name is not None or n not in fed}
@@ -78,14 +79,14 @@ def _after_each_equals_sign(spec: str) -> list[str]:
     return [spec[found.end() :] for found in re.finditer("=", spec)]
 
 
-def _split(spec: str, tensors: dict[str, Tensor]) -> tuple[str | None, str]:
+def split(spec: str, names: Iterable[str]) -> tuple[str | None, str]:
     """``name=source`` in two, if there is an input of that name."""
-    for name in sorted(tensors, key=len, reverse=True):
+    for name in sorted(names, key=len, reverse=True):
         if spec.startswith(f"{name}="):
             return name, spec[len(name) + 1 :]
     before, equals, _ = spec.partition("=")
     if equals and not os.path.exists(spec) and not re.search(r"[/.]", before):
-        raise InputError(f"This model has no input {before!r}; it has: {_listed(tensors)}.")
+        raise InputError(f"This model has no input {before!r}; it has: {listed(names)}.")
     return None, spec
 
 
@@ -119,7 +120,7 @@ def _read(source: str, name: str | None, tensors: dict, many: bool, notes: list[
     if to is None and (suffix != ".npz" or key is not None):
         raise InputError(
             f"This model has {len(tensors)} inputs; say which one gets {path.name!r}: "
-            f"--input 'NAME={path.name}' with NAME one of {_listed(tensors)}."
+            f"--input 'NAME={path.name}' with NAME one of {listed(tensors)}."
         )
     if suffix == ".png":
         return {to: _picture(path, tensors[to], notes)}
@@ -148,13 +149,14 @@ def _by_name(file: ArrayFile, tensors: dict[str, Tensor]) -> dict[str, str]:
         return dict(zip(tensors, file.names, strict=True))
     if not same:
         raise InputError(
-            f"{file.path.name!r} holds the arrays {_listed(file.names)}, and the model has the "
-            f"inputs {_listed(tensors)}; choose one as --input '{file.path.name}:ARRAY'."
+            f"{file.path.name!r} holds the arrays {listed(file.names)}, and the model has the "
+            f"inputs {listed(tensors)}; choose one as --input '{file.path.name}:ARRAY'."
         )
     return dict(zip(same, same, strict=True))
 
 
-def _listed(names) -> str:
+def listed(names) -> str:
+    """The first twenty names of the user's, for a message."""
     names = list(names)
     return ", ".join(map(repr, names[:20])) + (", ..." if len(names) > 20 else "")
 

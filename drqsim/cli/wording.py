@@ -10,6 +10,7 @@ WORDS = (
     (r"; (run one of its|extract its other) [^;.]*with graph\.extract\(name\)", ""),
     (r"Convert it with \.astype\(numpy\.(\w+)\)", r"Save it as \1"),
     (r"\ballow_nonfinite=True", "--allow-nonfinite"),
+    (r"(?s)\bPass input_shapes=\{.*: shape\} with the shape", "Pass --input-shape with the shape"),
     (r"\bkernels='(\w+)'", r"--kernels \1"),
 )
 

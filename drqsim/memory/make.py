@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from math import prod
 
-import numpy as np
-
-from drqsim.errors import InputError, ModelFileError, UnsupportedOperatorError
+from drqsim.errors import InputError, UnsupportedOperatorError
 from drqsim.graph import Graph, expect_graph
-from drqsim.interpreter import run
 from drqsim.kernels import checked
 from drqsim.memory import schedule
 from drqsim.memory.held import Held, resized
 from drqsim.memory.plan import Block, MemoryPlan
 from drqsim.memory.planner import Planner
 from drqsim.memory.prepare import Runtime
-from drqsim.ops.call import LARGEST
+from drqsim.memory.shapes import shapes_of
 from drqsim.ops.delegate import taken
 from drqsim.ops.refusals import check_counts
+from drqsim.trace import Trace
 
 MOST_AT_ONCE = 10_000  # tensors that one operator writes; a damaged file may claim any number
 
@@ -30,13 +27,15 @@ def plan_memory(
     preserve_all_tensors: bool = False,
     partition: Collection[str] | None = None,
     input_shapes: dict[str, tuple[int, ...]] | None = None,
+    trace: Trace | None = None,
 ) -> MemoryPlan:
     """The memory plan that the runtime makes in ``allocate_tensors``, byte for byte.
 
     Parameters
     ----------
     graph : Graph
-        Float or quantized. The shapes that it declares are believed.
+        Float or quantized. The shapes that it declares are believed, but where it leaves some
+        dimension of an input to the caller: then they follow from what it holds in that place.
     kernels : {"optimized", "reference", "xnnpack"}
         The kernel path. On ``xnnpack`` what stays outside of XNNPACK is planned.
     threads : int
@@ -49,8 +48,11 @@ def plan_memory(
         name (``drqsim.ops.delegate``).
     input_shapes : dict, optional
         Other shapes for inputs, by name: a larger batch, a larger image. All other shapes follow
-        by running the model on zeros. The plan is that of a ``resize_tensor_input`` before the
-        first ``allocate_tensors``.
+        by running the model on zeros, in a second or two or not at all. The plan is that of a
+        ``resize_tensor_input`` before the first ``allocate_tensors``.
+    trace : Trace, optional
+        A run of the model on what it is to be planned for: it has all shapes, but those of inputs
+        that no operator reads.
 
     Returns
     -------
@@ -60,7 +62,8 @@ def plan_memory(
     Raises
     ------
     InputError
-        When an argument makes no sense, or the model cannot run with the new shapes.
+        When an argument makes no sense, or the model cannot run with the new shapes, or with those
+        that the file holds where it leaves them to the caller.
     UnsupportedOperatorError
         When the model has an operator whose memory drqsim does not know.
 
@@ -71,7 +74,7 @@ def plan_memory(
     """
     expect_graph(graph)
     _check(graph, kernels, threads, partition)
-    shapes = {} if input_shapes is None else _infer(graph, input_shapes)
+    shapes, note = shapes_of(graph, input_shapes, trace)
     runtime = Runtime(graph, shapes, kernels, threads)
     if kernels == "xnnpack":
         # XNNPACK is asked with the inputs' new shapes; behind them it sees those of the file
@@ -91,6 +94,10 @@ def plan_memory(
         kernels=kernels,
         threads=threads,
         preserve_all_tensors=preserve_all_tensors,
+        input_shapes={
+            graph.fed_names[i]: shapes.get(i, graph.tensors[i].shape) for i in graph.inputs
+        },
+        note=note,
     )
 
 
@@ -110,37 +117,6 @@ def _check(graph: Graph, kernels: str, threads: int, partition) -> None:
             raise UnsupportedOperatorError(
                 f"{op.name} has {len(op.outputs):,} outputs; drqsim plans at most {MOST_AT_ONCE:,}."
             )
-
-
-def _infer(graph: Graph, input_shapes: dict) -> dict[int, tuple[int, ...]]:
-    """All shapes when inputs have other shapes, by tensor index."""
-    by_name = dict(zip(graph.input_names, dict.fromkeys(graph.inputs), strict=True))
-    given = {}
-    for name, shape in input_shapes.items():
-        if name not in by_name:
-            raise InputError(f"input_shapes names {name!r}; the inputs are {', '.join(by_name)}.")
-        is_list = isinstance(shape, (tuple, list))
-        if not is_list or not all(isinstance(n, (int, np.integer)) and n > 0 for n in shape):
-            raise InputError(f"input_shapes gives {name!r} {shape!r}; expected positive numbers.")
-        given[by_name[name]] = tuple(int(n) for n in shape)
-        if prod(given[by_name[name]]) > LARGEST:
-            raise InputError(
-                f"input_shapes gives {name!r} {list(shape)}; at most {LARGEST:,} elements."
-            )
-    other = resized(graph, given)
-    read = [other.tensors[i] for i in by_name.values()]
-    zeros = {n: np.zeros(t.shape, t.dtype) for n, t in zip(by_name, read, strict=True)}
-    try:
-        _, trace = run(other, zeros, record="shapes")
-    except (InputError, ModelFileError) as error:
-        raise InputError(
-            f"The model cannot run with input_shapes {input_shapes}: {error}"
-        ) from None
-    found = {r.tensor_index: r.shape for r in trace if r.name.startswith("output")} | given
-    for op in graph.operators:
-        if not set(op.outputs) <= set(found):
-            raise UnsupportedOperatorError(f"{op.name}: drqsim does not record all its outputs.")
-    return found
 
 
 def _blocks(graph: Graph, steps: list[schedule.Step], planner: Planner) -> list[Block]:

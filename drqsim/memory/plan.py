@@ -83,6 +83,10 @@ class MemoryPlan(Printed):
         learns its output's shape at run time: the output leaves the place it had for the heap.
     kernels, threads, preserve_all_tensors
         What was planned for.
+    input_shapes : dict
+        And for which shapes of the inputs, by name.
+    planned_for : str
+        The same in words; empty where the file leaves nothing open and nobody gave other shapes.
     """
 
     def __init__(self, blocks, steps, partition, arena_bytes, persistent_bytes, **planned_for):
@@ -93,6 +97,8 @@ class MemoryPlan(Printed):
         self.kernels: str = planned_for["kernels"]
         self.threads: int = planned_for["threads"]
         self.preserve_all_tensors: bool = planned_for["preserve_all_tensors"]
+        self.input_shapes: dict[str, tuple[int, ...]] = planned_for.get("input_shapes", {})
+        self.planned_for: str = planned_for.get("note", "")
 
     def __getitem__(self, key: str) -> Block:
         for block in self.blocks:
@@ -183,7 +189,7 @@ class MemoryPlan(Printed):
 
     def notes(self) -> list[str]:
         """Sentences on the totals, and on what is not planned."""
-        notes = [
+        notes = [self.planned_for] * bool(self.planned_for) + [
             f"arena: {self.arena_bytes:,} bytes; {self.lower_bound:,} are alive at once at most, "
             f"{self.without_reuse:,} would be needed without reuse",
             f"persistent arena: {self.persistent_bytes:,} bytes; heap: {self.heap_bytes:,} bytes; "

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from math import prod
 
 import numpy as np
 
@@ -15,7 +14,7 @@ from drqsim.graph import Graph, expect_graph
 from drqsim.interpreter import run
 from drqsim.kernels import checked
 from drqsim.memory import MemoryPlan, plan_memory
-from drqsim.model_file.operands import weights_of
+from drqsim.memory.shapes import products, shapes_of
 from drqsim.trace import Trace
 from drqsim.verdict import Explanation, explain, has_codes
 
@@ -125,15 +124,20 @@ def make(
     paths = dict.fromkeys((kernels, "xnnpack", "optimized", "reference"))
     verdicts = {path: explain(graph, path) for path in paths}
     hybrid = [v.operator for v in verdicts[kernels] if has_codes(v.arithmetic)]
-    plan = attempt("Memory", lambda: plan_memory(graph, kernels))
-    float_plan = error = None
-    if float_model is not None:
-        float_plan = attempt("Memory of the float model", lambda: plan_memory(float_model, kernels))
     how = kernels, _shown(hybrid), allow_nonfinite
     trace = attempt("Every tensor", lambda: run(graph, x, *how)[1])
+    sizes = _shapes(graph, x)
+    plan = attempt("Memory", lambda: plan_memory(graph, kernels, input_shapes=sizes, trace=trace))
+    float_plan = error = None
     if float_model is not None:
+        theirs = dict(zip(float_model.input_names, sizes.values(), strict=False))
+        float_plan = attempt(
+            "Memory of the float model",
+            lambda: plan_memory(float_model, kernels, input_shapes=theirs),
+        )
         if end_to_end is None:
-            once = products(graph) + PER_OPERATOR * len(graph.operators)
+            shapes = {} if trace is None else shapes_of(graph, trace=trace).by_index
+            once = products(graph, shapes) + PER_OPERATOR * len(graph.operators)
             end_to_end = len(hybrid) * once <= MOST_PRODUCTS
         both = float_model, graph
         error = attempt("Error", lambda: _attribute(*both, x, kernels, end_to_end, allow_nonfinite))
@@ -163,12 +167,7 @@ def _attribute(
     return attribute_error(float_model, graph, x, kernels, **how)
 
 
-def products(graph: Graph) -> int:
-    """About how many multiplications the operators with weights take, by the file's shapes."""
-    total = 0
-    for op in graph.operators:
-        weights = weights_of(graph, op)
-        if weights is not None and weights.shape and op.outputs:
-            outputs = prod(graph.tensors[op.outputs[0]].shape)
-            total += outputs * prod(weights.shape[1 : -1 if "DEPTHWISE" in op.code else None])
-    return total
+def _shapes(graph: Graph, x) -> dict[str, tuple[int, ...]]:
+    """The shapes of what is fed, by the inputs' names, in their order."""
+    given = x if isinstance(x, dict) else dict.fromkeys(graph.input_names, x)
+    return {name: np.shape(given[name]) for name in graph.input_names if name in given}

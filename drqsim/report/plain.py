@@ -144,6 +144,8 @@ def of_plan(plan: MemoryPlan) -> dict:
     return {
         "kernels": plan.kernels,
         "threads": plan.threads,
+        "input_shapes": {name: list(shape) for name, shape in plan.input_shapes.items()},
+        "planned_for": plan.planned_for,
         "arena_bytes": plan.arena_bytes,
         "persistent_bytes": plan.persistent_bytes,
         "heap_bytes": plan.heap_bytes,

@@ -102,7 +102,9 @@ def about_memory(plan, float_plan=None) -> list[str]:
     """What the model needs while it runs."""
     peak = max(range(len(plan.timeline)), key=plan.timeline.__getitem__)
     scratch = sum(b.nbytes for b in plan.alive(peak) if b.role == "scratch")
-    lines = [
+    planned_for = plan.planned_for
+    lines = [f"{planned_for[0].upper()}{planned_for[1:]}."] if planned_for else []
+    lines += [
         f"On the {plan.kernels} kernels the arena takes {plan.arena_bytes:,} bytes, the persistent "
         f"arena {plan.persistent_bytes:,}; {plan.file_bytes:,} bytes are read from the file."
     ]
