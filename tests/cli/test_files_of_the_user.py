@@ -35,7 +35,10 @@ def here(tmp_path, monkeypatch):
 
 def run(*arguments):
     """Status, bytes on stdout, text on stderr; no exception gets out."""
-    result = CliRunner().invoke(command, list(map(str, arguments)), prog_name="drqsim")
+    # a width of its own: an operator's name is broken in a narrow table
+    result = CliRunner(env={"COLUMNS": "180"}).invoke(
+        command, list(map(str, arguments)), prog_name="drqsim"
+    )
     assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
     return result.exit_code, result.stdout_bytes, result.stderr
 
