@@ -1,0 +1,228 @@
+"""The numbers of the book that no cell and no test computes, and why; a phrase holds its numbers.
+
+A change of such a number on its page alone is noticed, whether it is right is not tested. The list
+is to stay short: a number that can be computed belongs into a cell.
+"""
+
+# Pages whose cells hold numbers of a page that does not link to them.
+ALSO = {"in-short.ipynb": ("04-input.ipynb",)}
+
+BYTES = "float32 takes four bytes, int8 one"
+DECIBEL = "the definition of the decibel, or of a share"
+DRAWN = "a share or a ratio of what a cell draws"
+GIVEN = "what an exercise gives to compute with"
+LISTED = "counts what the page itself lists or shows"
+LOOKED_UP = "what a thread or another project's page says, looked up when this was written"
+MEASURED = "benchmarks/faq_speed.py, on one machine on 2026-11-23; no file of results was kept"
+RELEASES = "make check-runtime, run for each release on 23 November 2026"
+ONCE = "tried once, with a program that the project does not pin"
+QUOTED = "the sentence of a source, which the row quotes"
+
+TOLD = {
+    "03-weights.ipynb": {
+        LISTED: """
+            With 8 and with 4 bits
+            the same three lines
+            in four lines of NumPy
+            The four lines are""",
+    },
+    "04-input.ipynb": {
+        LISTED: "Three inputs made for the purpose",
+        GIVEN: """
+            An input ranges from -1 to 3
+            widened to [0, 5]
+            stands for 5.0 again""",
+    },
+    "05-accumulator.ipynb": {
+        LISTED: "keeps three int32 arrays",
+        GIVEN: "a 5x5 filter",
+        DRAWN: "nearly ten times",
+    },
+    "07-is-any-of-this-true.ipynb": {
+        LISTED: "four rows are no longer equal",
+        BYTES: "four times as large as in the file",
+    },
+    "09-the-other-operators.ipynb": {
+        GIVEN: "two sentences of ten words",
+        LISTED: "a dense layer with 4 rows",
+    },
+    "10-a-whole-network.ipynb": {"what the digit of the book shows": "so clearly a 2 that"},
+    "11-why-is-this-layer-still-float.ipynb": {
+        LISTED: """
+            in the three files
+            Of the three files
+            The three files show four reasons
+            The last three graphs
+            runs six in the builtin kernels""",
+    },
+    "bring-your-own-model.ipynb": {
+        LISTED: """
+            in four forms
+            the first three names""",
+        "tests/cli holds the exit statuses": """
+            0 is fine, 1 means
+            2 that the command was used wrongly""",
+        DECIBEL: "20 dB more is ten times less error",
+        "an example of a name": "x.npz:images[3]",
+    },
+    "every-scheme-side-by-side.ipynb": {
+        LISTED: """
+            the other five from it
+            three ways to store the weights
+            The three schemes that sum in float32
+            the largest of the three""",
+    },
+    "exercises.ipynb": {LISTED: "Six functions to write"},
+    "faq-accuracy.md": {
+        LOOKED_UP: """
+            from 64 to 54 percent (in 2020)
+            from 99 percent to nothing
+            99.47 percent became 0.09 percent""",
+    },
+    "faq-nobody-asked.md": {LISTED: "the first three, as far as"},
+    "faq-not-quantized.ipynb": {ONCE: "made 14,368 bytes of 5,096"},
+    "faq-speed.md": {
+        MEASURED: """
+            Above 1, DRQ is faster; below 1, it is slower
+            56x56x64 to 64 | 0.15 MB | 2.79 | 3.59 | 6.44 |
+            56x56x64 to 64 | 0.02 MB | 1.42 | 2.32 | 0.85 |
+            dense 4,096 to 4,096, 1 row | 67.13 MB | 8.83 | 2.44 | 3.67 |
+            dense 4,096 to 4,096, 16 rows | 67.13 MB | 15.23 | 1.90 | 8.48 |
+            56x56x128 | 0.01 MB | 0.79 | 0.45 | 0.13 |
+            MobileNet class, 224x224 | 16.88 MB | 2.11 | 2.32 | 1.27 |
+            56x56x64 to 64 | 1% | 6% | 10% |
+            56x56x64 to 8 | 5% | 13% | 16% |
+            56x56x128 | 5% | 23% | 25% |
+            one thread, 2026-11-23
+            with 16 rows""",
+        LOOKED_UP: """
+            from 2020 to 2022
+            27 times slower on x86
+            TensorFlow 2.4 to 2.6
+            convolutions of version 5
+            before 2.6
+            10 to 20 percent
+            sequences of 128
+            (2021, #6695)""",
+    },
+    "faq-where-it-runs.md": {
+        LOOKED_UP: """
+            April 2024
+            September 2026
+            16 April 2024
+            December 2020
+            July 2023
+            January 2025
+            January 2021""",
+    },
+    "faq.md": {LOOKED_UP: "since 2018"},
+    "glossary.md": {
+        "the rule of the runtime's planner, kept by tests/memory": "64 bytes in the arena",
+        "the definition of a tap": "a 3x3 filter has nine",
+        LISTED: """
+            tells three apart
+            all three differ""",
+    },
+    "in-short.ipynb": {
+        LISTED: """
+            three corners are missing
+            Of the eight that follow""",
+        "the kernel's loop of eight": "first group of eight",
+        "the hazards of drqsim.hazards, kept by tests/hazards": """
+            About 2,000 weights
+            less than 1e-36""",
+    },
+    "index.ipynb": {LISTED: "Answers 2 and 3 describe", "time to read": "Routes of five minutes"},
+    "learning-path.md": {
+        LISTED: """
+            three routes
+            the four answers
+            the four questions
+            its five claims""",
+        "time to read": """
+            Five minutes
+            The five minutes""",
+    },
+    "other-runtimes.ipynb": {
+        LISTED: "the same in all three",
+        ONCE: "torch 2.13",
+        DRAWN: "ten times as bright",
+    },
+    "run-it-yourself.md": {"the size of what pip installs": "about 1 GB of disk"},
+    "the-forum-answer.ipynb": {
+        LISTED: """
+            five claims
+            The four questions, answered""",
+    },
+    "the-tensor-walk.ipynb": {
+        LISTED: """
+            Number 1, blue
+            Number 2 is the int8 copy
+            number 2 to the sum of number 5
+            wait for number 6
+            Numbers 6 to 8
+            Numbers 4 and 6
+            at number 6 below
+            at number 7
+            the eight stages""",
+    },
+    "what-drq-changes-in-memory.ipynb": {
+        LISTED: "in all three cases",
+        BYTES: "*weights* four times smaller",
+        "26/4, of the line before": "about six times",
+    },
+    "what-drq-does-to-accuracy.ipynb": {
+        LISTED: """
+            Five models
+            three quantized files
+            The three networks
+            all three get
+            Fifteen times""",
+        GIVEN: """
+            200 test images
+            95% confidence""",
+        "the logarithm of the exercise, rounded": "Nearly three thousand",
+        DRAWN: """
+            Five of six digits
+            nine times in ten""",
+    },
+    "what-the-documentation-says.md": {
+        QUOTED: """
+            Weights lie between -127 and 127
+            becomes 4 times smaller
+            4 is the limit
+            2D convolution
+            The docstring of August 2026
+            commit `f67457790` of 21 August 2026""",
+        "the input of the test of this row": """
+            Values from 128 to 255
+            as if there were a 0 among them""",
+        "the operators of the test's table": "in five operators",
+        RELEASES: """
+            VERSION=2.1.6
+            on 23 November 2026, on x86-64, with 60 random layers
+            2.2.0, 2.1.6
+            * - 2.1.0
+            * - 2.0.3
+            2 differ, on the reference path
+            FULLY_CONNECTED version 12
+            * - 1.4.0
+            The same 2
+            * - 1.2.0
+            * - 1.1.2
+            3 differ: also
+            * - 1.0.1
+            11 differ, most of them
+            4 of 5 groups""",
+    },
+    "where-does-the-error-come-from.ipynb": {
+        DECIBEL: """
+            10 \\log
+            At 40 dB the error is 1% of the output, and 20 dB more is an error ten times smaller""",
+        LISTED: "ten logits and eight digits",
+        "the outlier that the cell below makes": "channel 51 by 64",
+        DRAWN: """
+            codes like -1, 0 and 1
+            about three quarters of the power""",
+    },
+}
