@@ -60,6 +60,7 @@ LIMITS = compiled(
     (rf"{N} like the float model|Fifteen times {N}|all three get {N} right", {RIGHT}),
     (r"value here (?:passes|reaches) (\d)", {6}),
     (rf"float32, {N} bytes|scale of {N} bytes", {4}),
+    (r"at most \$(2\^\{-\d+\})", {2**-24}),  # half of float32's last place
     (r"denormal below about \$(10\^\{-\d+\})", {10**-38}),
     (r"below (\d+e-\d+)|the scale (\d+e-\d+)", {SMALLEST_WEIGHT_RANGE / 2}),
     (r"scale of such a vector is (\d)|add up to (\d)\b", {1}),

@@ -61,7 +61,8 @@ TOLD = {
             the first three names""",
         "tests/cli holds the exit statuses": """
             0 is fine, 1 means
-            2 that the command was used wrongly""",
+            2 that the command was used wrongly
+            3 that a check could not compare""",
         DECIBEL: "20 dB more is ten times less error",
         "an example of a name": "x.npz:images[3]",
     },
