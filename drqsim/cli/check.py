@@ -183,7 +183,7 @@ def _end_to_end(output) -> str:
     """One output of the model in a sentence."""
     name = f"Output {shorten(output.name)!r}"
     if output.verdict == EQUAL:
-        return f"{name} is equal from end to end, in all {output.elements:,} elements."
+        return f"{name} is equal from end to end, in every element."
     said = (
         f"{name} differs from end to end in {output.elements - output.equal:,} of "
         f"{output.elements:,} elements, by {output.difference:.2g} at most; the runtime's lie from "
