@@ -128,6 +128,15 @@ def test_reductions_of_every_type(code, data, dtype, constant, keep):
             compared(made, kernels)
 
 
+@pytest.mark.parametrize(
+    ("dtype", "nbytes"), (("float32", 4), ("int16", 4), ("int32", 8), ("int64", 8), ("bool", 1))
+)
+def test_the_type_of_sums(dtype, nbytes):
+    x, y = Tensor("x", (5, 3), np.dtype(dtype)), Tensor("y", (5,), np.dtype(dtype))
+    made = one_operator("SUM", [x, np.array([1], np.int32)], [y])
+    assert compared(made, "reference").plan["sum_0/sum"].nbytes == 5 * nbytes
+
+
 @pytest.mark.parametrize("code", sorted(scratch.TABLE))
 @settings(max_examples=FEW)
 @given(data=st.data())
