@@ -16,7 +16,8 @@ from types import MappingProxyType
 
 import numpy as np
 
-from drqsim.errors import InputError
+from drqsim import contradictions
+from drqsim.errors import InputError, ModelFileError
 
 PADDINGS = ("SAME", "VALID")
 FUSED_ACTIVATIONS = ("NONE", "RELU", "RELU6", "RELU_N1_TO_1")
@@ -49,6 +50,7 @@ class Tensor:
     batch); None where every dimension is fixed. A variable tensor is the state of a recurrent
     operator: zero when a run starts. ``bits`` is 4 for int4, which the file packs two to a byte;
     NumPy has no such type, so ``value`` holds one int8 for each and ``dtype`` is int8.
+    Parts that contradict each other are refused with a ``ModelFileError``.
     """
 
     name: str
@@ -59,6 +61,13 @@ class Tensor:
     is_variable: bool = False
     signature: tuple[int, ...] | None = None
     bits: int | None = None
+
+    def __post_init__(self):
+        object.__setattr__(self, "shape", tuple(map(int, self.shape)))
+        object.__setattr__(self, "dtype", np.dtype(self.dtype))
+        wrong = contradictions.of_tensor(self)
+        if wrong:
+            raise ModelFileError(f"The tensor {shorten(self.name)!r} {wrong}.")
 
     @property
     def is_fed(self) -> bool:
@@ -101,12 +110,20 @@ class Operator:
 
 @dataclass(frozen=True, eq=False)
 class Graph:
-    """A model: tensors, operators in execution order, and which tensors enter and leave."""
+    """A model: tensors, operators in execution order, and which tensors enter and leave.
+
+    An index that names no tensor, or a name that two operators have, is a ``ModelFileError``.
+    """
 
     tensors: tuple[Tensor, ...]
     operators: tuple[Operator, ...]
     inputs: tuple[int, ...]
     outputs: tuple[int, ...]
+
+    def __post_init__(self):
+        wrong = contradictions.of_graph(self)
+        if wrong:
+            raise ModelFileError(f"In this model {wrong}.")
 
     def operator(self, name: str) -> Operator:
         """The operator called ``name``, for example ``"conv_2d_0"``."""
@@ -281,14 +298,6 @@ def freeze(array: np.ndarray) -> np.ndarray:
     array = np.asarray(array, order="C")  # ascontiguousarray would give a scalar a dimension
     array.flags.writeable = False
     return array
-
-
-def pair(value: int | tuple[int, int], what: str) -> tuple[int, int]:
-    """``2`` -> ``(2, 2)``; a pair (height, width) stays; anything else is refused."""
-    both = (value, value) if isinstance(value, (int, np.integer)) else tuple(value)
-    if len(both) != 2 or not all(isinstance(v, (int, np.integer)) and v > 0 for v in both):
-        raise InputError(f"{what} is {value!r}; pass a positive integer or (height, width).")
-    return int(both[0]), int(both[1])
 
 
 def expect_graph(*models) -> None:

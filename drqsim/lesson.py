@@ -16,7 +16,6 @@ from drqsim.graph import (
     Quantization,
     Tensor,
     freeze,
-    pair,
 )
 
 f32 = np.dtype(np.float32)
@@ -145,3 +144,11 @@ def _scales(filter: np.ndarray, filter_scale: np.ndarray | None) -> Quantization
             f"{len(filter)} output channels."
         )
     return Quantization(freeze(scale), freeze(np.zeros(scale.shape, np.int64)), 0)
+
+
+def pair(value: int | tuple[int, int], what: str) -> tuple[int, int]:
+    """``2`` -> ``(2, 2)``; a pair (height, width) stays; anything else is refused."""
+    both = (value, value) if isinstance(value, (int, np.integer)) else tuple(value)
+    if len(both) != 2 or not all(isinstance(v, (int, np.integer)) and v > 0 for v in both):
+        raise InputError(f"{what} is {value!r}; pass a positive integer or (height, width).")
+    return int(both[0]), int(both[1])

@@ -14,7 +14,7 @@ import pytest
 ROOT = Path(__file__).parents[1] / "drqsim"
 # from the ground up; what stands on one line does not know its neighbors
 LAYERS = (
-    "errors in_short processor",
+    "contradictions errors in_short processor",
     "kernels tables graph arithmetic",
     "qparams accumulate trace model_file lesson",
     "ops converter other_runtimes",

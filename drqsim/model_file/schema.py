@@ -10,11 +10,18 @@ from types import MappingProxyType
 
 import numpy as np
 
+from drqsim.errors import ModelFileError
+
 PADDING = ("SAME", "VALID")
 ACTIVATION = ("NONE", "RELU", "RELU_N1_TO_1", "RELU6", "TANH", "SIGN_BIT")
-NUMBER = "number"
-VECTOR = "vector"  # of int32
+NUMBER = "a whole number"
+REAL = "a number"
+TRUTH = "a truth"
+TYPE = "a number from -128 to 127"
+VECTOR = "a vector of whole numbers"
 BYTES = "bytes"
+FLOAT32_MAX = float(np.finfo(np.float32).max)
+RANGES = {NUMBER: (-(2**31), 2**31 - 1), TRUTH: (0, 1), TYPE: (-128, 127)}
 MIRROR = ("REFLECT", "SYMMETRIC")
 UNKNOWN = "UNKNOWN"  # a choice that the file does not make
 
@@ -60,7 +67,7 @@ _POOL = {
 }
 
 _FUSED = {"fused_activation_function": ACTIVATION}
-_RESIZE = {"align_corners": NUMBER, "half_pixel_centers": NUMBER}
+_RESIZE = {"align_corners": TRUTH, "half_pixel_centers": TRUTH}
 
 # operator code -> (options table of the schema, its fields); the options of an operator that is
 # not listed are not read
@@ -74,7 +81,7 @@ OPTIONS: dict[str, tuple[str, dict[str, object]]] = {
             "dilation_w_factor": NUMBER,
             "dilation_h_factor": NUMBER,
             "fused_activation_function": ACTIVATION,
-            "quantized_bias_type": NUMBER,
+            "quantized_bias_type": TYPE,
         },
     ),
     "CONV_3D": (
@@ -106,10 +113,10 @@ OPTIONS: dict[str, tuple[str, dict[str, object]]] = {
         "FullyConnectedOptions",
         {
             "fused_activation_function": ACTIVATION,
-            "weights_format": NUMBER,
-            "keep_num_dims": NUMBER,
-            "asymmetric_quantize_inputs": NUMBER,
-            "quantized_bias_type": NUMBER,
+            "weights_format": TYPE,
+            "keep_num_dims": TRUTH,
+            "asymmetric_quantize_inputs": TRUTH,
+            "quantized_bias_type": TYPE,
             "quant_spec": BYTES,
         },
     ),
@@ -126,7 +133,7 @@ OPTIONS: dict[str, tuple[str, dict[str, object]]] = {
     ),
     "BATCH_MATMUL": (
         "BatchMatMulOptions",
-        {"adj_x": NUMBER, "adj_y": NUMBER, "asymmetric_quantize_inputs": NUMBER},
+        {"adj_x": TRUTH, "adj_y": TRUTH, "asymmetric_quantize_inputs": TRUTH},
     ),
     "ADD": ("AddOptions", _FUSED),
     "SUB": ("SubOptions", _FUSED),
@@ -134,11 +141,11 @@ OPTIONS: dict[str, tuple[str, dict[str, object]]] = {
     "DIV": ("DivOptions", _FUSED),
     "L2_NORMALIZATION": ("L2NormOptions", _FUSED),
     "CONCATENATION": ("ConcatenationOptions", {"axis": NUMBER} | _FUSED),
-    "MEAN": ("ReducerOptions", {"keep_dims": NUMBER}),
-    "SUM": ("ReducerOptions", {"keep_dims": NUMBER}),
-    "REDUCE_MAX": ("ReducerOptions", {"keep_dims": NUMBER}),
-    "REDUCE_MIN": ("ReducerOptions", {"keep_dims": NUMBER}),
-    "ARG_MAX": ("ArgMaxOptions", {"output_type": NUMBER}),
+    "MEAN": ("ReducerOptions", {"keep_dims": TRUTH}),
+    "SUM": ("ReducerOptions", {"keep_dims": TRUTH}),
+    "REDUCE_MAX": ("ReducerOptions", {"keep_dims": TRUTH}),
+    "REDUCE_MIN": ("ReducerOptions", {"keep_dims": TRUTH}),
+    "ARG_MAX": ("ArgMaxOptions", {"output_type": TYPE}),
     "RESHAPE": ("ReshapeOptions", {"new_shape": VECTOR}),
     "SQUEEZE": ("SqueezeOptions", {"squeeze_dims": VECTOR}),
     "MIRROR_PAD": ("MirrorPadOptions", {"mode": MIRROR}),
@@ -150,7 +157,7 @@ OPTIONS: dict[str, tuple[str, dict[str, object]]] = {
             "ellipsis_mask": NUMBER,
             "new_axis_mask": NUMBER,
             "shrink_axis_mask": NUMBER,
-            "offset": NUMBER,
+            "offset": TRUTH,
         },
     ),
     "SPLIT": ("SplitOptions", {"num_splits": NUMBER}),
@@ -161,39 +168,39 @@ OPTIONS: dict[str, tuple[str, dict[str, object]]] = {
     "RESIZE_NEAREST_NEIGHBOR": ("ResizeNearestNeighborOptions", _RESIZE),
     "DEPTH_TO_SPACE": ("DepthToSpaceOptions", {"block_size": NUMBER}),
     "SPACE_TO_DEPTH": ("SpaceToDepthOptions", {"block_size": NUMBER}),
-    "SHAPE": ("ShapeOptions", {"out_type": NUMBER}),
-    "CAST": ("CastOptions", {"in_data_type": NUMBER, "out_data_type": NUMBER}),
-    "SOFTMAX": ("SoftmaxOptions", {"beta": NUMBER}),
-    "LEAKY_RELU": ("LeakyReluOptions", {"alpha": NUMBER}),
-    "GELU": ("GeluOptions", {"approximate": NUMBER}),
+    "SHAPE": ("ShapeOptions", {"out_type": TYPE}),
+    "CAST": ("CastOptions", {"in_data_type": TYPE, "out_data_type": TYPE}),
+    "SOFTMAX": ("SoftmaxOptions", {"beta": REAL}),
+    "LEAKY_RELU": ("LeakyReluOptions", {"alpha": REAL}),
+    "GELU": ("GeluOptions", {"approximate": TRUTH}),
     "UNIDIRECTIONAL_SEQUENCE_LSTM": (
         "UnidirectionalSequenceLSTMOptions",
         {
             "fused_activation_function": ACTIVATION,
-            "cell_clip": NUMBER,
-            "proj_clip": NUMBER,
-            "time_major": NUMBER,
-            "asymmetric_quantize_inputs": NUMBER,
+            "cell_clip": REAL,
+            "proj_clip": REAL,
+            "time_major": TRUTH,
+            "asymmetric_quantize_inputs": TRUTH,
         },
     ),
     "UNIDIRECTIONAL_SEQUENCE_RNN": (
         "SequenceRNNOptions",
         {
-            "time_major": NUMBER,
+            "time_major": TRUTH,
             "fused_activation_function": ACTIVATION,
-            "asymmetric_quantize_inputs": NUMBER,
+            "asymmetric_quantize_inputs": TRUTH,
         },
     ),
     "RNN": (
         "RNNOptions",
-        {"fused_activation_function": ACTIVATION, "asymmetric_quantize_inputs": NUMBER},
+        {"fused_activation_function": ACTIVATION, "asymmetric_quantize_inputs": TRUTH},
     ),
     "SVDF": (
         "SVDFOptions",
         {
             "rank": NUMBER,
             "fused_activation_function": ACTIVATION,
-            "asymmetric_quantize_inputs": NUMBER,
+            "asymmetric_quantize_inputs": TRUTH,
         },
     ),
 }
@@ -225,8 +232,19 @@ def unsaid(field: str, kind: object) -> object:
 
 
 def completed(code: str, options: Mapping[str, object]) -> Mapping[str, object]:
-    """The options of an operator, with every field that nobody gave."""
+    """The options of an operator, with every field that nobody gave.
+
+    Raises
+    ------
+    ModelFileError
+        When an option has a value that the file format has no place for.
+    """
     fields = OPTIONS[code][1] if code in OPTIONS else {}
+    for field, value in options.items():
+        if field in fields and not _fits(value, fields[field]):
+            kind = fields[field]
+            wanted = f"one of {', '.join(kind)}" if isinstance(kind, tuple) else kind
+            raise ModelFileError(f"{code} has {field} = {value!r}; expected {wanted}.")
     return MappingProxyType({f: unsaid(f, kind) for f, kind in fields.items()} | dict(options))
 
 
@@ -239,6 +257,21 @@ def without_table(code: str) -> dict[str, object]:
     """
     empty = {VECTOR: (), BYTES: b"", PADDING: UNKNOWN, MIRROR: UNKNOWN, ACTIVATION: "NONE"}
     return {field: empty.get(kind, 0) for field, kind in OPTIONS[code][1].items()}
+
+
+def _fits(value: object, kind: object) -> bool:
+    """Whether a field of this kind can hold the value."""
+    if isinstance(kind, tuple):
+        return isinstance(value, str) and value in (*kind, UNKNOWN)
+    if kind == BYTES:
+        return isinstance(value, bytes)
+    if kind == VECTOR:
+        return np.iterable(value) and all(_fits(each, NUMBER) for each in value)
+    if kind == REAL:  # infinity and NaN have a place; what would become infinity has none
+        is_number = isinstance(value, (int, float, np.integer, np.floating))
+        return is_number and not FLOAT32_MAX < abs(float(value)) < np.inf
+    lowest, highest = RANGES[kind]
+    return isinstance(value, (int, np.integer, np.bool_)) and lowest <= value <= highest
 
 
 def camel(field: str) -> str:

@@ -18,7 +18,7 @@ from drqsim.model_file.schema import (
     VECTOR,
     WITHOUT_OPTIONS,
     camel,
-    unsaid,
+    completed,
 )
 from drqsim.model_file.whole_file import write_whole
 
@@ -176,7 +176,7 @@ def _operator(builder, tflite, op: Operator, code_index: int) -> int:
     options = None
     if op.code in OPTIONS and UNKNOWN not in op.options.values():
         table, fields = OPTIONS[op.code]
-        values = {f: op.options.get(f, unsaid(f, kind)) for f, kind in fields.items()}
+        values = {**completed(op.code, op.options)}
         # a vector or a table is written before the table that points to it
         for field, kind in fields.items():
             if kind == VECTOR:
@@ -186,7 +186,8 @@ def _operator(builder, tflite, op: Operator, code_index: int) -> int:
             elif isinstance(kind, tuple):
                 values[field] = kind.index(values[field])
         builder.StartObject(MOST_FIELDS)
-        for field, value in values.items():
+        for field in fields:
+            value = values[field]
             if field in UNKNOWN_FIELDS:
                 builder.PrependUOffsetTRelativeSlot(UNKNOWN_FIELDS[field], value, 0)
             else:

@@ -35,7 +35,7 @@ import numpy as np
 from drqsim import accumulate, processor
 from drqsim.arithmetic.window import Axis, pad, patches
 from drqsim.errors import InputError
-from drqsim.graph import pair
+from drqsim.lesson import pair
 from drqsim.qparams import Quantized
 from drqsim.trace import Trace, make_record
 

@@ -97,8 +97,10 @@ def integers(*values) -> list[Operand]:
 
 
 def graph(case: Case, shapes=None) -> tuple[Graph, dict[str, np.ndarray]]:
-    """The graph of a case and what is fed to it; output shapes are empty unless given."""
-    reads, feeds, shapes = [], {}, shapes or [()] * len(case.outputs)
+    """The graph of a case and what is fed to it; output shapes say nothing unless given."""
+    scales = case.output_quantization
+    unsaid = () if scales is None else (1,) * scales.axis + scales.scale.shape
+    reads, feeds, shapes = [], {}, shapes or [unsaid] * len(case.outputs)
     for at, (value, constant, quantization) in enumerate(case.operands):
         if value is None:
             reads.append(None)
