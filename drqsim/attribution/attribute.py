@@ -257,9 +257,12 @@ def _final_output(graph: Graph, joined: Pair, output: int | str) -> int:
     index = by_name[output]
     tensor = graph.tensors[index]
     fixed = tensor.value is not None or any(index in op.outputs for op in graph.makers)
-    if fixed or tensor.dtype.kind != "f":
-        maker = next((op.name for op in graph.operators if index in op.outputs), "nobody")
-        what = "is the same for every input" if fixed else f"is {tensor} of {maker}, no float"
+    maker = next((op.name for op in graph.operators if index in op.outputs), "nobody")
+    unmade = maker == "nobody" and index not in graph.inputs
+    if fixed or unmade or tensor.dtype.kind != "f":
+        what = f"is {tensor} of {maker}, no float"
+        what = "is written by no operator" if unmade else what
+        what = "is the same for every input" if fixed else what
         raise InputError(
             f"Output {shorten(tensor.name)!r} {what}, so its error has no parts; choose another "
             "with output=, or pass end_to_end=False."

@@ -40,8 +40,9 @@ def memory_map(
         Bytes that the scale reaches at least: one scale for the figures of a knob.
     """
     plans = dict(plans) if isinstance(plans, Mapping) else {_title(plans): plans}
-    if not plans or not any(plan.of("arena") for plan in plans.values()):
-        raise InputError("memory_map needs a plan with a tensor in the arena.")
+    plans = {title: plan for title, plan in plans.items() if is_drawable(plan)}
+    if not plans:
+        raise InputError("memory_map needs a plan with a tensor in the arena, and an operator.")
     top = max(top, *(plan.arena_bytes for plan in plans.values()))
     most = max(len(plan.steps) for plan in plans.values())
 
@@ -67,6 +68,11 @@ def memory_map(
     lines = [line for title, plan in plans.items() for line in _text(title, plan)]
     alt = " ".join(_alt(title, plan) for title, plan in plans.items())
     return Figure(svg + folded, "\n".join(lines), f"Memory map. {alt}", drawn=not table)
+
+
+def is_drawable(plan: MemoryPlan) -> bool:
+    """Whether there is something to see: an operator, and bytes in the arena."""
+    return bool(plan.steps and _own(plan))
 
 
 def _title(plan: MemoryPlan) -> str:
@@ -205,6 +211,8 @@ def memory_bars(plans: MemoryPlan | Mapping[str, MemoryPlan]) -> Figure:
     from drqsim.figures.charts import bars
 
     plans = dict(plans) if isinstance(plans, Mapping) else {_title(plans): plans}
+    if not all(plan.steps for plan in plans.values()):
+        raise InputError("memory_bars needs plans of models with an operator.")
     rows = []
     for title, plan in plans.items():
         step, blocks = _fullest(plan)

@@ -13,6 +13,7 @@ import numpy as np
 from drqsim import figures
 from drqsim.attribution.parts import ORDER
 from drqsim.errors import InputError
+from drqsim.figures.memory_map import is_drawable
 from drqsim.figures.style import DARK_VARIABLES, STYLE
 from drqsim.graph import shorten
 from drqsim.memory.plan import HEADER as PLAN
@@ -129,9 +130,9 @@ def _memory(report: Report) -> str:
     if report.float_plan is not None:
         plans["the float model"] = report.float_plan
     parts = []
-    if any(b.shares is None and b.nbytes for plan in plans.values() for b in plan.of("arena")):
-        shown = {t: p for t, p in plans.items() if p.of("arena")}
-        parts += [figures.memory_map(shown, table=False), figures.memory_bars(plans)]
+    shown = {title: plan for title, plan in plans.items() if is_drawable(plan)}
+    if shown:
+        parts += [figures.memory_map(shown, table=False), figures.memory_bars(shown)]
     tables = [
         f"<details><summary>The plan of {title} as a table</summary>"
         + html_table(PLAN, _plain(plan.rows()), right=(4, 5), label=f"memory plan, {title}")
