@@ -92,7 +92,7 @@ def check(screen: Screen, model, specs, seed, kernels, allow_nonfinite) -> int:
     verdicts = explain(graph, kernels)
     rows = _checked(each, {v.operator: v.arithmetic for v in verdicts})
     left_out = _left_out(graph, each)
-    outputs = whole.outputs if whole else []
+    outputs = [] if whole is None else whole.outputs
     failed = [row.operator for row in rows if row.verdict == DIFFERENT]
     complete = bool(rows or outputs) and whole is not None and not left_out
     status = 0 if complete else INCOMPLETE
@@ -104,11 +104,11 @@ def check(screen: Screen, model, specs, seed, kernels, allow_nonfinite) -> int:
         f"with the runtime {litert.version()} on the {kernels} kernels.",
         f"Different: {', '.join(failed)}." if failed else "",
         f"Not compared: {', '.join(left_out)}." if left_out else "",
-        *([_codes(whole)] if whole and whole.codes else []),
+        _codes(whole) if whole is not None and whole.codes else "",
         *(_end_to_end(output) for output in outputs),
     ]
     beware = [f"Beware, {at}: {text}" for at in failed for text in verdicts[at].hazards]
-    notes = list(dict.fromkeys([*beware, *each.notes, *(whole.notes if whole else why)]))
+    notes = list(dict.fromkeys([*beware, *each.notes, *(why if whole is None else whole.notes)]))
     data = {
         "passed": status == 0,
         "verdict": VERDICTS[status],
@@ -117,8 +117,8 @@ def check(screen: Screen, model, specs, seed, kernels, allow_nonfinite) -> int:
         "operators": [_plain(row._asdict()) for row in rows],
         "not_compared": left_out,
         "outputs": [_plain(asdict(output) | {"verdict": output.verdict}) for output in outputs],
-        "codes": whole and whole.codes,
-        "flipped": whole and whole.flipped,
+        "codes": None if whole is None else whole.codes,
+        "flipped": None if whole is None else whole.flipped,
         "notes": notes,
     }
     cells = [

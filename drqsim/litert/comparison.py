@@ -217,7 +217,10 @@ def _states(graph: Graph, x, kernels: str, allow_nonfinite: bool) -> Mapping[str
     """What every operator's states hold when it begins."""
     if not any(tensor.is_variable for tensor in graph.tensors):
         return {}
-    _, trace = interpreter.run(graph, x, kernels, "shapes", allow_nonfinite)
+    try:
+        _, trace = interpreter.run(graph, x, kernels, "shapes", allow_nonfinite)
+    except UnsupportedOperatorError:  # then nobody knows, and what can run begins at zero
+        return {}
     return trace.states
 
 

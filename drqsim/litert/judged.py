@@ -167,12 +167,13 @@ class ModelComparison(Printed):
     @property
     def difference(self) -> float:
         """The largest difference of an output from end to end."""
-        return max(difference(self.ours[name], real) for name, real in self.theirs.items())
+        return max((output.difference for output in self.outputs), default=0.0)
 
     @property
     def relative_difference(self) -> float:
         """The same, divided by the range of the output (zero included)."""
-        return max(relative(self.ours[name], real) for name, real in self.theirs.items())
+        parts = (relative(self.ours[name], real) for name, real in self.theirs.items())
+        return max(parts, default=0.0)
 
     def cells(self) -> list[tuple[str, ...]]:
         """One row of text, under ``HEADER``, for each operator."""
