@@ -17,7 +17,7 @@ from drqsim.model_file.schema import completed
 from drqsim.ops import TABLE, TAKE_INT4
 from drqsim.ops.call import LARGEST, Call
 from drqsim.ops.delegate import why_builtin
-from drqsim.ops.refusals import check_counts
+from drqsim.ops.refusals import check_counts, check_types
 from drqsim.trace import TensorRecord, Trace, make_record, numbered, usual_place
 
 
@@ -190,6 +190,7 @@ def _run_operator(recorder: Recorder, values: dict, kernels: str, allow_nonfinit
         raise ModelFileError(
             f"{op.name} has {len(op.outputs)} outputs in the file; it makes {len(outputs)}."
         )
+    check_types(op, call.results, outputs)
     values.update(zip(op.outputs, outputs, strict=True))
     values.update((op.inputs[position], state) for position, state in call.left.items())
 

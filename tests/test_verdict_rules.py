@@ -109,7 +109,7 @@ CASES = {
     "_is_hybrid": (
         graph("SVDF", X, codes(4, 4), codes(4, 2), None, activation(f32, 1, 8)),
         "int8",
-        "XNNPACK does not take it",
+        "XNNPACK has no SVDF",
     ),
 }
 RULES = {applies.__name__: applies for applies, _ in verdict.RULES}

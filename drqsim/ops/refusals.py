@@ -1,217 +1,24 @@
-"""What the runtime refuses before it computes anything: operators with too many or too few tensors.
+"""What the runtime refuses before it computes anything, whatever the model is fed with.
 
-Every kernel counts its inputs and outputs when the model is loaded, and one wrong count refuses the
-whole model. The reasons are the runtime's own words.
+Every kernel looks at its inputs and outputs when the model is loaded, and one that it does not take
+refuses the whole model. The reasons are the runtime's own words.
 
 Source, ai-edge-litert 2.3.0: ``Prepare`` in ``tflite/kernels/*.cc``, ``register_ref.cc``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Container, Mapping
-from typing import NamedTuple
+from collections.abc import Iterable
+
+import numpy as np
 
 from drqsim.errors import ModelFileError
-from drqsim.graph import Graph, Operator
-from drqsim.model_file.schema import completed
+from drqsim.graph import Graph, Operator, Tensor
+from drqsim.ops.counts import CHECKS, OPTIONAL, wrong_count
 from drqsim.ops.delegate import taken
 
 # kernel path -> the operators for which it has no kernel at all
 NO_KERNEL = {"reference": ("ELU",)}
-
-
-class Check(NamedTuple):
-    """How many tensors a kernel takes on one side, and what the runtime says to another number.
-
-    Attributes
-    ----------
-    side : str
-        ``input`` or ``output``.
-    counts : container of int, or str
-        The numbers that it takes; a string is the option that holds the only one.
-    said : str
-        The runtime's words; ``{}`` is the number that the file gives.
-    """
-
-    side: str
-    counts: Container[int] | str
-    said: str
-
-
-def _exactly(file: str, line: int, inputs: int, outputs: int = 1) -> tuple[Check, ...]:
-    """One number of inputs, and of outputs, which the kernel asks for in two lines."""
-    words = "{file}:{line} Num{side}(node) != {count} ({{}} != {count})"
-    return (
-        Check(
-            "input",
-            (inputs,),
-            words.format(file=file, line=line, side="Inputs", count=inputs),
-        ),
-        Check(
-            "output",
-            (outputs,),
-            words.format(file=file, line=line + 1, side="Outputs", count=outputs),
-        ),
-    )
-
-
-_EXACTLY = {
-    ("activations.cc", 202, 1): "ELU GELU HARD_SWISH",
-    ("activations.cc", 224, 1): "RELU RELU6 RELU_0_TO_1 RELU_N1_TO_1",
-    ("activations.cc", 303, 1): "LEAKY_RELU",
-    ("activations.cc", 340, 1): "TANH",
-    ("activations.cc", 440, 1): "LOGISTIC",
-    ("activations.cc", 548, 1): "SOFTMAX",
-    ("activations.cc", 660, 1): "LOG_SOFTMAX",
-    ("activations.cc", 706, 2): "PRELU",
-    ("add.cc", 96, 2): "ADD",
-    ("arg_min_max.cc", 86, 2): "ARG_MAX",
-    ("batch_matmul.cc", 293, 2): "BATCH_MATMUL",
-    ("cast.cc", 576, 1): "CAST",
-    ("comparisons.cc", 41, 2): "EQUAL GREATER GREATER_EQUAL LESS LESS_EQUAL NOT_EQUAL",
-    ("depth_to_space.cc", 45, 1): "DEPTH_TO_SPACE",
-    ("dequantize.cc", 53, 1): "DEQUANTIZE",
-    ("div.cc", 76, 2): "DIV",
-    ("elementwise.cc", 138, 1): "ABS COS LOG LOGICAL_NOT RSQRT SIN SQRT SQUARE",
-    ("embedding_lookup.cc", 50, 2): "EMBEDDING_LOOKUP",
-    ("exp.cc", 61, 1): "EXP",
-    ("expand_dims.cc", 74, 2): "EXPAND_DIMS",
-    ("floor.cc", 43, 1): "FLOOR",
-    ("gather.cc", 51, 2): "GATHER",
-    ("l2norm.cc", 44, 1): "L2_NORMALIZATION",
-    ("logical.cc", 51, 2): "LOGICAL_AND LOGICAL_OR",
-    ("maximum_minimum.cc", 57, 2): "MAXIMUM MINIMUM",
-    ("mul.cc", 89, 2): "MUL",
-    ("neg.cc", 35, 1): "NEG",
-    ("pooling.cc", 72, 1): "AVERAGE_POOL_2D MAX_POOL_2D",
-    ("pow.cc", 52, 2): "POW",
-    ("quantize.cc", 159, 1): "QUANTIZE",
-    ("reduce.cc", 86, 2): "MEAN REDUCE_MAX REDUCE_MIN SUM",
-    ("resize_bilinear.cc", 63, 2): "RESIZE_BILINEAR",
-    ("resize_nearest_neighbor.cc", 60, 2): "RESIZE_NEAREST_NEIGHBOR",
-    ("select.cc", 62, 3): "SELECT SELECT_V2",
-    ("shape.cc", 40, 1): "SHAPE",
-    ("slice.cc", 170, 3): "SLICE",
-    ("space_to_depth.cc", 45, 1): "SPACE_TO_DEPTH",
-    ("squared_difference.cc", 64, 2): "SQUARED_DIFFERENCE",
-    ("squeeze.cc", 40, 1): "SQUEEZE",
-    ("strided_slice.cc", 303, 4): "STRIDED_SLICE",
-    ("sub.cc", 230, 2): "SUB",
-    ("transpose.cc", 72, 2): "TRANSPOSE",
-}
-_ANY = range(2**31)
-_FIRST_OUTPUT = Check("output", range(1, 2**31), "Invalid tensor index 0 (not in [0, 0))")
-_PAD = (
-    Check("input", (2, 3), "pad.cc:54 num_inputs == 2 || num_inputs == 3 was not true"),
-    Check("output", (1,), "pad.cc:55 NumOutputs(&node) != 1 ({} != 1)"),
-)
-
-
-def _five(file: str, line: int) -> tuple[Check, ...]:
-    """A recurrent kernel with its input, two kinds of weights, a bias and a state."""
-    return (
-        Check("input", (5,), f"{file}:{line} node->inputs->size != 5 ({{}} != 5)"),
-        Check("output", (1,), f"{file}:{line + 1} node->outputs->size != 1 ({{}} != 1)"),
-    )
-
-
-# operator code -> its checks, in the order of the kernel
-CHECKS: dict[str, tuple[Check, ...]] = {
-    code: _exactly(*row) for row, codes in _EXACTLY.items() for code in codes.split()
-} | {
-    "CONCATENATION": (Check("input", _ANY, ""), _FIRST_OUTPUT),
-    "CONV_2D": (
-        Check("input", (2, 3), "conv.cc:346 has_bias || node->inputs->size == 2 was not true"),
-        Check("output", (1,), "conv.cc:347 node->outputs->size != 1 ({} != 1)"),
-    ),
-    "DEPTHWISE_CONV_2D": (
-        Check(
-            "input",
-            (2, 3),
-            "depthwise_conv.cc:106 has_bias || NumInputs(node) == 2 was not true",
-        ),
-        Check("output", (1,), "depthwise_conv.cc:114 NumOutputs(node) != 1 ({} != 1)"),
-    ),
-    "FULLY_CONNECTED": (
-        Check(
-            "input",
-            (2, 3),
-            "fully_connected.cc:446 node->inputs->size == 2 || node->inputs->size == 3 was not "
-            "true",
-        ),
-        Check(
-            "output",
-            (1,),
-            "fully_connected.cc:451 node->outputs->size != expected_outputs_count ({} != 1)",
-        ),
-    ),
-    "MIRROR_PAD": (Check("input", _ANY, ""), _FIRST_OUTPUT),
-    "PACK": (
-        Check("input", "values_count", "pack.cc:38 NumInputs(node) != data->values_count ({})"),
-        Check("output", (1,), "pack.cc:39 NumOutputs(node) != 1 ({} != 1)"),
-    ),
-    "PAD": _PAD,
-    "PADV2": _PAD,
-    "RESHAPE": (
-        Check(
-            "input",
-            (1, 2),
-            "reshape.cc:120 NumInputs(node) == 1 || NumInputs(node) == 2 was not true",
-        ),
-        Check("output", (1,), "reshape.cc:121 NumOutputs(node) != 1 ({} != 1)"),
-    ),
-    "RNN": _five("basic_rnn.cc", 60),
-    "SPLIT": (
-        Check("input", (2,), "split.cc:81 NumInputs(node) != 2 ({} != 2)"),
-        Check(
-            "output",
-            "num_splits",
-            "split.cc:85 NumOutputs(node) != op_context.params->num_splits ({})",
-        ),
-    ),
-    "SVDF": (
-        Check("output", (1,), "svdf.cc:82 node->outputs->size != 1 ({} != 1)"),
-        Check("input", (5,), "svdf.cc:83 node->inputs->size != 5 ({} != 5)"),
-    ),
-    "TOPK_V2": _exactly("topk_v2.cc", 257, 2, outputs=2),
-    "TRANSPOSE_CONV": (
-        Check(
-            "input",
-            (3, 4),
-            "transpose_conv.cc:329 has_bias || NumInputs(node) == 3 was not true",
-        ),
-        Check("output", (1,), "transpose_conv.cc:330 NumOutputs(node) != 1 ({} != 1)"),
-    ),
-    "UNIDIRECTIONAL_SEQUENCE_LSTM": (
-        Check("input", (20, 24), "The LSTM Full kernel expects 20 or 24 inputs. Got {} inputs"),
-        Check(
-            "output",
-            (1,),
-            "unidirectional_sequence_lstm.cc:913 node->outputs->size != 1 ({} != 1)",
-        ),
-    ),
-    "UNIDIRECTIONAL_SEQUENCE_RNN": _five("unidirectional_sequence_rnn.cc", 97),
-    "UNPACK": (
-        Check("input", (1,), "unpack.cc:38 NumInputs(node) != 1 ({} != 1)"),
-        Check("output", "num", "unpack.cc:39 NumOutputs(node) != data->num ({})"),
-    ),
-}
-# operators that ask for their first tensors before they count: the output, then the inputs
-CHECKS |= {code: (_FIRST_OUTPUT, *CHECKS[code]) for code in ("ELU", "FLOOR", "GELU")}
-FETCHED = dict.fromkeys("CONCATENATION ELU FLOOR GELU".split(), (0,)) | {
-    "FULLY_CONNECTED": (1,),
-    "MIRROR_PAD": (0, 1),
-}
-# the inputs that may be left out
-OPTIONAL = {
-    "FULLY_CONNECTED": (2,),
-    "PAD": (2,),
-    "PADV2": (2,),
-    "SVDF": (3,),
-    "TRANSPOSE_CONV": (3,),
-    # without an input gate, peepholes, a projection or a norm
-    "UNIDIRECTIONAL_SEQUENCE_LSTM": (1, 5, 9, 10, 11, 12, 16, 17, 20, 21, 22, 23),
-}
 # operator code -> where an input of so many dimensions is asked for, its position, the number
 DIMENSIONS = {
     "AVERAGE_POOL_2D": ("pooling.cc:78 NumDimensions(input)", 0, 4),
@@ -232,6 +39,54 @@ DIMENSIONS = {
 }
 
 
+# operators whose output must have the type of an input: the runtime's words, the input's position
+SAME_TYPE = {
+    code: (words, position)
+    for codes, words, position in (
+        (
+            "RELU RELU6 RELU_0_TO_1 RELU_N1_TO_1",
+            "activations.cc:230 input->type != output->type",
+            0,
+        ),
+        ("ELU GELU HARD_SWISH", "activations.cc:208 input->type != output->type", 0),
+        ("LEAKY_RELU", "activations.cc:309 input->type != output->type", 0),
+        ("TANH", "activations.cc:346 input->type != output->type", 0),
+        ("LOGISTIC", "activations.cc:446 input->type != output->type", 0),
+        ("LOG_SOFTMAX", "activations.cc:666 input->type != output->type", 0),
+        ("ABS COS LOG LOGICAL_NOT RSQRT SIN", "elementwise.cc:144 input->type != output->type", 0),
+        ("SQRT SQUARE", "elementwise.cc:144 input->type != output->type", 0),
+        ("L2_NORMALIZATION", "l2norm.cc:58 input->type != output->type", 0),
+        ("AVERAGE_POOL_2D MAX_POOL_2D", "pooling.cc:79 input->type != output->type", 0),
+        ("SLICE", "slice.cc:184 input->type != output->type", 0),
+        (
+            "STRIDED_SLICE",
+            "strided_slice.cc:314 op_context.input->type != op_context.output->type",
+            0,
+        ),
+        ("TRANSPOSE", "transpose.cc:82 op_context.input->type != op_context.output->type", 0),
+        ("PAD PADV2", "pad.cc:411 op_context.input->type != op_context.output->type", 0),
+        ("MIRROR_PAD", "mirror_pad.cc:373 input_tensor->type != output_tensor->type", 0),
+        ("TOPK_V2", "topk_v2.cc:265 input->type != output_values->type", 0),
+        ("CONCATENATION", "concatenation.cc:226 output->type != input_type", 0),
+        ("PACK", "pack.cc:85 output->type != input0->type", 0),
+        ("UNPACK", "unpack.cc:79 output->type != input->type", 0),
+        ("DEPTH_TO_SPACE", "depth_to_space.cc:61 input->type != output->type", 0),
+        ("SPACE_TO_DEPTH", "space_to_depth.cc:61 input->type != output->type", 0),
+        ("CONV_2D", "conv.cc:379 output->type != input_type", 0),
+        ("DEPTHWISE_CONV_2D", "depthwise_conv.cc:146 output->type != data_type", 0),
+        ("TRANSPOSE_CONV", "transpose_conv.cc:409 output->type != input->type", 2),
+    )
+    for code in codes.split()
+}
+# the runtime does not look, and reads the bytes of the one type as the other
+UNCHECKED_TYPE = frozenset(
+    (
+        "BATCH_MATMUL EMBEDDING_LOOKUP FULLY_CONNECTED MEAN MUL REDUCE_MAX REDUCE_MIN RESHAPE RNN "
+        "SOFTMAX SQUEEZE SUM SVDF UNIDIRECTIONAL_SEQUENCE_LSTM UNIDIRECTIONAL_SEQUENCE_RNN"
+    ).split()
+)
+
+
 def why_refused(graph: Graph, op: Operator, kernels: str) -> str:
     """Why the runtime refuses an operator whatever it is fed with; empty where it does not.
 
@@ -250,7 +105,7 @@ def why_refused(graph: Graph, op: Operator, kernels: str) -> str:
     """
     if op.code in NO_KERNEL.get(kernels, ()):
         return f"the {kernels} kernels have none: Didn't find op for builtin opcode '{op.code}'"
-    wrong = _wrong_count(op)
+    wrong = wrong_count(op)
     # XNNPACK reads the first two inputs and counts nothing
     if wrong and kernels == "xnnpack" and op.code == "BATCH_MATMUL" and op.name in taken(graph):
         return ""
@@ -261,7 +116,7 @@ def why_refused(graph: Graph, op: Operator, kernels: str) -> str:
         if index < 0 and position not in optional:
             said = f"Tensor at index {position} was optional but was expected"
             return f"its input {position} is left out: {said}"
-    wrong = _wrong_dimensions(graph, op)
+    wrong = _wrong_dimensions(graph, op) or _wrong_type(graph, op)
     if wrong:
         return wrong
     if op.code == "CONV_2D" and len(op.inputs) == 2:
@@ -278,29 +133,6 @@ def check_counts(graph: Graph, op: Operator, kernels: str) -> None:
         raise ModelFileError(f"{op.name}: {why}; the runtime refuses the model.")
 
 
-def _wrong_count(op: Operator) -> str:
-    """What is wrong with the number of an operator's inputs or outputs, if anything."""
-    sides = {"input": len(op.inputs), "output": len(op.outputs)}
-    for position in FETCHED.get(op.code, ()):
-        if position >= sides["input"]:
-            said = f"Invalid tensor index {position} (not in [0, {sides['input']}))"
-            return f"{_has('input', sides)}: {said}"
-    options = completed(op.code, op.options)
-    for side, counts, said in CHECKS.get(op.code, ()):
-        given = sides[side]
-        if isinstance(counts, str):
-            if given != options[counts]:
-                return f"{_has(side, sides)}: {said.format(f'{given} != {options[counts]}')}"
-        elif given not in counts:
-            return f"{_has(side, sides)}: {said.format(given)}"
-    return ""
-
-
-def _has(side: str, sides: Mapping[str, int]) -> str:
-    count = sides[side]
-    return f"it has {count or 'no'} {side}{'s' * (count > 1)}"
-
-
 def _wrong_dimensions(graph: Graph, op: Operator) -> str:
     """What the runtime says to an input's number of dimensions, if anything.
 
@@ -314,3 +146,33 @@ def _wrong_dimensions(graph: Graph, op: Operator) -> str:
     if given == wanted:
         return ""
     return f"its input {position} is {tensor}: {said} != {wanted} ({given} != {wanted})"
+
+
+def _wrong_type(graph: Graph, op: Operator) -> str:
+    """What the runtime says to an output of another type than its input, if anything."""
+    words, position = SAME_TYPE.get(op.code, ("", 0))
+    read = graph.tensor_of(op, position) if words else None
+    if read is None or not (read.value is not None or op.inputs[position] in graph.inputs):
+        return ""
+    # of TOPK_V2 the second output holds indices
+    written = [graph.tensors[i] for i in op.outputs[: 1 if op.code == "TOPK_V2" else None]]
+    wrong = [t for t in written if (t.dtype, t.bits) != (read.dtype, read.bits)]
+    return f"it makes {wrong[0]} of {read}: {words}" if wrong else ""
+
+
+def check_types(op: Operator, declared: Iterable[Tensor], made: Iterable[np.ndarray]) -> None:
+    """Refuse outputs whose type is not what the file says, unless the kernel itself sets the type.
+
+    Raises
+    ------
+    ModelFileError
+        When an operator of ``SAME_TYPE`` or ``UNCHECKED_TYPE`` makes another type.
+    """
+    if op.code not in SAME_TYPE and op.code not in UNCHECKED_TYPE:
+        return
+    for tensor, value in zip(declared, made, strict=True):
+        if tensor.dtype != value.dtype:
+            raise ModelFileError(
+                f"{op.name} makes {value.dtype.name}, and the file calls its output {tensor}; the "
+                "runtime refuses that, or takes the bytes of the one for the other."
+            )

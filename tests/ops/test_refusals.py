@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 import drqsim
 from drqsim import litert
-from drqsim.ops import TABLE, refusals
+from drqsim.ops import TABLE, counts, refusals
 from tests.kit import one_operator, recurrent
 from tests.kit.float_cases import GENERATORS, cases
 from tests.kit.places import CASES
@@ -100,9 +100,9 @@ def _words(why):
     return re.escape(said)
 
 
-@pytest.mark.parametrize("code", sorted(refusals.CHECKS))
+@pytest.mark.parametrize("code", sorted(counts.CHECKS))
 def test_the_reason_is_what_the_runtime_says(code):
-    checks = refusals.CHECKS[code]
+    checks = counts.CHECKS[code]
     right = {
         check.side: max(n for n in range(25) if n in _numbers(check.counts)) for check in checks
     }
@@ -122,7 +122,7 @@ def test_the_reason_is_what_the_runtime_says(code):
 
 @pytest.mark.parametrize("code", sorted(refusals.DIMENSIONS))
 def test_the_reason_for_a_number_of_dimensions_is_what_the_runtime_says(code):
-    inputs = max(n for n in range(1, 6) if n in refusals.CHECKS[code][0].counts)
+    inputs = max(n for n in range(1, 6) if n in counts.CHECKS[code][0].counts)
     graph = given_so_many(code, inputs, 1)
     why = refusals.why_refused(graph, graph.operators[0], "reference")
     assert why.endswith((" (2 != 4)", " (2 != 3)", " (2 != 1)"))
@@ -140,7 +140,7 @@ def test_a_convolution_without_a_bias_is_refused():
 
 
 def test_every_operator_of_the_table_is_counted_and_only_elu_has_no_reference_kernel():
-    assert set(refusals.CHECKS) == set(TABLE)
+    assert set(counts.CHECKS) == set(TABLE)
     for code in TABLE:
         graph = given_so_many(code, 1, 1)
         try:

@@ -120,6 +120,8 @@ def split(call: Call) -> list[np.ndarray]:
     (axis,) = call.integers(0, "axis", length=1)
     x = call.value(1, "input")
     axis, count = call.axis(axis, x.ndim), call.operator.options["num_splits"]
+    if x.dtype == np.bool_:
+        raise call.contradiction("it splits bool, for which the runtime has no kernel.")
     if count != len(call.results) or count < 1 or x.shape[axis] % count:
         raise call.contradiction(
             f"it splits dimension {axis} of {list(x.shape)} into {count} parts and has "

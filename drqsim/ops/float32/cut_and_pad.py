@@ -111,13 +111,14 @@ def _place(call: Call, begin: int | None, step: int, size: int) -> int:
 
 
 def pad(call: Call) -> list[np.ndarray]:
-    """PAD: a border of zeros (of the zero point, where the tensor is quantized)."""
-    quantization = call.tensor(0, "input").quantization
-    return [_bordered(call, 0 if quantization is None else quantization.zero_point[0])]
+    """PAD and PADV2: a border of the value that is the third input.
 
-
-def pad_v2(call: Call) -> list[np.ndarray]:
-    """PADV2: a border of a given value."""
+    Without one, of zeros, or of the zero point where the tensor is quantized: the two are one
+    kernel.
+    """
+    if len(call.tensors) < 3 or call.tensors[2] is None:
+        quantization = call.tensor(0, "input").quantization
+        return [_bordered(call, 0 if quantization is None else quantization.zero_point[0])]
     fill = call.value(2, "padding value")
     if fill.size != 1 or fill.dtype != call.value(0, "input").dtype:
         raise call.contradiction(
@@ -161,7 +162,7 @@ MOVES = {
     "SLICE": cut,
     "STRIDED_SLICE": strided_slice,
     "PAD": pad,
-    "PADV2": pad_v2,
+    "PADV2": pad,
     "MIRROR_PAD": mirror_pad,
 }
 FUNCTIONS = {code: recorded(function) for code, function in MOVES.items()}

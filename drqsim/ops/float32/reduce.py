@@ -114,7 +114,10 @@ def top_k(call: Call) -> list[np.ndarray]:
     # sorting the reversed row upwards, stably, puts the first of equal values last
     order = np.argsort(x[..., ::-1], axis=-1, kind="stable")[..., ::-1][..., :k]
     places = x.shape[-1] - 1 - order
-    outputs = [np.take_along_axis(x, places, axis=-1), places.astype(call.results[1].dtype)]
+    indices = call.results[1].dtype
+    if indices not in (np.int16, np.int32):
+        raise call.contradiction(f"its indices are {indices}; expected int16 or int32.")
+    outputs = [np.take_along_axis(x, places, axis=-1), places.astype(indices)]
     call.record_outputs(outputs)
     return outputs
 

@@ -1,0 +1,115 @@
+"""Outputs of another type than the file says, borders, and biases of any number of dimensions."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+import drqsim
+from drqsim import litert
+from drqsim.graph import Tensor
+from drqsim.kernels import KERNELS
+from drqsim.ops import counts, refusals
+from tests.kit.one_operator import one_operator
+from tests.kit.recurrent import int8_weights
+
+f32 = np.float32
+RANDOM = np.random.default_rng(5)
+WINDOW = {"stride_h": 1, "stride_w": 1, "filter_height": 2, "filter_width": 2}
+
+
+def floats(*shape):
+    return RANDOM.standard_normal(shape).astype(f32)
+
+
+def int32(*values):
+    return np.array(values, np.int32)
+
+
+IMAGE = (1, 4, 4, 4)
+# what else an operator of SAME_TYPE reads, what it reads first, its options
+READS = {
+    "AVERAGE_POOL_2D": ([IMAGE], WINDOW),
+    "MAX_POOL_2D": ([IMAGE], WINDOW),
+    "CONV_2D": ([IMAGE, floats(2, 1, 1, 4), floats(2)], WINDOW | {"padding": "SAME"}),
+    "DEPTHWISE_CONV_2D": ([IMAGE, floats(1, 1, 1, 4), floats(4)], WINDOW | {"depth_multiplier": 1}),
+    "TRANSPOSE_CONV": ([int32(1, 4, 4, 2), floats(2, 1, 1, 4), IMAGE], WINDOW),
+    "DEPTH_TO_SPACE": ([IMAGE], {"block_size": 2}),
+    "SPACE_TO_DEPTH": ([IMAGE], {"block_size": 2}),
+    "SLICE": ([(2, 4), int32(0, 0), int32(2, 2)], {}),
+    "STRIDED_SLICE": ([(2, 4), int32(0, 0), int32(2, 2), int32(1, 1)], {}),
+    "TRANSPOSE": ([(2, 4), int32(1, 0)], {}),
+    "PAD": ([(2, 4), int32(1, 1, 1, 1).reshape(2, 2)], {}),
+    "PADV2": ([(2, 4), int32(1, 1, 1, 1).reshape(2, 2)], {}),
+    "MIRROR_PAD": ([(2, 4), int32(1, 1, 1, 1).reshape(2, 2)], {}),
+    "TOPK_V2": ([(2, 4), int32(1)], {}),
+    "PACK": ([(2, 4)], {"values_count": 1}),
+    "UNPACK": ([(1, 4)], {"num": 1}),
+}
+
+
+@pytest.mark.parametrize("code", sorted(refusals.SAME_TYPE))
+def test_an_output_of_another_type_than_the_input_is_refused_with_the_runtime_s_words(code):
+    reads, options = READS.get(code, ([(2, 4)], {}))
+    if code == "LOGICAL_NOT":
+        reads = [Tensor("x", (2, 4), np.dtype(bool))]
+    indices = [Tensor("i", (2, 1), np.dtype(np.int32))] * (code == "TOPK_V2")
+    graph = one_operator(code, reads, [Tensor("y", (2, 4), np.dtype(np.int8)), *indices], **options)
+    why = refusals.why_refused(graph, graph.operators[0], "optimized")
+    words = why.partition(": ")[2]
+    assert words
+    with pytest.raises(drqsim.ModelFileError) as refused:
+        litert.read_memory(graph, "optimized")
+    assert words in str(refused.value)
+    (fed,) = (np.ones(graph.tensors[i].shape, graph.tensors[i].dtype) for i in graph.inputs)
+    with pytest.raises(drqsim.ModelFileError, match="the runtime refuses the model"):
+        drqsim.run(graph, fed)
+
+
+@pytest.mark.parametrize("code", ("SOFTMAX", "MUL"))
+def test_bytes_that_the_runtime_would_take_for_another_type_are_refused(code):
+    inputs = max(counts.CHECKS[code][0].counts)
+    graph = one_operator(code, [(2, 4)] * inputs, [Tensor("y", (2, 4), np.dtype(np.int32))])
+    fed = dict.fromkeys(graph.input_names, floats(2, 4))
+    assert litert.run(graph, fed).outputs["y"].dtype == np.int32
+    with pytest.raises(drqsim.ModelFileError, match=r"makes float32, .* calls its output int32"):
+        drqsim.run(graph, fed)
+
+
+@pytest.mark.parametrize("kernels", KERNELS)
+@pytest.mark.parametrize("value", (None, 7.5))
+@pytest.mark.parametrize("code", ("PAD", "PADV2"))
+def test_both_pads_take_a_value_or_none(code, value, kernels):
+    borders = int32(1, 2, 0, 1).reshape(2, 2)
+    given = [] if value is None else [f32([value])]
+    graph = one_operator(code, [(2, 4), borders, *given], [(5, 5)])
+    x = floats(2, 4)
+    ours, theirs = drqsim.run(graph, x, kernels)[0]["y"], litert.run(graph, x, kernels).outputs["y"]
+    assert ours.tobytes() == theirs.tobytes() and ours[0, 0] == (value or 0)
+
+
+@pytest.mark.parametrize("kernels", KERNELS)
+@pytest.mark.parametrize("shape", ((1, -1), (-1, 1), (1, 1, 1, -1)))
+@pytest.mark.parametrize("code", ("CONV_2D", "TRANSPOSE_CONV", "FULLY_CONNECTED"))
+def test_a_bias_may_have_any_number_of_dimensions(code, shape, kernels):
+    weights = int8_weights(RANDOM, "w", (3, 4) if code == "FULLY_CONNECTED" else (3, 1, 1, 4))
+    x, y = ((2, 4), (2, 3)) if code == "FULLY_CONNECTED" else (IMAGE, (1, 4, 4, 3))
+    reads = [x, weights, floats(3).reshape(shape)]
+    if code == "TRANSPOSE_CONV":
+        reads = [int32(*y), weights, x, reads[2]]
+    options = {} if code == "FULLY_CONNECTED" else {"stride_h": 1, "stride_w": 1}
+    graph = one_operator(code, reads, [y], **options)
+    fed = floats(*x)
+    ours, theirs = (f(graph, fed, kernels) for f in (drqsim.run, litert.run))
+    assert next(iter(ours[0].values())).tobytes() == next(iter(theirs.outputs.values())).tobytes()
+
+
+@pytest.mark.parametrize("kernels", KERNELS)
+def test_depthwise_convolution_wants_a_bias_of_one_dimension(kernels):
+    weights = int8_weights(RANDOM, "w", (1, 1, 1, 4))
+    graph = one_operator("DEPTHWISE_CONV_2D", [IMAGE, weights, floats(1, 4)], [IMAGE], stride_h=1)
+    op = replace(graph.operators[0], options={"stride_h": 1, "stride_w": 1, "depth_multiplier": 1})
+    graph = replace(graph, operators=(op,))
+    for refusing in (drqsim.run, litert.run):
+        with pytest.raises(drqsim.ModelFileError):
+            refusing(graph, floats(*IMAGE), kernels)
