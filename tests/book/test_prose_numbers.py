@@ -13,7 +13,7 @@ import pytest
 
 from tests.kit.numbers import COUNTED, Evidence, numbers_in
 from tests.kit.prose import pages, plain, without_code
-from tests.kit.prose_numbers import arithmetic, from_two, inside, lines, told_on, unheld
+from tests.kit.prose_numbers import arithmetic, from_two, inside, lines, told_in, unheld
 from tests.kit.prose_told import ALSO, TOLD
 
 WHAT_TO_DO = (
@@ -25,13 +25,26 @@ PARAGRAPHS = [paragraph for page in pages().values() for paragraph in page.parag
 
 @pytest.mark.parametrize("page", pages())
 def test_every_number_of_the_prose_is_held(page):
-    complaints = []
-    for paragraph in pages()[page].paragraphs:
-        for number in unheld(paragraph):
-            around = paragraph.text[max(0, number.start - 60) : number.start + 40]
-            where = f"book/{page}, section {paragraph.section!r}"
-            complaints.append(f"{where}: nothing holds {number.text!r} in '...{around}...'")
-    assert not complaints, "\n".join([*complaints, WHAT_TO_DO])
+    found = [complaint for p in pages()[page].paragraphs for complaint in complaints(p, p.text)]
+    assert not found, "\n".join([*found, WHAT_TO_DO])
+
+
+def complaints(paragraph, text):
+    """What nothing holds in a paragraph, one sentence each."""
+    for number in unheld(paragraph, text):
+        around = text[max(0, number.start - 60) : number.start + 40]
+        where = f"book/{paragraph.page}, section {paragraph.section!r}"
+        yield f"{where}: nothing holds {number.text!r} in '...{around}...'"
+
+
+def test_a_complaint_names_page_section_and_number():
+    (paragraph,) = (p for p in PARAGRAPHS if "147,456 + 256 = 147,712" in p.text)
+    assert not list(complaints(paragraph, paragraph.text))
+    wrong = paragraph.text.replace("147,712", "147,713")
+    found = list(complaints(paragraph, wrong))
+    assert len(found) == 3  # all that the false sum adds up
+    for word in ("book/01-the-layer-in-question.ipynb", "Check yourself", "'147,713'"):
+        assert word in found[-1]
 
 
 def test_what_is_told_is_on_its_page_and_is_a_quarter_at_most():
@@ -49,8 +62,7 @@ def test_what_is_told_is_on_its_page_and_is_a_quarter_at_most():
 
 
 def is_told(number, paragraph):
-    phrases = told_on(paragraph.page)
-    return inside(number, [found.span() for p in phrases for found in p.finditer(paragraph.text)])
+    return inside(number, told_in(paragraph, paragraph.text)[0])
 
 
 def test_a_changed_number_is_noticed():

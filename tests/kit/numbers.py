@@ -28,7 +28,6 @@ TOKEN = re.compile(
     r"(?P<unit>\s?%|\s(?:percent|dB|[kKMG]i?B)\b)?",
     re.IGNORECASE,
 )
-KINDS = ("place", "shape", "word", "release", "size", "factor", "power", "range", "number")
 UNITS = {
     "%": 1e-2,
     "percent": 1e-2,
@@ -51,7 +50,7 @@ class Number:
 
     text: str
     start: int
-    kind: str  # one of KINDS
+    kind: str  # the name of its group in TOKEN
     sides: tuple  # of a size, a range, a release; of anything else its value alone
     place: float = 0  # what one more in the last digit adds, where it may be rounded
     unit: float = 1
@@ -75,11 +74,11 @@ class Number:
 
 def numbers_in(text):
     """Every number of a text, in order."""
-    found = ((match, next(filter(match.group, KINDS), None)) for match in TOKEN.finditer(text))
-    return [_number(text, match, kind) for match, kind in found if kind]
+    return [_number(text, match) for match in TOKEN.finditer(text) if match.lastgroup]
 
 
-def _number(text, match, kind):
+def _number(text, match):
+    kind = "number" if match.lastgroup == "unit" else match.lastgroup
     written, start = match[kind], match.start()
     if kind == "word":
         return Number(written, start, kind, (VALUE_OF[written.lower()],))

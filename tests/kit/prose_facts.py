@@ -67,6 +67,17 @@ LIMITS = compiled(
     (rf"int64, {N} bytes|zero point of {N}, always", {8}),
 )
 
+# Constants of the formulas.
+LIMITS += compiled(
+    (r"\$(\d)/(?:s|\\sqrt)|\((\d)\)/\(s\)|(\d)/\(255/range", {1}),
+    (r"\^\{b-1\} - (\d)", {1}),
+    (r"(?<!\d)(\d)\^\{[bn]|k\^(\d)", {2}),
+    (r"(?<!\d)(\d) (?:p|C)\b", {4}),  # bytes of a float32
+    (r"C \+ (\d)\b", {8}),  # bytes of a scale and a zero point
+    (r"saves (\d) bytes", {3}),
+    (r"z\) w = (\d)|bias is (\d)|filter needs none, so there \$p = (\d)", {0}),
+)
+
 # The digits network and the layer that the book follows, counted in the file.
 FACTS = compiled(
     (rf"same {N} operators|: {N} operators|of the {N} operators compute", {OPERATORS}),

@@ -45,12 +45,12 @@ def unheld(paragraph, text=None):
     """
     text = paragraph.text if text is None else text
     true, false = arithmetic(text)
-    told = [found.span() for words in told_on(paragraph.page) for found in words.finditer(text)]
+    told, altered = told_in(paragraph, text)
     held, doubtful, wrong = [], [], []
     for number in numbers_in(text):
         if inside(number, told):
             answer = True
-        elif inside(number, false):
+        elif inside(number, false + altered):
             answer = False
         else:
             answer = by_its_words(number, text, paragraph)
@@ -64,11 +64,28 @@ def inside(number, spans):
     return any(start <= number.start < end for start, end in spans)
 
 
+def told_in(paragraph, text):
+    """Where a text has a phrase that is listed as told, and where one with other numbers."""
+    exact, alike = told_on(paragraph.page)
+    told = [found.span() for words in exact for found in words.finditer(text)]
+    return told, [found.span() for words in alike for found in words.finditer(text)]
+
+
 @cache
 def told_on(page):
-    """The phrases of a page that are listed as told."""
-    phrases = [phrase for listed in TOLD.get(page, {}).values() for phrase in lines(listed)]
-    return [re.compile(rf"(?<![\w.,]){re.escape(phrase)}(?!\w|[.,]\d)") for phrase in phrases]
+    """The phrases of a page that are listed as told, and the longer ones without their numbers."""
+    exact, alike = [], []
+    for phrase in (phrase for listed in TOLD.get(page, {}).values() for phrase in lines(listed)):
+        exact.append(re.compile(rf"(?<![\w.,]){re.escape(phrase)}(?!\w|[.,]\d)"))
+        parts, end = [], 0
+        for number in numbers_in(phrase):
+            parts.append(phrase[end : number.start])
+            end = number.end
+        parts.append(phrase[end:])
+        if len(re.findall("[A-Za-z]", "".join(parts))) >= 8:
+            blank = r"[^\s|]+?".join(map(re.escape, parts))
+            alike.append(re.compile(rf"(?<![\w.,]){blank}(?!\w|[.,]\d)"))
+    return exact, alike
 
 
 def lines(listed):

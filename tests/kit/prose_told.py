@@ -184,13 +184,13 @@ TOLD = {
             95% confidence""",
         "the logarithm of the exercise, rounded": "Nearly three thousand",
         DRAWN: """
-            Five of six digits
+            Five of six digits have margins
             nine times in ten""",
     },
     "what-the-documentation-says.md": {
         QUOTED: """
             Weights lie between -127 and 127
-            becomes 4 times smaller
+            The model becomes 4 times smaller
             4 is the limit
             2D convolution
             The docstring of August 2026
