@@ -5,7 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from drqsim.graph import Graph, shorten
+from drqsim.interpreter import inputs_by_index, run
 from drqsim.memory import Block, MemoryPlan, plan_memory
 from drqsim.runtime import places, read_both
 from drqsim.tables import Printed, Printout, Table
@@ -45,8 +48,9 @@ def read_memory(
     threads: int = 1,
     preserve_all_tensors: bool = False,
     input_shapes: dict[str, tuple[int, ...]] | None = None,
+    x: np.ndarray | dict[str, np.ndarray] | None = None,
 ) -> RuntimeMemory:
-    """Run a model on zeros and read where the runtime keeps its tensors.
+    """Run a model and read where the runtime keeps its tensors.
 
     Parameters
     ----------
@@ -54,6 +58,9 @@ def read_memory(
     kernels, threads, preserve_all_tensors, input_shapes
         As for ``drqsim.plan_memory``; the inputs are resized before the first
         ``allocate_tensors``.
+    x : array, or dict of arrays by input name, optional
+        What to feed, and so the shapes of the inputs; zeros without it, which are no good where a
+        model is fed with a shape.
 
     Raises
     ------
@@ -61,13 +68,22 @@ def read_memory(
         When the runtime refuses the model.
     """
     graph, content = read_both(model)
-    found = places(graph, content, kernels, threads, preserve_all_tensors, input_shapes)
+    fed, shapes = _fed(graph, x, input_shapes)
+    found = places(graph, content, kernels, threads, preserve_all_tensors, shapes, fed)
     sizes = {index: nbytes for index, _, _, nbytes in found}
     stored = {index: kind for index, kind, _, _ in found if kind}
     for index, tensor in enumerate(graph.tensors):
         if tensor.bits and index in sizes and not stored:  # Python shows a byte for every value
             sizes[index] = tensor.nbytes
     return RuntimeMemory({index: address for index, _, address, _ in found}, sizes, stored)
+
+
+def _fed(graph: Graph, x, input_shapes) -> tuple[dict[int, np.ndarray] | None, dict | None]:
+    """What is fed, by tensor index, and the shapes of the inputs, by name."""
+    if x is None:
+        return None, input_shapes
+    fed = inputs_by_index(graph, x)
+    return fed, {graph.fed_names[i]: fed[i].shape for i in graph.inputs}
 
 
 @dataclass(frozen=True)
@@ -130,6 +146,7 @@ def compare_memory(
     threads: int = 1,
     preserve_all_tensors: bool = False,
     input_shapes: dict[str, tuple[int, ...]] | None = None,
+    x: np.ndarray | dict[str, np.ndarray] | None = None,
 ) -> MemoryComparison:
     """The memory plan held against the addresses that the runtime really uses.
 
@@ -138,6 +155,8 @@ def compare_memory(
     model : Graph, bytes or path
     kernels, threads, preserve_all_tensors, input_shapes
         As for ``drqsim.plan_memory``.
+    x : array, or dict of arrays by input name, optional
+        What both are fed with, in place of ``input_shapes``; the runtime gets zeros without it.
 
     Returns
     -------
@@ -146,8 +165,10 @@ def compare_memory(
         ``strays`` what the plan has in other memory, or not at all.
     """
     graph, content = read_both(model)
-    plan = plan_memory(graph, kernels, threads, preserve_all_tensors, None, input_shapes)
-    real = read_memory(content, kernels, threads, preserve_all_tensors, input_shapes)
+    trace = None if x is None else run(graph, x, kernels, record="shapes")[1]
+    given = kernels, threads, preserve_all_tensors
+    plan = plan_memory(graph, *given, None, _fed(graph, x, input_shapes)[1], trace)
+    real = read_memory(content, *given, input_shapes, x)
     blocks = {block.index: block for block in plan.blocks}
     # where the runtime does not say it, the plan is believed
     stored = real.stored or {i: blocks[i].stored for i in real.addresses if i in blocks}

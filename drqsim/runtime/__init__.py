@@ -163,8 +163,11 @@ def places(
     threads: int = 1,
     preserve_all_tensors: bool = False,
     input_shapes: dict[str, tuple[int, ...]] | None = None,
+    fed: dict[int, np.ndarray] | None = None,
 ) -> list[tuple[int, str, int, int]]:
-    """Index, kind of memory, address and bytes of each tensor that has any, after a run on zeros.
+    """Index, kind of memory, address and bytes of each tensor that has any, after a run.
+
+    Without ``fed``, arrays by tensor index, the run is on zeros.
 
     The addresses are those of the process that ran the model.
     """
@@ -179,4 +182,5 @@ def places(
         inputs=list(graph.inputs),
         resized=resized,
         in_file=len(graph.tensors),
+        fed=list((fed or {}).items()),
     )

@@ -106,9 +106,11 @@ def places(
     resized: list,
     in_file: int,
     look=None,
+    fed: list = (),
 ) -> list:
-    """Index, kind of memory, address and bytes of each tensor that has any, after a run on zeros.
+    """Index, kind of memory, address and bytes of each tensor that has any, after a run.
 
+    The run is on zeros where the pairs (index, array) in ``fed`` have nothing else.
     The kind is one of ``MEMORY``; empty where only Python's view of the tensors can be had.
     ``look`` is called with them while they are still there.
     """
@@ -116,7 +118,7 @@ def places(
     for index, shape in resized:
         runtime.resize_tensor_input(index, shape)
     runtime.allocate_tensors()
-    _run_on_zeros(runtime, inputs)
+    _run_on_zeros(runtime, inputs, fed)
     count = runtime._interpreter.NumTensors(0)
     views = ((index, _view(runtime, index, index >= in_file)) for index in range(count))
     # of a tensor without dimensions Python hands out a copy
@@ -133,13 +135,15 @@ def places(
     return found
 
 
-def _run_on_zeros(runtime, inputs: list[int]) -> None:
+def _run_on_zeros(runtime, inputs: list[int], fed: list = ()) -> None:
     """Invoke, so that tensors whose shape is computed at run time get their memory, too."""
     for index in inputs:
         if runtime.tensor(index)().ndim:
             runtime.tensor(index)()[...] = 0
         else:  # a copy
             runtime.set_tensor(index, np.zeros_like(runtime.get_tensor(index)))
+    for index, array in fed:
+        runtime.set_tensor(index, array)
     runtime.invoke()
 
 

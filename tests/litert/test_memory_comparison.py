@@ -14,6 +14,7 @@ from drqsim.runtime import native
 from tests.kit.memory_layers import chain
 from tests.kit.one_operator import one_operator
 from tests.kit.places import CASES, MODELS
+from tests.kit.recurrent import rnn
 from tests.kit.strategies import KERNELS
 
 DRQ = MODELS / "digits_drq.tflite"
@@ -131,3 +132,28 @@ def test_without_the_table_the_plan_says_what_lies_where(monkeypatch):
     found = litert.compare_memory(CASES / "reduce_min.tflite")
     assert not found.exact and "16 bytes in memory, and not in the plan" in repr(found)
     assert litert.compare_memory(chain(("RELU", 0))).exact
+
+
+@pytest.mark.parametrize("kernels", KERNELS)
+def test_a_model_that_is_fed_with_a_shape(kernels):
+    """The runtime has nothing to make of a shape of zeros."""
+    target = Tensor("shape", (2,), np.dtype(np.int32))
+    graph = one_operator("RESHAPE", [(2, 6), target], [(1, 12)], new_shape=())
+    fed = {"x": np.ones((2, 6), np.float32), "shape": np.array([3, 4], np.int32)}
+    found = litert.compare_memory(graph, kernels, x=fed)
+    assert found.exact and str(found.plan["reshape_0/output"]) == "float32[3,4]", found
+    with pytest.raises(drqsim.ModelFileError, match="RESHAPE"):
+        litert.compare_memory(graph, kernels)
+
+
+def test_what_is_fed_decides_in_the_runtime_too():
+    x = np.load(CASES / "x20.npy")
+    found = litert.compare_memory(CASES / "fully_conv_dynamic_hw_drq.tflite", x=x)
+    assert found.exact and found.totals["arena"] == (175_928, 175_928)
+
+
+def test_a_state_may_be_fed_too():
+    graph = rnn(np.random.default_rng(0), None, batch=2, n_input=5, units=4)
+    state = next(t for t in graph.tensors if t.is_variable)
+    x = {"x": np.ones(graph.tensors[0].shape, np.float32)}
+    assert litert.compare_memory(graph, x=x | {state.name: np.ones(state.shape, np.float32)}).exact
