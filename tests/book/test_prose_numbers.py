@@ -18,7 +18,8 @@ from tests.kit.prose_told import ALSO, TOLD
 
 WHAT_TO_DO = (
     "Print or assert it in a cell of this section, write out how it is computed (2 · 3 = 6), link "
-    "to the section that has it, or list the phrase with a reason in tests/kit/prose_told.py."
+    "to the section that has it, or list the phrase with a reason in tests/kit/prose_told.py. Of "
+    "some words tests/kit/prose_facts.py says what number may stand beside them."
 )
 PARAGRAPHS = [paragraph for page in pages().values() for paragraph in page.paragraphs]
 

@@ -40,11 +40,15 @@ LIMITS = compiled(
     (rf"(?:all|the|on) {N} (?:kernel )?paths", {len(KERNELS)}),
     (rf"{N}(?: |-)bits?\b", {2, 4, 7, 8, 15, 16, 32, 64}),
     (
-        r"(?:zero point|code|exactly|contain|stands? for|byte|counted from|lands on|always|with"
-        r"|above|other than|is not|, not|lower bound|channel|step|minimum is|code is|code of"
-        r"|need not be|symmetric around|It is) (\d(?:\.\d)?)(?![\d.,x]*\d)",
+        r"(?:zero point|code|exactly|contain|stands? for|byte|counted from|lands on"
+        r"|(?:padding|only) with|other than|lower bound|minimum is|code is|code of|need not be"
+        r"|symmetric around) (\d(?:\.\d)?)(?![\d.,x]*\d)",
         {0},
     ),
+    # a 1 after these words is a 0 that was changed, more likely than not
+    (r"(?:always|above|is not|, not|channel|step|It is|are not) ([01])(?![\d.,x]*\d)", {0}),
+    (r"centered on (\d)|zeros would have the scale (\d)|`RELU` they are (\d)", {0}),
+    (r"cuts our value down to (\d)", {1}),
     (r"the scale (\d)(?![\d.,]*\d|e)", {0, 1}),
     (r"(?:zero point|code) (-?\d{2,3})\b", range(-128, 128)),
     (r"/ ?\(?(\d{3})\b(?!\.\d)|\((\d{3})/range|which is (\d+) for 8", {127, 255}),
