@@ -31,6 +31,7 @@ COMPILE = ["-m", "compileall", "-q", "--invalidation-mode", "checked-hash", "drq
 # the plugins that the environment has take longer to load than most of the tests to run
 SETTINGS = {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTHONDONTWRITEBYTECODE": "1"}
 PYTEST = ["-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", "--tb=line"]
+PYTEST += [f"--draws={DRAWS}", "--no-shrinking"]
 
 
 def main() -> int:
@@ -103,7 +104,7 @@ def is_seen(mutant: Mutant, tree: Path) -> bool:
 
 def pytest(tree: Path, tests, seconds: int) -> tuple[int, str]:
     """What pytest ends with, and the end of what it says."""
-    done = run(tree, [*PYTEST, f"--draws={DRAWS}", *tests], seconds)
+    done = run(tree, [*PYTEST, *tests], seconds)
     return done.returncode, (done.stdout + done.stderr)[-3000:]
 
 

@@ -1,11 +1,14 @@
 """How many random cases to draw: few by default, ``--draws 2000`` for a long run."""
 
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 
 
 def pytest_addoption(parser):
     parser.addoption(
         "--draws", type=int, default=80, help="random cases for each property test (default 80)"
+    )
+    parser.addoption(
+        "--no-shrinking", action="store_true", help="do not look for the smallest case that fails"
     )
     parser.addoption(
         "--mutations", type=int, default=60, help="damaged files made of each model (default 60)"
@@ -21,6 +24,7 @@ def pytest_addoption(parser):
 def pytest_configure(config):
     settings.register_profile(
         "drqsim",
+        phases=set(Phase) - ({Phase.shrink} if config.getoption("--no-shrinking") else set()),
         max_examples=config.getoption("--draws"),
         deadline=None,  # the first case of a test loads the runtime
         print_blob=True,

@@ -44,6 +44,20 @@ def test_deep_layers(what, kernels, scales):
         assert accumulator.max() > 2**24
 
 
+@pytest.mark.parametrize(("channels", "out"), [(1, 1), (1, 2), (2, 1), (2, 2)])
+def test_a_scale_for_every_pixel_but_from_one_channel_to_one(channels, out):
+    """XNNPACK makes a dense layer of a 1x1 convolution, but one of one weight it convolves."""
+    random = np.random.default_rng(channels)
+    weights = random.integers(1, 128, (out, 1, 1, channels), dtype=np.int8)
+    x = random.normal(size=(2, 3, 4, channels)).astype(f32) * f32([[[[1], [10], [100], [1000]]]])
+    graph = drqsim.conv_relu(
+        weights, input_shape=x.shape, activation="NONE", filter_scale=f32([0.01] * out)
+    )
+    assert litert.compare(graph, x, "xnnpack").exact
+    scales = drqsim.run(graph, x, "xnnpack")[1]["conv_2d_0/input_scale"].value
+    assert scales.size == (2 if channels == out == 1 else 2 * 3 * 4)
+
+
 def test_the_kernel_paths_are_not_the_same():
     """What each path does differently shows: otherwise a test above could compare the wrong one."""
     random = np.random.default_rng(5)

@@ -78,3 +78,31 @@ def test_row_sums_of_a_grouped_filter_do_not_wrap():
         litert.run(graph, x, kernels).outputs["y"] for kernels in ("optimized", "reference")
     )
     assert one.tobytes() == other.tobytes()
+
+
+@pytest.mark.parametrize("out", range(1, 9))
+def test_sums_of_the_dense_product_never_reach_memory(out):
+    """The other product writes them into the runtime's buffer, pixel by pixel."""
+    random = np.random.default_rng(out)
+    graph = convolution(random.integers(-9, 9, (out, 3, 3, 5)), [0.01] * out)
+    x = random.normal(size=(1, 4, 4, 5)).astype(f32)
+    record = drqsim.run(graph, x, "optimized")[1]["conv_2d_0/accumulator"]
+    scratch = litert.run(graph, x, "optimized").scratch
+    (sums,) = (t.value for t in scratch if t.dtype == np.int32)
+    written = np.array_equal(sums.reshape(record.value.shape), record.value)
+    assert (record.stored == "arena") == written == (not conv_2d.is_dense(PER_TENSOR, out))
+    assert not conv_2d.is_dense(PER_CHANNEL, out)
+
+
+@pytest.mark.parametrize("groups", [1, 2, 3])
+def test_every_group_has_slots_for_every_pixel(groups):
+    random = np.random.default_rng(groups)
+    weights = random.integers(-9, 9, (6, 3, 3, 2))
+    graph = convolution(weights, random.uniform(0.01, 0.02, 6), channels=2 * groups)
+    x = random.normal(size=(1, 4, 4, 2 * groups)).astype(f32)
+    scratch = litert.run(graph, x, "optimized").scratch
+    (scales,) = (t.value.nbytes for t in scratch if t.dtype == f32)
+    _, trace = drqsim.run(graph, x, "optimized")
+    reserved = {trace[f"conv_2d_0/{name}"].reserved for name in ("input_scale", "input_zero_point")}
+    assert reserved == {scales} == {4 * 4 * groups * 4}
+    assert drqsim.plan_memory(graph)["conv_2d_0/input_scale"].nbytes == scales

@@ -13,6 +13,7 @@ from drqsim.litert.bounds import Fed, bound_of
 from drqsim.litert.equality import part_of_bound
 from drqsim.ops.float32 import activations, elementwise
 from tests.kit.float_cases import COMPARED, GENERATORS, cases
+from tests.kit.full_integer import quantized
 from tests.kit.one_operator import (
     Case,
     constants,
@@ -85,6 +86,10 @@ def test_integers_flow_too(kernels, dtype):
             )
         ),
         Case("LOG", fed(f32([0, -0.0, 1, 2.5e38, 3e38]))),
+        *(  # eight values at a time, a ninth by itself
+            Case("QUANTIZE", fed(np.full(9, x, f32)), {}, (np.int8,), quantized(scale))
+            for x, scale in ((0.25, 0.1), (0.25, 0.5), (-0.25, 0.5), (9e-39, 1.2e-38))
+        ),
         Case("EQUAL", fed(f32([0, 1e-40, -1e-40]), f32(0)), {}, (np.bool_,)),
         Case("SELECT", fed(np.array(True), f32([[1, 2]]), f32([[3, 4]]))),
         Case("STRIDED_SLICE", fed(f32([1, 2, 3])) + integers([-2], [0], [1])),

@@ -9,6 +9,7 @@ import drqsim
 from drqsim import litert
 from drqsim.graph import Graph
 from drqsim.model_file import read, write
+from drqsim.ops.fused import RANGES, WITHOUT_RANGE
 from tests.kit.one_operator import one_operator
 from tests.kit.recurrent import cut, lstm, rnn, svdf
 
@@ -90,3 +91,28 @@ def test_what_is_left_out_is_named():
 def test_other_recurrent_operators_are_refused_by_name(code):
     with pytest.raises(drqsim.UnsupportedOperatorError, match=code):
         drqsim.run(one_operator(code, [(1, 2)], [(1, 2)]), np.zeros((1, 2), f32))
+
+
+@pytest.mark.parametrize("make", [lstm, rnn])
+@pytest.mark.parametrize("activation", [*RANGES, *WITHOUT_RANGE])
+def test_every_activation(make, activation):
+    random = np.random.default_rng(2)
+    sizes = dict(n_cell=4) if make is lstm else dict(units=4)
+    layer = make(random, time=3, batch=2, n_input=5, activation=activation, **sizes)
+    x = random.normal(size=layer.tensors[0].shape).astype(f32) * 20
+    comparison = litert.compare(layer, x)
+    assert comparison.exact, comparison
+
+
+@pytest.mark.parametrize("time_major", [True, False])
+def test_a_row_of_zeros_is_skipped_only_batch_by_batch(time_major):
+    """Adding its product would make a bias of -0 positive; time-major, all rows are one vector."""
+    layer = rnn(np.random.default_rng(3), 1, 2, 5, 3, time_major, activation="NONE")
+    layer = changed(layer, "bias", value=np.full(3, -0.0, f32))
+    x = np.zeros(layer.tensors[0].shape, f32)
+    (x[0, 1] if time_major else x[1, 0])[:] = [1, -2, 3, -4, 5]
+    assert litert.compare(layer, x).exact
+    real = litert.run(layer, x).outputs["y"]
+    skipped = real[0, 0] if time_major else real[0]
+    assert not skipped.any() and (np.signbit(skipped) == (not time_major)).all()
+    assert drqsim.run(layer, x)[0]["y"].tobytes() == real.tobytes()
