@@ -220,3 +220,13 @@ def test_weights_of_another_number_of_dimensions_are_refused_by_the_runtime(code
         assert found.arithmetic == "refused" and f"{OPERANDS[code].exactly} of the" in found.why
         with pytest.raises(drqsim.ModelFileError, match="refuses"):
             litert.run(bare, np.ones((1, 1, 2, 4), f32), kernels)
+
+
+@pytest.mark.parametrize("flag", [True, False])
+def test_a_dense_layer_reads_its_input_as_its_flag_says(flag):
+    dense = graph("FULLY_CONNECTED", X, codes(4, 4), asymmetric_quantize_inputs=flag)
+    (found,) = drqsim.explain(dense, "optimized")
+    assert f", {'asymmetric' if flag else 'symmetric'} input" in found.why
+    scratch = litert.run(dense, f32([[1, 2, 3, 4]]), "optimized").scratch
+    lowest = next(t.value for t in scratch if t.dtype == np.int8 and t.shape == (1, 4)).min()
+    assert (lowest < 0) == flag

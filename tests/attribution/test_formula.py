@@ -8,6 +8,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 import drqsim
+from drqsim.attribution.formula import quantized_input
 from drqsim.attribution.parts import CAUSES
 from tests.kit import strategies
 from tests.kit.attribution import assert_adds_up, branched, layer, unquantized
@@ -187,3 +188,21 @@ def test_a_range_about_zero_is_clipped_at_its_end():
     half_a_step = 0.5 / 64
     weights = np.abs(models[0].tensors[1].value[:, 0, 0, 1])
     assert np.abs(cut[0, 1, 0]) == pytest.approx(half_a_step * weights, rel=0.05)
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "cut"),
+    [
+        (-127.5, 127.5, [True, False]),  # the zero point, -0.5, becomes -1, and the end -129
+        (-128.5, 126.5, [False, True]),  # 0.5 becomes 1, and the end 128
+        (-128.0, 127.0, [False, False]),
+    ],
+)
+def test_codes_are_cut_at_either_end(low, high, cut):
+    _, drq = layer(np.random.default_rng(3).normal(size=(5, 8)), (1, 2, 2, 8))
+    x = np.zeros((1, 2, 2, 8), f32)
+    x[0, 0, 0, :2] = low / 64, high / 64
+    _, trace = drqsim.run(drq, x, "optimized")
+    values, found = quantized_input(drq.operators[0], trace, x.astype(f64))
+    assert found.reshape(-1)[:2].tolist() == cut and found.sum() == sum(cut)
+    assert np.abs(values - x).max() == 0.5 / 64 * any(cut)

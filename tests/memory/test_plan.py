@@ -15,6 +15,7 @@ from tests.kit.memory_graphs import conv_2d, matmul
 from tests.kit.memory_layers import LAYERS, chain
 from tests.kit.memory_net import Net
 from tests.kit.places import MODELS
+from tests.kit.recurrent import lstm
 from tests.kit.strategies import KERNELS
 
 f32 = np.float32
@@ -63,6 +64,31 @@ def test_operators_that_work_in_place():
         chain(("RELU", 0), ("SOFTMAX", 1), ("ADD", 1, 2), ("RELU", 3)),  # somebody still needs it
     ):
         assert drqsim.plan_memory(shares)["softmax_0/output"].shares is None
+
+
+@pytest.mark.parametrize(("size", "shares"), [(1, None), (2, 1)])
+def test_a_scalar_is_never_written_over(size, shares):
+    """The runtime writes over an input of more than four bytes."""
+    graph = chain(("RELU", 0), ("SOFTMAX", 1), ("RELU", 2), shape=(1, size))
+    assert drqsim.plan_memory(graph)["softmax_0/output"].shares == shares
+    assert litert.compare_memory(graph).exact
+
+
+def test_of_equal_sizes_the_one_needed_earlier_is_placed_first():
+    """More of them than std::sort leaves in their order: two places take turns all the same."""
+    graph = chain(*(("RELU", at) for at in range(40)))
+    offsets = [block.offset for block in drqsim.plan_memory(graph).blocks]
+    assert offsets == [0] + [256, 512] * 20
+    assert litert.compare_memory(graph).exact
+
+
+@pytest.mark.parametrize(("projection", "rows"), [(3, 9), (4, 9), (6, 10)])
+def test_row_sums_of_a_projection_fill_whole_rows_of_cells(projection, rows):
+    """Eight rows of four cells for the gates; then what the projection's outputs take."""
+    layer = lstm(np.random.default_rng(0), n_cell=4, projection=projection)
+    sums = drqsim.plan_memory(layer)["unidirectional_sequence_lstm_0/row_sums"]
+    assert sums.shape == (rows, 4)
+    assert litert.compare_memory(layer).exact
 
 
 def test_threads_trade_the_unfolded_input_for_a_second_copy_of_the_weights():

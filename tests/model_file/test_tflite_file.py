@@ -5,6 +5,7 @@ import pytest
 
 import drqsim
 from drqsim.model_file import write
+from tests.kit.one_operator import one_operator
 from tests.kit.places import MODELS
 
 FILES = sorted(MODELS.glob("*.tflite"))
@@ -155,6 +156,44 @@ def test_an_operator_code_in_the_new_field_alone_is_read():
     graph = drqsim.load(MODELS / "digits_weight_only.tflite")
     assert [op.code for op in graph.operators].count("DEQUANTIZE") == 9
     assert graph.operators[0].name == "dequantize_0"
+
+
+@pytest.mark.parametrize("field", ["Deprecated", "newer"])
+@pytest.mark.parametrize("code", ["RELU", "GELU"])
+def test_an_operator_code_may_stand_in_either_field(code, field):
+    """The older is one byte and ends at 127; above, it holds 127, and only the newer counts."""
+    import tflite
+
+    content = bytearray(write.to_bytes(one_operator(code, [(1, 4)], [(1, 4)])))
+    assert drqsim.load(bytes(content)).operators[0].code == code
+    table = tflite.Model.GetRootAs(content, 0).OperatorCodes(0)._tab
+    older, newer = (table.Pos + table.Offset(slot) for slot in (4, 10))
+    number = getattr(tflite.BuiltinOperator, code)
+    assert content[older] == min(number, 127)
+    assert int.from_bytes(content[newer : newer + 4], "little") == number
+    if field == "newer":
+        content[older] = 0
+    elif code == "RELU":
+        content[newer : newer + 4] = bytes(4)
+    assert drqsim.load(bytes(content)).operators[0].code == code
+
+
+@pytest.mark.parametrize("dimensions", [8, 9])
+def test_a_tensor_has_eight_dimensions_at_most(dimensions):
+    content = write.to_bytes(one_operator("RELU", [(1,) * dimensions], [(1,) * dimensions]))
+    if dimensions == 8:
+        assert drqsim.load(content).tensors[0].shape == (1,) * 8
+        return
+    with pytest.raises(drqsim.ModelFileError, match="has 9 dimensions.* at most 8"):
+        drqsim.load(content)
+
+
+def test_a_constant_may_be_empty():
+    """A RESHAPE to no dimensions at all reads a shape of no numbers."""
+    shape = np.empty(0, np.int32)
+    graph = drqsim.load(write.to_bytes(one_operator("RESHAPE", [(1, 1), shape], [()])))
+    assert graph.tensors[1].value is not None and graph.tensors[1].value.shape == (0,)
+    assert drqsim.run(graph, np.float32([[3]]))[0]["y"].shape == ()
 
 
 def test_vectors_signatures_and_scalars_survive_writing_and_reading():

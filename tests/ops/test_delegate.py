@@ -2,6 +2,7 @@
 
 import tarfile
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -75,3 +76,13 @@ def test_models_of_both_converters():
         except drqsim.ModelFileError:  # int4 in operators that have no kernel for it
             refused += 1
     assert refused < 5 and len(files) > 50
+
+
+@pytest.mark.parametrize("scale", [1e-38, 1.2e-38])
+def test_a_denormal_scale_of_the_weights(scale):
+    """float32 has 1.18e-38 as its smallest normal number."""
+    weights = np.ones((2, 1, 1, 2), np.int8)
+    scales = np.float32([0.1, scale])
+    graph = drqsim.conv_relu(weights, input_shape=(1, 2, 2, 2), filter_scale=scales)
+    the_runtime_agrees(graph)
+    assert bool(delegate.taken(graph)) == (scale > 1.18e-38)
