@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 import drqsim
 from drqsim import litert
+from drqsim.graph import Graph, Operator, Tensor
 from drqsim.ops import delegate
 from tests.kit import full_integer, networks, one_operator, strategies
 from tests.kit.float_cases import GENERATORS, cases
@@ -86,3 +87,45 @@ def test_a_denormal_scale_of_the_weights(scale):
     graph = drqsim.conv_relu(weights, input_shape=(1, 2, 2, 2), filter_scale=scales)
     the_runtime_agrees(graph)
     assert bool(delegate.taken(graph)) == (scale > 1.18e-38)
+
+
+@pytest.mark.parametrize("beta", [0.0, 0.5, 1.0, 2.0])
+def test_the_beta_of_a_softmax(beta):
+    graph = one_operator.one_operator("SOFTMAX", [(1, 4)], [(1, 4)], beta=beta)
+    the_runtime_agrees(graph)
+    assert bool(delegate.taken(graph)) == (beta == 1)
+
+
+@pytest.mark.parametrize("dimensions", [6, 7])
+def test_no_more_than_six_dimensions(dimensions):
+    shape = (1,) * (dimensions - 1) + (4,)
+    for code, reads in (("ADD", 2), ("RELU", 1)):
+        tensors = [Tensor(f"x{at}", shape, np.dtype(np.float32)) for at in range(reads)]
+        graph = one_operator.one_operator(code, tensors, [shape])
+        the_runtime_agrees(graph)
+        assert bool(delegate.taken(graph)) == (dimensions == 6)
+
+
+@pytest.mark.parametrize("stride", [1, 2])
+def test_the_strides_of_a_slice(stride):
+    numbers = (np.int32(n) for n in ([0, 0], [4, 4], [stride, 1]))
+    graph = one_operator.one_operator("STRIDED_SLICE", [(4, 4), *numbers], [(4 // stride, 4)])
+    the_runtime_agrees(graph)
+    assert bool(delegate.taken(graph)) == (stride == 1)
+
+
+@pytest.mark.parametrize("reader", ["SUB", "POW"])
+def test_weights_that_a_builtin_kernel_reads_too_are_unpacked_by_a_builtin_kernel(reader):
+    """XNNPACK has no POW; then the DEQUANTIZE is not XNNPACK's either."""
+    f = np.dtype(np.float32)
+    halves = np.float16([1, 2, 3, 4])
+    x, floats, y, z = (Tensor(name, (4,), f) for name in ("x", "floats", "y", "z"))
+    tensors = (x, Tensor("halves", (4,), halves.dtype, halves), floats, y, z)
+    operators = (
+        Operator("DEQUANTIZE", "dequantize_0", (1,), (2,)),
+        Operator("ADD", "add_0", (0, 2), (3,)),
+        Operator(reader, f"{reader.lower()}_0", (0, 2), (4,)),
+    )
+    graph = Graph(tensors, operators, (0,), (3, 4))
+    the_runtime_agrees(graph)
+    assert ("dequantize_0" in delegate.taken(graph)) == (reader == "SUB")
