@@ -10,6 +10,7 @@ from drqsim import InputError, UnsupportedOperatorError, qparams
 from drqsim.graph import Quantization, Tensor
 from tests.kit import recurrent
 from tests.kit.attribution import Net, assert_adds_up, branched, digits, unquantized
+from tests.kit.one_operator import one_operator
 from tests.kit.places import MODELS
 from tests.kit.strategies import KERNELS
 
@@ -181,3 +182,11 @@ def test_recurrent_operators_have_no_float_form():
     x = np.zeros(drq.tensors[0].shape, f32)
     with pytest.raises(UnsupportedOperatorError, match="unidirectional_sequence_lstm_0"):
         drqsim.attribute_error(unquantized(drq, np.random.default_rng(0)), drq, x)
+
+
+def test_two_tensors_are_not_one():
+    x, z = (Tensor(name, (1, 4), np.dtype(f32)) for name in "xz")
+    once, both = (one_operator("ADD", [x, other], [(1, 4)]) for other in (x, z))
+    for models in ((once, both), (both, once)):
+        with pytest.raises(InputError, match="add_0 with input 1 .* from another operator"):
+            drqsim.attribute_error(*models, np.ones((1, 4), f32))

@@ -66,6 +66,13 @@ def test_operators_that_work_in_place():
         assert drqsim.plan_memory(shares)["softmax_0/output"].shares is None
 
 
+def test_the_second_operand_gives_its_place_where_the_first_is_still_needed():
+    graph = chain(("RELU", 0), ("RELU", 0), ("ADD", 1, 2), ("ADD", 1, 3), ("RELU", 4))
+    plan = drqsim.plan_memory(graph)
+    assert (plan["add_0/output"].shares, plan["add_1/output"].shares) == (2, 2)
+    assert litert.compare_memory(graph).exact
+
+
 @pytest.mark.parametrize(("size", "shares"), [(1, None), (2, 1)])
 def test_a_scalar_is_never_written_over(size, shares):
     """The runtime writes over an input of more than four bytes."""
