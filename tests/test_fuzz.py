@@ -8,6 +8,7 @@ import pytest
 
 import drqsim
 from drqsim.ops import TABLE
+from tests.kit.damaged import mutate, tables
 from tests.kit.mutate import mutant
 from tests.kit.pool import any_graph, layers, models
 from tests.kit.uses import commands, feeds, findings, uses
@@ -57,3 +58,21 @@ def test_changed_graphs(request, tmp_path):
     # the changes leave enough to run, and refuse enough
     assert ends["no graph"] and ends["run optimized"] > ends.total() / 60
     assert ends["run optimized"] < ends["explain optimized"], ends
+
+
+def test_damaged_bytes(request):
+    read, count = 0, request.config.getoption("--fuzz")
+    for at in range(count):
+        random = np.random.default_rng([2026, at])
+        first = any_graph(random)
+        content = drqsim.to_bytes(first)
+        damaged = mutate(random, content, tables(content))
+        try:
+            graph = drqsim.load(damaged)
+        except drqsim.DrqsimError as error:
+            assert str(error)
+            continue
+        read += 1
+        found, _ = findings(uses(graph, feeds(random, graph), first, report_too=False))
+        assert not found, (at, found)
+    assert 0 < read < count
