@@ -14,7 +14,7 @@ def pytest_addoption(parser):
         "--mutations", type=int, default=60, help="damaged files made of each model (default 60)"
     )
     parser.addoption(
-        "--fuzz", type=int, default=150, help="graphs that are changed at random (default 150)"
+        "--fuzz", type=int, default=120, help="graphs that are changed at random (default 120)"
     )
     parser.addoption(
         "--hostile", type=int, default=80, help="hostile .npy, .npz and .png files (default 80)"

@@ -121,9 +121,17 @@ def why_refused(graph: Graph, op: Operator, kernels: str) -> str:
         return wrong
     if op.code == "CONV_2D" and len(op.inputs) == 2:
         return "it has no bias: conv.cc:411 has_bias was not true"
+    filled = next((i for i in op.inputs if i >= 0 and _is_filled_variable(graph.tensors[i])), None)
+    if filled is not None:
+        return f"Tensor {filled} is a variable tensor with buffer or external buffer"
     if any(graph.tensors[i].value is not None for i in op.outputs):
         return "its output is a constant of the file"
     return ""
+
+
+def _is_filled_variable(tensor: Tensor) -> bool:
+    """A state that the file begins with values: the runtime begins every one with zeros."""
+    return tensor.is_variable and tensor.value is not None
 
 
 def check_counts(graph: Graph, op: Operator, kernels: str) -> None:

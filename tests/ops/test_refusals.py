@@ -158,3 +158,17 @@ def test_a_model_that_the_runtime_refuses_has_no_plan(name, kernels):
     graph = drqsim.load(CASES / f"{name}.tflite")
     with pytest.raises(drqsim.ModelFileError, match="the runtime refuses the model"):
         drqsim.plan_memory(graph, kernels)
+
+
+@pytest.mark.parametrize("kernels", ["reference", "optimized", "xnnpack"])
+def test_a_variable_with_values_in_the_file(kernels):
+    graph = recurrent.rnn(np.random.default_rng(0), None, 2, 3, 4)
+    tensors = [
+        replace(t, value=np.ones(t.shape, t.dtype)) if t.is_variable else t for t in graph.tensors
+    ]
+    filled = replace(graph, tensors=tuple(tensors))
+    x = np.ones((2, 3), np.float32)
+    drqsim.run(graph, x, kernels)
+    for run in (drqsim.run, litert.run):
+        with pytest.raises(drqsim.ModelFileError, match="is a variable tensor with buffer"):
+            run(filled, x, kernels)
