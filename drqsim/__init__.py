@@ -10,6 +10,7 @@ _HOMES = {
     "Explorer": "explorer",
     "Graph": "graph",
     "InputError": "errors",
+    "Limits": "limits",
     "MemoryPlan": "memory",
     "MissingPackageError": "errors",
     "ModelFileError": "errors",
@@ -32,7 +33,7 @@ _HOMES = {
     "to_bytes": "model_file.write",
 }
 # rooms that are used by their names: drqsim.litert.compare
-_ROOMS = ("figures", "in_short", "litert", "report")
+_ROOMS = ("figures", "in_short", "limits", "litert", "report")
 
 __all__ = [name for name in _HOMES if name != "Explorer"]  # which needs more than NumPy
 

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterable
 from dataclasses import replace
-from fnmatch import fnmatchcase
 
 import numpy as np
 
@@ -13,12 +11,13 @@ from drqsim.errors import InputError, ModelFileError, UnsupportedOperatorError
 from drqsim.graph import Graph, Operator, Tensor, expect_graph, shorten
 from drqsim.hazards.of_input import READ, hazards_of_input
 from drqsim.kernels import checked
+from drqsim.limits import Budget, Limits, Values
 from drqsim.model_file.schema import completed
 from drqsim.ops import TABLE, TAKE_INT4
-from drqsim.ops.call import LARGEST, Call
+from drqsim.ops.call import Call
 from drqsim.ops.delegate import why_builtin
 from drqsim.ops.refusals import check_counts, check_types
-from drqsim.trace import TensorRecord, Trace, make_record, numbered, usual_place
+from drqsim.trace import TensorRecord, Trace, keeper, make_record, numbered, usual_place
 
 
 def run(
@@ -27,6 +26,7 @@ def run(
     kernels: str = "optimized",
     record: str | Iterable[str] = "values",
     allow_nonfinite: bool = False,
+    limits: Limits | None = None,
 ) -> tuple[dict[str, np.ndarray], Trace]:
     """Run a model and record every intermediate tensor.
 
@@ -49,6 +49,9 @@ def run(
         Follow the runtime where NaN, infinity and ranges past float32 lead it, in the hybrid
         convolutions and matrix products of the builtin kernels; otherwise they are refused. The
         trace's ``hazards`` tell where that happened.
+    limits : Limits, optional
+        How many bytes may be alive at once, and how much work the run may take; the defaults are
+        for a laptop.
 
     Returns
     -------
@@ -63,7 +66,7 @@ def run(
     InputError
         When an argument does not fit the model.
     UnsupportedOperatorError
-        When the model has an operator that drqsim does not run.
+        When the model has an operator that drqsim does not run, or takes more than the limits.
     """
     expect_graph(graph)
     kernels = checked(kernels)
@@ -73,9 +76,11 @@ def run(
             f"This model uses {', '.join(unknown)}, which drqsim cannot run; run one of its "
             "supported operators alone with graph.extract(name)."
         )
-    keep = _keeper(record)
-    values = {i: t.value for i, t in enumerate(graph.tensors) if t.value is not None}
-    values |= inputs_by_index(graph, x, allow_nonfinite)
+    keep = keeper(record)
+    constants = {i: t.value for i, t in enumerate(graph.tensors) if t.value is not None}
+    values = Values(constants, Budget(limits))
+    for index, array in inputs_by_index(graph, x, allow_nonfinite).items():
+        values[index] = array
     records: list[TensorRecord] = []
     beware: list[tuple[str, str]] = []
     left = _left_by_xnnpack(graph, values) if kernels == "xnnpack" else frozenset()
@@ -85,6 +90,8 @@ def run(
         variables = [i for i in op.inputs if i >= 0 and graph.tensors[i].is_variable]
         if variables:
             states[op.name] = {i: _read(graph, values, i, f"{op.name} reads") for i in variables}
+            for state in states[op.name].values():
+                values.budget.hold(state)
         recorder = Recorder(graph, at, keep)
         try:
             path = "optimized" if op.name in left else kernels
@@ -99,10 +106,14 @@ def run(
         beware += [
             (op.name, text) for text in hazards_of_input(op, recorder.records, allow_nonfinite)
         ]
-        records += recorder.kept()
+        kept = recorder.kept()
+        for each in kept:
+            if each.value is not None:
+                values.budget.hold(each.value)
+        records += kept
         for index in (*op.inputs, *op.outputs):
             if graph.lifetime(index)[1] <= at:  # nobody reads it any more
-                values.pop(index, None)
+                values.drop(index)
     made = [_read(graph, values, i, "The model returns") for i in graph.outputs]
     return dict(zip(graph.output_names, made, strict=True)), Trace(records, kernels, beware, states)
 
@@ -166,7 +177,7 @@ class Recorder:
         return [r if self.keeps(r.name) else replace(r, value=None) for r in self.records]
 
 
-def _run_operator(recorder: Recorder, values: dict, kernels: str, allow_nonfinite: bool) -> None:
+def _run_operator(recorder: Recorder, values: Values, kernels: str, allow_nonfinite: bool) -> None:
     """Run the recorder's operator on ``values``, by tensor index, and put its outputs there."""
     graph, op = recorder.graph, recorder.op
     _check_operator(graph, op, kernels)
@@ -179,7 +190,9 @@ def _run_operator(recorder: Recorder, values: dict, kernels: str, allow_nonfinit
         recorder.record,
         recorder.keeps,
         allow_nonfinite,
+        budget=values.budget,
     )
+    call.ask()
     try:
         # XNNPACK lets infinity pass, the builtin kernels clamp it: neither is an error yet
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
@@ -191,19 +204,17 @@ def _run_operator(recorder: Recorder, values: dict, kernels: str, allow_nonfinit
             f"{op.name} has {len(op.outputs)} outputs in the file; it makes {len(outputs)}."
         )
     check_types(op, call.results, outputs)
-    values.update(zip(op.outputs, outputs, strict=True))
-    values.update((op.inputs[position], state) for position, state in call.left.items())
+    for index, output in zip(op.outputs, outputs, strict=True):
+        values[index] = output
+    for position, state in call.left.items():
+        values[op.inputs[position]] = state
 
 
-def _read(graph: Graph, values: dict[int, np.ndarray], index: int, use: str) -> np.ndarray:
+def _read(graph: Graph, values: Values, index: int, use: str) -> np.ndarray:
     """What a tensor holds now; a state that nobody wrote or passed in starts here."""
     tensor = graph.tensors[index]
     if index not in values and tensor.is_variable:
-        if math.prod(tensor.shape) > LARGEST:
-            raise UnsupportedOperatorError(
-                f"The state {shorten(tensor.name)!r} is {tensor}; drqsim holds up to {LARGEST:,} "
-                "elements."
-            )
+        values.budget.room(f"The state {shorten(tensor.name)!r}", tensor.nbytes)
         # ResetVariableTensor in tflite/util.cc
         is_code = tensor.dtype == np.int8 and tensor.quantization is not None
         zero = tensor.quantization.zero_point[0] if is_code else 0
@@ -300,17 +311,3 @@ def _check_values(tensor: Tensor, array: np.ndarray, allow_nonfinite: bool) -> N
             "values, so replace NaN and infinity first, or pass allow_nonfinite=True to see what "
             "the runtime makes of them."
         )
-
-
-def _keeper(record: str | Iterable[str]) -> Callable[[str], bool]:
-    if record == "values":
-        return lambda key: True
-    if record == "shapes":
-        return lambda key: False
-    if isinstance(record, str):
-        raise InputError(
-            f"record is {record!r}; expected 'values', 'shapes' or a list of patterns such as "
-            "['*/accumulator']."
-        )
-    patterns = list(record)
-    return lambda key: any(fnmatchcase(key, pattern) for pattern in patterns)

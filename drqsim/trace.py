@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from itertools import count
 from types import MappingProxyType
 
@@ -171,6 +172,21 @@ def make_record(
     kept, dtype, shape = (value if keep else None), value.dtype, value.shape
     where["bits"] = bits
     return TensorRecord(op, name, role, stage, stored, kept, dtype, shape, size, reserved, **where)
+
+
+def keeper(record: str | Iterable[str]) -> Callable[[str], bool]:
+    """Whether the record of a key keeps its values, as ``run`` is asked to ``record``."""
+    if record == "values":
+        return lambda key: True
+    if record == "shapes":
+        return lambda key: False
+    if isinstance(record, str):
+        raise InputError(
+            f"record is {record!r}; expected 'values', 'shapes' or a list of patterns such as "
+            "['*/accumulator']."
+        )
+    patterns = list(record)
+    return lambda key: any(fnmatchcase(key, pattern) for pattern in patterns)
 
 
 def usual_place(name: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -63,4 +64,55 @@ def patches(x: np.ndarray, rows: Axis, cols: Axis) -> np.ndarray:
         (len(x), rows.out, cols.out, rows.kernel, cols.kernel, x.shape[3]),
         (b, h * rows.stride, w * cols.stride, h * rows.dilation, w * cols.dilation, c),
         writeable=False,
+    )
+
+
+def unfold(x: np.ndarray, rows: Axis, cols: Axis, fill: np.ndarray) -> np.ndarray:
+    """The same windows as a copy, without making ``x`` larger first: padding may be most of it.
+
+    Parameters
+    ----------
+    x : array [batch, height, width, channels]
+        What the window slides over, not padded.
+    rows, cols : Axis
+        The window.
+    fill : array [batch]
+        What padding holds.
+    """
+    if (rows.dilation, cols.dilation) == (1, 1):
+        return np.ascontiguousarray(patches(pad(x, rows, cols, fill), rows, cols))
+    shape = len(x), rows.out, cols.out, rows.kernel, cols.kernel, x.shape[3]
+    windows = np.empty(shape, x.dtype)
+    windows[:] = fill.astype(x.dtype).reshape(-1, 1, 1, 1, 1, 1)
+    for row, (high, low) in inside(rows, x.shape[1]):
+        for col, (left, right) in inside(cols, x.shape[2]):
+            windows[:, low, right, row, col] = x[:, high, left]
+    return windows
+
+
+def inside(axis: Axis, size: int) -> Iterator[tuple[int, tuple[slice, slice]]]:
+    """The taps of a window that ever lie on one of ``size`` pixels: where they read and for whom.
+
+    Yields
+    ------
+    (int, (slice, slice))
+        The tap; the pixels that it reads, and the windows that it does so for.
+    """
+    nearest = axis.before - (axis.out - 1) * axis.stride  # as the last window sees the first pixel
+    first = max(0, -(-nearest // axis.dilation))
+    last = min(axis.kernel - 1, (size - 1 + axis.before) // axis.dilation)
+    for tap in range(first, last + 1):
+        found = overlap(axis.out, size, axis.stride, tap * axis.dilation - axis.before)
+        if found:
+            yield tap, found[::-1]
+
+
+def overlap(size: int, out: int, stride: int, offset: int) -> tuple[slice, slice] | None:
+    """The i below ``size`` with 0 <= i * stride + offset < out, and these places; None without."""
+    first = max(0, -(offset // stride))
+    last = min(size - 1, (out - 1 - offset) // stride)
+    if first > last:
+        return None
+    return slice(first, last + 1), slice(
+        first * stride + offset, last * stride + offset + 1, stride
     )

@@ -6,9 +6,11 @@ import contextlib
 import functools
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 
 import click
 
+from drqsim import limits
 from drqsim.cli import STOPPED, inputs
 from drqsim.cli.screen import Screen
 from drqsim.cli.wording import for_the_terminal
@@ -125,6 +127,33 @@ def input_options(required: bool = True) -> Callable:
         )(function)
 
     return decorate
+
+
+def limits_options(function: Callable) -> Callable:
+    """``--max-memory`` and ``--max-work``, which hold for everything that the command runs."""
+    size = click.IntRange(0)
+
+    @click.option(
+        "--max-memory",
+        type=size,
+        default=limits.LAPTOP.memory,
+        show_default=True,
+        help="Bytes that a run may use at once.",
+    )
+    @click.option(
+        "--max-work",
+        type=size,
+        default=limits.LAPTOP.work,
+        show_default=True,
+        help="Units of work that a run may take; a product of a matrix product is one.",
+    )
+    @functools.wraps(function)
+    def run(*args, max_memory: int, max_work: int, **options):
+        raised = replace(limits.current(), memory=max_memory, work=max_work)
+        with limits.using(raised):
+            return function(*args, **options)
+
+    return run
 
 
 def nonfinite_option() -> Callable:

@@ -11,6 +11,7 @@ from drqsim.cli.app import (
     command,
     input_options,
     kernels_option,
+    limits_options,
     model_argument,
     nonfinite_option,
 )
@@ -61,6 +62,7 @@ drqsim check model.tflite --input image.npy --kernels xnnpack --json
 @input_options()
 @kernels_option("optimized")
 @nonfinite_option()
+@limits_options
 def check(screen: Screen, model, specs, seed, kernels, allow_nonfinite) -> int:
     """Hold our trace against the installed runtime, operator by operator and from end to end.
 

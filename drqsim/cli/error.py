@@ -36,6 +36,7 @@ drqsim error float.tflite drq.tflite --input random --node-data error.json
 )
 @app.kernels_option("optimized")
 @app.nonfinite_option()
+@app.limits_options
 @click.option(
     "--end-to-end/--no-end-to-end",
     default=True,

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
+from drqsim import limits
 from drqsim.cli.arrays import MOST_BYTES, ArrayFile, Header, told
 from drqsim.cli.screen import Screen
 from drqsim.errors import InputError
@@ -18,7 +19,6 @@ from drqsim.graph import Graph, Tensor
 from drqsim.interpreter import check_type_and_shape
 from drqsim.model_file.whole_file import open_regular
 
-MOST_DRAWN = 2**28  # bytes; the draw itself takes twice as many
 HELP = """\
 What to feed: 'random', a .npy file, a .npz file (arrays by input name, or file.npz:array), or a
 .png of the input's size (scaled to 0..1). 'x.npz:images[3]' is the fourth of many. With several
@@ -92,11 +92,8 @@ def split(spec: str, names: Iterable[str]) -> tuple[str | None, str]:
 
 def _draw(tensors: dict[str, Tensor], seed: int) -> dict[str, np.ndarray]:
     needed = sum(tensor.nbytes for tensor in tensors.values())
-    if needed > MOST_DRAWN:
-        raise InputError(
-            f"The inputs of this model take {needed:,} bytes; at most {MOST_DRAWN:,} are drawn, so "
-            "pass a file."
-        )
+    # what is drawn is float64, and becomes float32 afterwards
+    limits.Budget().room("Random inputs", 3 * needed)
     random = np.random.default_rng(seed)
     drawn = {}
     for name, tensor in tensors.items():

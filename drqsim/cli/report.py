@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -11,6 +12,7 @@ from drqsim.cli.files import called, check_output, write_output
 from drqsim.cli.inputs import named_files, read_inputs
 from drqsim.cli.screen import Screen
 from drqsim.cli.wording import for_the_terminal
+from drqsim.limits import LAPTOP, current
 from drqsim.model_file.read import load
 from drqsim.report import as_data, as_html, as_markdown, make, node_data, plain
 from drqsim.report.gather import STEPS, Report
@@ -41,10 +43,18 @@ drqsim report drq.tflite --float float.tflite -o error.json --format node-data
 @app.input_options(required=False)
 @app.kernels_option("optimized")
 @app.nonfinite_option()
+@app.limits_options
 @click.option(
     "--end-to-end/--no-end-to-end",
     default=None,
     help="Whether to split the error of the final output, too; by default where it is quick.",
+)
+@click.option(
+    "--max-drawn",
+    type=click.IntRange(0),
+    default=LAPTOP.drawn,
+    show_default=True,
+    help="Operators whose codes are drawn.",
 )
 @app.force_option()
 def report(
@@ -58,6 +68,7 @@ def report(
     kernels,
     allow_nonfinite,
     end_to_end,
+    max_drawn,
     force,
 ) -> None:
     """Write a report: what is int8, what it costs in memory, where the error arises."""
@@ -81,6 +92,7 @@ def report(
             end_to_end=end_to_end,
             step=step,
             allow_nonfinite=allow_nonfinite,
+            limits=replace(current(), drawn=max_drawn),
         )
         made.left_out[:] = map(for_the_terminal, made.left_out)
         content = _written(made, form, step)

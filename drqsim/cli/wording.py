@@ -11,6 +11,7 @@ WORDS = (
     (r"Convert it with \.astype\(numpy\.(\w+)\)", r"Save it as \1"),
     (r"\ballow_nonfinite=True", "--allow-nonfinite"),
     (r"(?s)\bPass input_shapes=\{.*: shape\} with the shape", "Pass --input-shape with the shape"),
+    (r"\blimits=drqsim\.Limits\((\w+)=\.\.\.\)", r"--max-\1"),
     (r"\bkernels='(\w+)'", r"--kernels \1"),
 )
 

@@ -141,7 +141,9 @@ def _graph(tflite, model, data: bytes, label: str) -> Graph:
     names = operator_names([codes[entry.OpcodeIndex()] for entry in entries])
     operators = []
     for entry, name in zip(entries, names, strict=True):
-        first = places.read("operators", entry._tab.Pos, 0, partial(operator, entry, name))
+        first = places.read(
+            "tables of operators", entry._tab.Pos, 0, partial(operator, entry, name)
+        )
         places.take("operators", 4 * (len(first.inputs) + len(first.outputs)), MOST_SHARED)
         operators.append(first if first.name == name else replace(first, name=name))
     main = subgraph._tab

@@ -17,11 +17,14 @@ Sources, ai-edge-litert 2.3.0: ``tflite/kernels/batch_matmul.cc`` (``EvalHybrid`
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from drqsim import accumulate, qparams
 from drqsim.arithmetic.floats import flush_denormals
 from drqsim.errors import InputError
+from drqsim.limits import PER_STEP
 from drqsim.ops import weights, xnnpack
 from drqsim.ops.call import Call, join_shapes
 
@@ -55,6 +58,8 @@ def run(call: Call) -> list[np.ndarray]:
             f"its constant {right} has more than two batch dimensions, for which the kernel leaves "
             "row sums unset; reshape it to at most four dimensions."
         )
+    products = call.sized((*batches, left.shape[-2], matrix.shape[-2]))
+    call.work(math.prod(products) * left.shape[-1] + PER_STEP * math.prod(batches))
     call.record("input", x)
     call.record("input_2" if call.tensors[1].value is None else "filter", right.value)
     if scale is None:

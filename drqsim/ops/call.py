@@ -9,10 +9,9 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from drqsim.errors import ModelFileError, UnsupportedOperatorError
-from drqsim.graph import Operator, Tensor
+from drqsim.graph import Operator, Tensor, byte_size, short_form
+from drqsim.limits import COPIES, PER_ELEMENT, PER_OPERATOR, PER_STEP, Budget
 from drqsim.trace import numbered
-
-LARGEST = 2**28  # elements: 1 GiB of float32
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,6 +41,8 @@ class Call:
     float_type : type
         Of the floats that an operator with weights multiplies: float32 in every kernel. With
         float64, operators with float weights show their formula without float32's rounding.
+    budget : Budget
+        Asked before something large is made.
     left : dict of arrays
         Filled by the operator: the states that it leaves, by the position where it read them.
     """
@@ -55,6 +56,7 @@ class Call:
     keeps: Callable[[str], bool]
     allow_nonfinite: bool = False
     float_type: type = np.float32
+    budget: Budget = field(default_factory=Budget)
     left: dict[int, np.ndarray] = field(default_factory=dict)
 
     def tensor(self, position: int, what: str) -> Tensor:
@@ -93,15 +95,35 @@ class Call:
             raise self.contradiction(f"axis {axis} does not exist in {rank} dimensions.")
         return axis % rank
 
-    def sized(self, shape: Iterable[int]) -> tuple[int, ...]:
-        """A shape that is about to be filled; refused when it is negative or past all memory."""
+    def sized(self, shape: Iterable[int], dtype=np.float32, copies: int = COPIES):
+        """A shape that is about to be filled; refused when negative or larger than the budget.
+
+        ``copies`` is how many arrays of this shape and dtype are alive at once meanwhile.
+        """
         shape = tuple(int(n) for n in shape)
-        if min(shape, default=0) < 0 or math.prod(shape) > LARGEST:
+        if min(shape, default=0) < 0:
             raise self.contradiction(
-                f"it would make a tensor of the shape {list(shape)}; drqsim holds up to "
-                f"{LARGEST:,} elements, no dimension negative."
+                f"it would make a tensor of the shape {list(shape)}; no dimension may be negative."
             )
+        self.room(copies * byte_size(shape, np.dtype(dtype)), f"making {short_form(dtype, shape)}")
+        self.work(PER_ELEMENT * math.prod(shape))
         return shape
+
+    def ask(self) -> None:
+        """Ask for what every operator takes: intermediate values of its inputs, and passes."""
+        pairs = zip(self.tensors, self.values, strict=True)
+        flowing = [value for tensor, value in pairs if tensor is not None and tensor.value is None]
+        self.room(COPIES * sum(value.nbytes for value in flowing))
+        self.work(PER_OPERATOR + PER_STEP * (len(self.tensors) + len(self.results)))
+        self.work(PER_ELEMENT * sum(value.size for value in flowing))
+
+    def room(self, nbytes: int, what: str = "it") -> None:
+        """Ask for memory; refused when the budget has less."""
+        self.budget.room(self.operator.name, nbytes, what)
+
+    def work(self, operations: int) -> None:
+        """Ask for work; refused when the budget has less."""
+        self.budget.work(self.operator.name, operations)
 
     def broadcast(self, *arrays: np.ndarray) -> tuple[int, ...]:
         """The shape that the arrays broadcast to."""

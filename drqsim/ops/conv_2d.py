@@ -21,15 +21,17 @@ Sources, ai-edge-litert 2.3.0: ``tflite/kernels/conv.cc`` (``EvalHybrid``,
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
 
 from drqsim import accumulate, qparams
-from drqsim.arithmetic.window import Axis, pad, patches
+from drqsim.arithmetic.window import Axis, unfold
 from drqsim.errors import InputError
 from drqsim.graph import Tensor
+from drqsim.limits import PER_PRODUCT
 from drqsim.ops import fused, weights, xnnpack
 from drqsim.ops.bands import by_bands
 from drqsim.ops.call import Call
@@ -233,7 +235,7 @@ def _unfold(x: np.ndarray, layer: Layer, zero_point: np.ndarray) -> np.ndarray:
     """im2col: [batch, out_h, out_w, kernel_h * kernel_w * in]; the padding holds the zero point."""
     if layer.is_pointwise:
         return x
-    windows = patches(pad(x, layer.rows, layer.cols, zero_point), layer.rows, layer.cols)
+    windows = unfold(x, layer.rows, layer.cols, zero_point)
     return windows.reshape(*windows.shape[:3], -1)
 
 
@@ -259,4 +261,17 @@ def _layer(call: Call, x: np.ndarray) -> Layer:
             "a grouped convolution with one scale for the whole filter is refused by the builtin "
             "kernels; quantize it per channel."
         )
-    return Layer(filters, scale, bias, groups, rows, cols, activation)
+    layer = Layer(filters, scale, bias, groups, rows, cols, activation)
+    _ask(call, layer, x)
+    return layer
+
+
+def _ask(call: Call, layer: Layer, x: np.ndarray) -> None:
+    """Ask for the output, the unfolded windows and the products."""
+    pixels, channels = math.prod(layer.out_shape(x)[:3]), len(layer.filter)
+    depth = layer.rows.kernel * layer.cols.kernel * x.shape[3]
+    itemsize = 1 if layer.filter_scale is not None else x.itemsize
+    if not layer.is_pointwise:
+        call.room(2 * pixels * depth * itemsize)
+    call.sized(layer.out_shape(x))
+    call.work(pixels * depth * (channels // layer.groups + PER_PRODUCT))

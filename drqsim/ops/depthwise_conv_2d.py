@@ -27,7 +27,7 @@ from drqsim.errors import InputError
 from drqsim.ops import fused, weights
 from drqsim.ops.bands import by_bands
 from drqsim.ops.call import Call
-from drqsim.ops.window import window
+from drqsim.ops.window import ask_for_taps, window
 
 f32 = np.float32
 
@@ -151,6 +151,7 @@ def _layer(call: Call, x: np.ndarray) -> Layer:
         )
     kernel_h, kernel_w, out = weights.depthwise(call, filters, x.shape[3])
     rows, cols = window(call, x, kernel_h, kernel_w)
+    ask_for_taps(call, x, rows, cols, out // x.shape[3])
     bias = weights.bias(call, 2, out)
     if bias is None and call.kernels != "reference":
         raise call.refuse(

@@ -31,6 +31,7 @@ def run(call: Call) -> list[np.ndarray]:
             f"the indices run from {index.min()} to {index.max()}; the table has {table.shape[0]} "
             "rows."
         )
+    call.sized((index.size, *table.shape[1:]))
     scale = weights.scales(call, table, axis=0, what="table")
     call.record("filter", table.value, bits=table.bits)
     rows = _int4_rows(table.value, index) if table.bits else table.value[index]

@@ -41,6 +41,8 @@ def run(call: Call) -> list[np.ndarray]:
         )
     if call.operator.options["keep_num_dims"] and x.shape[-1] != depth:
         raise InputError(f"the input {list(x.shape)} must end in {depth} to keep its dimensions.")
+    call.sized((x.size // depth, out))
+    call.work(x.size * out)
     bias = weights.bias(call, 2, out)
     scale = weights.scales(call, matrix, axis=0)
     weights.record_given(call, x, matrix, scale, bias)

@@ -22,9 +22,10 @@ from typing import NamedTuple
 import numpy as np
 
 from drqsim import qparams
-from drqsim.arithmetic.window import axis
+from drqsim.arithmetic.window import axis, overlap
 from drqsim.errors import InputError
 from drqsim.graph import Tensor
+from drqsim.limits import PER_PRODUCT, PER_STEP
 from drqsim.ops import fused, weights, xnnpack
 from drqsim.ops.call import Call
 
@@ -115,22 +116,12 @@ def _taps(layer: Layer, x_shape) -> Iterator[tuple[tuple, tuple, np.ndarray]]:
     _, kernel_h, kernel_w, _ = layer.filter.shape
     every = slice(None)
     for row in reversed(range(kernel_h)):
-        rows = _overlap(x_shape[1], layer.out_shape[1], layer.stride[0], row - layer.before[0])
+        rows = overlap(x_shape[1], layer.out_shape[1], layer.stride[0], row - layer.before[0])
         for col in reversed(range(kernel_w)):
-            cols = _overlap(x_shape[2], layer.out_shape[2], layer.stride[1], col - layer.before[1])
+            cols = overlap(x_shape[2], layer.out_shape[2], layer.stride[1], col - layer.before[1])
             if rows and cols:
                 source, target = (every, rows[0], cols[0]), (every, rows[1], cols[1])
                 yield source, target, layer.filter[:, row, col]
-
-
-def _overlap(size: int, out: int, stride: int, offset: int) -> tuple[slice, slice] | None:
-    """The inputs i with 0 <= i * stride + offset < out, and the outputs they land on."""
-    first = max(0, -(offset // stride))
-    last = min(size - 1, (out - 1 - offset) // stride)
-    if first > last:
-        return None
-    target = slice(first * stride + offset, last * stride + offset + 1, stride)
-    return slice(first, last + 1), target
 
 
 def _layer(call: Call, x: np.ndarray) -> Layer:
@@ -165,6 +156,9 @@ def _layer(call: Call, x: np.ndarray) -> Layer:
             f"its output shape {list(out_shape)} does not come back to the input {list(x.shape)} "
             f"with stride {stride} and {options['padding']} padding."
         )
+    call.sized(out_shape)
+    # of every tap a product for every input pixel and channel, one channel after the other
+    call.work(kernel_h * kernel_w * (PER_PRODUCT * x.size * out + PER_STEP * x.shape[3]))
     return Layer(
         filters,
         weights.scales(call, filters, axis=0),

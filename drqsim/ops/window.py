@@ -6,6 +6,7 @@ import numpy as np
 
 from drqsim.arithmetic.window import Axis, axis
 from drqsim.errors import InputError
+from drqsim.limits import PER_PRODUCT
 from drqsim.ops.call import Call
 
 
@@ -25,11 +26,20 @@ def window(call: Call, x: np.ndarray, kernel_h: int, kernel_w: int) -> tuple[Axi
             f"a {kernel_h}x{kernel_w} window with dilation {dilations} does not fit into the "
             f"{x.shape[1]}x{x.shape[2]} input without padding."
         )
-    call.sized(
-        (
-            len(x),
-            *(n + a.before + a.after for n, a in zip(x.shape[1:3], (rows, cols), strict=True)),
-            1,
-        )
-    )
     return rows, cols
+
+
+def ask_for_padding(call: Call, x: np.ndarray, rows: Axis, cols: Axis, itemsize: int) -> None:
+    """Ask for the memory of ``x`` with the window's padding."""
+    height, width = (
+        n + a.before + a.after for n, a in zip(x.shape[1:3], (rows, cols), strict=True)
+    )
+    call.room(len(x) * height * width * x.shape[3] * itemsize)
+
+
+def ask_for_taps(call: Call, x: np.ndarray, rows: Axis, cols: Axis, multiplier: int) -> None:
+    """Ask for what a window over single channels takes: output, padded input, every product."""
+    outputs = len(x) * rows.out * cols.out * x.shape[3] * multiplier
+    ask_for_padding(call, x, rows, cols, 2 * 4)
+    call.sized((outputs,))
+    call.work(PER_PRODUCT * outputs * rows.kernel * cols.kernel)

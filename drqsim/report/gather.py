@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -13,6 +13,7 @@ from drqsim.errors import DrqsimError
 from drqsim.graph import Graph, expect_graph
 from drqsim.interpreter import run
 from drqsim.kernels import checked
+from drqsim.limits import Limits, current, using
 from drqsim.memory import MemoryPlan, plan_memory
 from drqsim.memory.shapes import products, shapes_of
 from drqsim.trace import Trace
@@ -22,6 +23,7 @@ STEPS = 5
 # Splitting the final output's error runs the rest of the model once for every int8 operator and
 # cause. Where that comes to more products than this (some ten seconds), somebody has to ask.
 MOST_PRODUCTS = 5_000_000_000
+MOST_MAPPED = 5_000  # tensors in a drawing of the memory
 PER_OPERATOR = 5_000_000  # an operator takes the time of so many products at least
 
 
@@ -75,6 +77,7 @@ def make(
     end_to_end: bool | None = None,
     step: Callable[[str], None] = lambda now: None,
     allow_nonfinite: bool = False,
+    limits: Limits | None = None,
 ) -> Report:
     """Compute what a report tells.
 
@@ -96,6 +99,8 @@ def make(
         Told what is done next; ``STEPS`` times.
     allow_nonfinite : bool
         Whether NaN and infinity may be fed, as for ``run``.
+    limits : Limits, optional
+        What a run may take, and of how many operators codes are drawn.
 
     Returns
     -------
@@ -110,12 +115,14 @@ def make(
     """
     expect_graph(graph, *(() if float_model is None else (float_model,)))
     kernels = checked(kernels)
+    limits = current() if limits is None else limits
     left_out: list[str] = []
 
     def attempt(what: str, make: Callable):
         step(what)
         try:
-            return make()
+            with using(limits):
+                return make()
         except DrqsimError as error:
             left_out.append(f"{what}: left out. {error}")
             return None
@@ -124,7 +131,7 @@ def make(
     paths = dict.fromkeys((kernels, "xnnpack", "optimized", "reference"))
     verdicts = {path: explain(graph, path) for path in paths}
     hybrid = [v.operator for v in verdicts[kernels] if has_codes(v.arithmetic)]
-    how = kernels, _shown(hybrid), allow_nonfinite
+    how = kernels, _shown(hybrid[: limits.drawn]), allow_nonfinite
     trace = attempt("Every tensor", lambda: run(graph, x, *how)[1])
     sizes = _shapes(graph, x)
     plan = attempt("Memory", lambda: plan_memory(graph, kernels, input_shapes=sizes, trace=trace))
@@ -146,7 +153,22 @@ def make(
                 "What each operator adds to the error of the final output is left out: it takes "
                 "long for a model of this size. Pass --end-to-end to have it."
             )
+    left_out += _not_drawn(len(hybrid) if trace is not None else 0, limits.drawn, plan)
     return Report(name, graph, verdicts, kernels, plan, float_plan, trace, error, fed, left_out)
+
+
+def _not_drawn(hybrid: int, drawn: int, plan: MemoryPlan | None) -> Iterator[str]:
+    """Sentences on the drawings that would be too many, or too full."""
+    if hybrid > drawn:
+        yield (
+            f"Codes are drawn for the first {drawn} of the {hybrid} operators that have them; "
+            "raise that with limits=drqsim.Limits(drawn=...)."
+        )
+    if plan is not None and len(plan.blocks) > MOST_MAPPED:
+        yield (
+            f"The map of the memory is left out: it would show {len(plan.blocks):,} tensors, and "
+            f"at most {MOST_MAPPED:,} are drawn; they are in the plan's table."
+        )
 
 
 def _shown(hybrid: list[str]) -> list[str]:

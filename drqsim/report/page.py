@@ -19,7 +19,7 @@ from drqsim.graph import shorten
 from drqsim.memory.plan import HEADER as PLAN
 from drqsim.report import drawn, plain
 from drqsim.report.content import OPERATORS, beware, operators, paths, summary
-from drqsim.report.gather import Report
+from drqsim.report.gather import MOST_MAPPED, Report
 from drqsim.tables import html_table
 from drqsim.trace import HEADER, Trace, kind_class
 
@@ -132,7 +132,9 @@ def _memory(report: Report) -> str:
     parts = []
     shown = {title: plan for title, plan in plans.items() if is_drawable(plan)}
     if shown:
-        parts += [figures.memory_map(shown, table=False), figures.memory_bars(shown)]
+        if all(len(plan.blocks) <= MOST_MAPPED for plan in shown.values()):
+            parts.append(figures.memory_map(shown, table=False))
+        parts.append(figures.memory_bars(shown))
     tables = [
         f"<details><summary>The plan of {title} as a table</summary>"
         + html_table(PLAN, _plain(plan.rows()), right=(4, 5), label=f"memory plan, {title}")

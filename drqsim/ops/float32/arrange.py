@@ -14,6 +14,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from drqsim.limits import PER_STEP
 from drqsim.model_file.schema import DTYPES
 from drqsim.ops.call import Call
 
@@ -156,6 +157,7 @@ def gather(call: Call) -> list[np.ndarray]:
     shape = (*x.shape[:axis], *places.shape[batch:], *x.shape[axis + 1 :])
     call.sized(shape)
     items = math.prod(x.shape[:batch])
+    call.work(PER_STEP * items)
     flat = x.reshape(items, *x.shape[batch:])
     # int64 is no index where addresses have 32 bits
     by_item = places.astype(np.intp).reshape(items, *places.shape[batch:])

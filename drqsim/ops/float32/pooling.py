@@ -12,16 +12,19 @@ Sources, ai-edge-litert 2.3.0: ``tflite/kernels/pooling.cc``, ``internal/referen
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from itertools import islice, product
 
 import numpy as np
 
 from drqsim.arithmetic.floats import flush_denormals
-from drqsim.arithmetic.window import Axis, axis, pad, patches
+from drqsim.arithmetic.window import Axis, axis, inside, pad, patches
 from drqsim.errors import InputError
+from drqsim.limits import COPIES, PER_PRODUCT, PER_STEP
 from drqsim.ops import fused
 from drqsim.ops.call import Call
+from drqsim.ops.window import ask_for_padding
 
 f32 = np.float32
 LOWEST = np.finfo(f32).min
@@ -31,16 +34,16 @@ TAPS_AT_ONCE = 9
 def average(x: np.ndarray, rows: Axis, cols: Axis) -> np.ndarray:
     """Sum of the window, tap after tap, divided by the number of its real elements"""
     total = np.zeros((len(x), rows.out, cols.out, x.shape[3]), f32)
-    for tap in taps(x, rows, cols, f32(0)):
-        total += tap
+    for seen, windows in real_taps(x, rows, cols):
+        total[windows] += seen
     return total / _count(x, rows, cols)
 
 
 def maximum(x: np.ndarray, rows: Axis, cols: Axis) -> np.ndarray:
     """The largest element of the window; of 0 and -0, the first"""
     best = np.full((len(x), rows.out, cols.out, x.shape[3]), LOWEST)
-    for tap in taps(x, rows, cols, LOWEST):
-        best = np.where(tap > best, tap, best)
+    for seen, windows in real_taps(x, rows, cols):
+        best[windows] = np.where(seen > best[windows], seen, best[windows])
     return best
 
 
@@ -48,7 +51,7 @@ def average_xnnpack(x: np.ndarray, rows: Axis, cols: Axis, low: np.float32) -> n
     """The sum of trees of nine taps, times the reciprocal of the number of real elements"""
     total = np.zeros((len(x), rows.out, cols.out, x.shape[3]), f32)
     nothing = np.zeros_like(total)
-    for nine in _nines(taps(x, rows, cols, f32(0), by_column=True)):
+    for nine in _nines(taps_by_column(x, rows, cols, f32(0))):
         total = _add(total, _tree(_add, nine, nothing))
     return _larger(flush_denormals(total * (f32(1) / _count(x, rows, cols))), low)
 
@@ -59,7 +62,7 @@ def maximum_xnnpack(x: np.ndarray, rows: Axis, cols: Axis, low: np.float32) -> n
     border = (0, 0), (rows.before, rows.after), (cols.before, cols.after), (0, 0)
     bare = [a._replace(before=0, after=0) for a in (rows, cols)]
     best = None
-    for nine in _nines(taps(np.pad(x, border, "edge"), *bare, 0, by_column=True)):
+    for nine in _nines(taps_by_column(np.pad(x, border, "edge"), *bare, 0)):
         largest = _tree(_larger, nine, nine[0])
         best = _larger(largest, low) if best is None else _larger(best, largest)
     return best
@@ -80,6 +83,8 @@ def run(call: Call) -> list[np.ndarray]:
     # XNNPACK leaves it to the builtin kernel when the windows leave gaps
     gaps = rows.stride > rows.kernel or cols.stride > cols.kernel
     if call.kernels == "xnnpack" and not gaps and wanted not in fused.WITHOUT_RANGE:
+        ask_for_padding(call, x, rows, cols, COPIES * x.itemsize)
+        call.work(rows.kernel * cols.kernel * (PER_PRODUCT * rows.out * cols.out + PER_STEP))
         output = _xnnpack(code, x, rows, cols, activation)
     else:
         output = fused.clamp(BUILTIN[code](x, rows, cols), activation)
@@ -98,13 +103,18 @@ def _xnnpack(code: str, x: np.ndarray, rows: Axis, cols: Axis, activation: str) 
     return fused.clamp(output, activation, unbounded=True)
 
 
-def taps(x: np.ndarray, rows: Axis, cols: Axis, fill, by_column: bool = False):
-    """What each tap of the window sees, for all windows at once."""
+def real_taps(x: np.ndarray, rows: Axis, cols: Axis):
+    """For each tap, row by row, that ever lies on the image: what it sees, and in which windows."""
+    for _, (high, down) in inside(rows, x.shape[1]):
+        for _, (left, right) in inside(cols, x.shape[2]):
+            yield x[:, high, left], (slice(None), down, right)
+
+
+def taps_by_column(x: np.ndarray, rows: Axis, cols: Axis, fill):
+    """What each tap of the window sees, padding included, for all windows at once."""
     windows = patches(pad(x, rows, cols, np.full(len(x), fill, x.dtype)), rows, cols)
-    places = product(range(rows.kernel), range(cols.kernel))
-    if by_column:
-        places = ((row, col) for col, row in product(range(cols.kernel), range(rows.kernel)))
-    return (windows[:, :, :, row, col] for row, col in places)
+    places = product(range(cols.kernel), range(rows.kernel))
+    return (windows[:, :, :, row, col] for col, row in places)
 
 
 def _nines(taps):
@@ -114,9 +124,15 @@ def _nines(taps):
 
 
 def _count(x: np.ndarray, rows: Axis, cols: Axis) -> np.ndarray:
-    """How many real elements each window holds."""
-    ones = np.ones((1, *x.shape[1:3], 1), f32)
-    return patches(pad(ones, rows, cols, np.zeros(1, f32)), rows, cols).sum(axis=(3, 4))
+    """How many real elements each window holds, [out_h, out_w, 1]."""
+    high, wide = (_seen(a, size) for a, size in zip((rows, cols), x.shape[1:3], strict=True))
+    return (high[:, None, None] * wide[:, None]).astype(f32)
+
+
+def _seen(axis: Axis, size: int) -> np.ndarray:
+    """How many pixels of one axis each window holds."""
+    first = np.arange(axis.out, dtype=np.int64) * axis.stride - axis.before
+    return np.minimum(first + axis.kernel, size) - np.maximum(first, 0)
 
 
 def _tree(join: Callable, taps: tuple[np.ndarray, ...], missing: np.ndarray) -> np.ndarray:
@@ -154,8 +170,10 @@ def windows_of(call: Call, x: np.ndarray) -> tuple[Axis, Axis]:
             f"a {filters[0]}x{filters[1]} window does not fit into the {x.shape[1]}x{x.shape[2]} "
             "input without padding."
         )
-    # as many elements as are visited, so that no window makes the loop endless
-    call.sized((len(x), rows.out, cols.out, *filters, x.shape[3]))
+    outputs = math.prod(call.sized((len(x), rows.out, cols.out, x.shape[3])))
+    # padding is passed over, so a tap lies on the image for one window at least
+    visited = min(rows.kernel, 2 * x.shape[1]) * min(cols.kernel, 2 * x.shape[2])
+    call.work(visited * (PER_PRODUCT * outputs + PER_STEP))
     return rows, cols
 
 

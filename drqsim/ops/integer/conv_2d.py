@@ -17,6 +17,8 @@ Sources, ai-edge-litert 2.3.0: ``tflite/kernels/conv.cc`` (``EvalQuantizedPerCha
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from drqsim import accumulate
@@ -25,7 +27,7 @@ from drqsim.arithmetic.window import pad, patches
 from drqsim.ops import weights
 from drqsim.ops.call import Call
 from drqsim.ops.integer import shared as integer
-from drqsim.ops.window import window
+from drqsim.ops.window import ask_for_padding, window
 
 
 def run(call: Call) -> list[np.ndarray]:
@@ -37,6 +39,11 @@ def run(call: Call) -> list[np.ndarray]:
         raise call.contradiction("it has no bias, and the runtime refuses a convolution without.")
     _, kernel_h, kernel_w, _ = filters.shape
     rows, cols = window(call, x, kernel_h, kernel_w)
+    ask_for_padding(call, x, rows, cols, 4)
+    # the windows and the products are in float64
+    call.sized((len(x), rows.out, cols.out, kernel_h * kernel_w * x.shape[3]), np.float64, 2)
+    outputs = call.sized((len(x), rows.out, cols.out, len(filters.value)), np.float64)
+    call.work(2 * math.prod(outputs) * filters.value[0].size)
     weights.record_given(call, x, filters, given.filter, given.bias)
     on_xnnpack = call.kernels == "xnnpack"
     rescale = integer.in_float32(call, given) if on_xnnpack else _fixed_point(call, given, groups)

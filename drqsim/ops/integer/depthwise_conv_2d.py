@@ -20,7 +20,7 @@ from drqsim.arithmetic.window import pad, patches
 from drqsim.ops import weights
 from drqsim.ops.call import Call
 from drqsim.ops.integer import shared as integer
-from drqsim.ops.window import window
+from drqsim.ops.window import ask_for_taps, window
 
 
 def run(call: Call) -> list[np.ndarray]:
@@ -31,6 +31,7 @@ def run(call: Call) -> list[np.ndarray]:
     if given.bias is None:
         raise call.refuse("it has no bias; give it zeros.")
     rows, cols = window(call, x, kernel_h, kernel_w)
+    ask_for_taps(call, x, rows, cols, out // x.shape[3])
     weights.record_given(call, x, filters, given.filter, given.bias)
     on_xnnpack = call.kernels == "xnnpack"
     rescale = integer.in_float32(call, given) if on_xnnpack else _fixed_point(call, given)

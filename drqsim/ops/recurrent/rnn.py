@@ -53,6 +53,7 @@ def run(call: Call) -> list[np.ndarray]:
     steps = x[None] if ndim == 2 else x if together else x.swapaxes(0, 1)
     state = recurrent.state(call, STATE, "hidden state", (steps.shape[1], units))
     asymmetric = bool(options["asymmetric_quantize_inputs"])
+    recurrent.ask(call, len(steps), state.size, n_input + units)
 
     call.record("input", x)
     for name, matrix in matrices.items():

@@ -20,6 +20,7 @@ import numpy as np
 
 from drqsim import accumulate
 from drqsim.arithmetic import eigen
+from drqsim.limits import PER_OPERATOR
 from drqsim.ops import weights
 from drqsim.ops.call import Call
 from drqsim.qparams import Quantized
@@ -136,6 +137,12 @@ def record_weights(call: Call, name: str, matrices: list[Matrix], row_sums: bool
     call.record(f"{name}_weights_scale", np.array([m.scale for m in matrices]))
     if row_sums:
         call.record(f"{name}_row_sums", together([m.row_sums for m in matrices]))
+
+
+def ask(call: Call, steps: int, sums: int, depth: int) -> None:
+    """Ask for what a sequence takes: in every step so many sums, of so many products each."""
+    call.sized((steps, sums))
+    call.work(steps * (PER_OPERATOR + sums * depth))
 
 
 def record_steps(

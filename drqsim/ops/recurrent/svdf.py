@@ -53,6 +53,7 @@ def run(call: Call) -> list[np.ndarray]:
     bias = recurrent.vector(call, BIAS, "bias", filters // rank)
     memory = recurrent.state(call, STATE, "state", (len(x), filters, size))
     asymmetric = bool(options["asymmetric_quantize_inputs"])
+    recurrent.ask(call, 1, memory.size, n_input)
 
     call.record("input", x)
     recurrent.record_weights(call, "input", [feature_weights], asymmetric and x.any())

@@ -87,6 +87,7 @@ def run(call: Call) -> list[np.ndarray]:
     call.record("input", x)
     _record_constants(call, layer)
     steps = x if layer.time_major else x.swapaxes(0, 1)
+    recurrent.ask(call, len(steps), 4 * cell.size, x.shape[2] + 2 * state.shape[1])
     records = []
     for step in steps:
         record, state, cell = _step(layer, np.ascontiguousarray(step), state, cell)
