@@ -51,6 +51,7 @@ def test_a_dilated_window_looks_at_the_image_alone():
             if all(0 <= place < 4 for place in seen):
                 expected[(0, *at)] += x[(0, *seen)] * filters[(0, *tap)]
     assert output.tolist() == expected.tolist()
+    assert tracemalloc.get_traced_memory()[1] < GIB // 64  # the padded image would take one
 
 
 REFUSED = {
