@@ -12,7 +12,8 @@ from types import MappingProxyType
 import numpy as np
 
 import drqsim
-from drqsim.graph import Graph, Operator, Tensor, freeze, operator_names
+from drqsim.graph import Graph, Operator, Tensor, freeze
+from drqsim.names import operator_names
 
 f32 = np.dtype(np.float32)
 # (output channels, stride) of the blocks

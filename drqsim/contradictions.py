@@ -15,7 +15,11 @@ def of_tensor(tensor) -> str:
     shape, value, quantization = tensor.shape, tensor.value, tensor.quantization
     if any(n < 0 for n in shape):
         return f"has the shape {list(shape)}; no dimension may be negative"
-    if value is not None and (value.shape, value.dtype) != (shape, tensor.dtype):
+    if (
+        value is not None
+        and not tensor.unread
+        and (value.shape, value.dtype) != (shape, tensor.dtype)
+    ):
         return f"is {tensor}, but its value is {value.dtype.name}{list(value.shape)}"
     if quantization is None:
         return ""

@@ -6,18 +6,18 @@ NumPy arrays (``drqsim.conv_relu``), and both kinds take the same way through th
 
 from __future__ import annotations
 
-import math
 import os
-from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from types import MappingProxyType
+from typing import NamedTuple
 
 import numpy as np
 
 from drqsim import contradictions
 from drqsim.errors import InputError, ModelFileError
+from drqsim.names import byte_size, numbered_names, short_form, shorten
 
 PADDINGS = ("SAME", "VALID")
 FUSED_ACTIVATIONS = ("NONE", "RELU", "RELU6", "RELU_N1_TO_1")
@@ -49,7 +49,9 @@ class Tensor:
     ``signature`` is the shape with -1 for every dimension that the caller chooses (a dynamic
     batch); None where every dimension is fixed. A variable tensor is the state of a recurrent
     operator: zero when a run starts. ``bits`` is 4 for int4, which the file packs two to a byte;
-    NumPy has no such type, so ``value`` holds one int8 for each and ``dtype`` is int8.
+    NumPy has no such type, so ``value`` holds one int8 for each and ``dtype`` is int8. ``unread``
+    names a type that drqsim does not read, ``STRING`` say: ``dtype`` is then the bytes of one
+    element without a meaning, and ``value`` the bytes of a constant as they lie in the file.
     Parts that contradict each other are refused with a ``ModelFileError``.
     """
 
@@ -61,6 +63,7 @@ class Tensor:
     is_variable: bool = False
     signature: tuple[int, ...] | None = None
     bits: int | None = None
+    unread: str = ""
 
     def __post_init__(self):
         object.__setattr__(self, "shape", tuple(map(int, self.shape)))
@@ -77,7 +80,14 @@ class Tensor:
     @property
     def nbytes(self) -> int:
         """Bytes of the values, without the file's bookkeeping."""
+        if self.unread and self.value is not None:
+            return self.value.nbytes
         return byte_size(self.shape, self.dtype, self.bits)
+
+    @property
+    def type_name(self) -> str:
+        """``float32``, ``int4``, or the name of a type that drqsim does not read: ``string``."""
+        return str(self).partition("[")[0]
 
     def accepts(self, shape: tuple[int, ...]) -> bool:
         """True when ``shape`` fits: equal, but for the dimensions that the caller chooses."""
@@ -87,7 +97,8 @@ class Tensor:
         )
 
     def __str__(self) -> str:
-        return short_form(self.dtype, self.shape, self.bits)
+        form = short_form(self.dtype, self.shape, self.bits)
+        return self.unread.lower() + form[form.index("[") :] if self.unread else form
 
     def __repr__(self) -> str:
         kind = "constant" if self.value is not None else "activation"
@@ -98,7 +109,8 @@ class Tensor:
 class Operator:
     """One operator: its TFLite code, the indices of its tensors, its options.
 
-    An absent optional input has index -1, as in the file.
+    An absent optional input has index -1, as in the file. ``runs`` counts the subgraphs of the
+    file that it runs: of a WHILE condition and body, of an IF both branches, of a composite one.
     """
 
     code: str
@@ -106,12 +118,23 @@ class Operator:
     inputs: tuple[int, ...]
     outputs: tuple[int, ...]
     options: Mapping[str, object] = field(default_factory=lambda: MappingProxyType({}))
+    runs: tuple[int, ...] = ()
+
+
+class Signature(NamedTuple):
+    """A subgraph that callers of the file know by name: its index, and its tensors by name."""
+
+    subgraph: int
+    inputs: dict[str, int]
+    outputs: dict[str, int]
 
 
 @dataclass(frozen=True, eq=False)
 class Graph:
     """A model: tensors, operators in execution order, and which tensors enter and leave.
 
+    A file may hold several subgraphs. The graph is then the first, which a run runs; ``others`` are
+    those behind it, ``name`` is what the file calls each, and ``signatures`` belong to the file.
     An index that names no tensor, or a name that two operators have, is a ``ModelFileError``.
     """
 
@@ -119,6 +142,23 @@ class Graph:
     operators: tuple[Operator, ...]
     inputs: tuple[int, ...]
     outputs: tuple[int, ...]
+    name: str = ""
+    others: tuple[Graph, ...] = ()
+    signatures: Mapping[str, Signature] = field(default_factory=lambda: MappingProxyType({}))
+
+    @property
+    def subgraphs(self) -> tuple[Graph, ...]:
+        """All graphs of the file, this one first: the indices of ``Operator.runs`` count them."""
+        return (self, *self.others)
+
+    @cached_property
+    def subgraph_names(self) -> tuple[str, ...]:
+        """What to call each of ``subgraphs``: the end of its name, behind the last slash.
+
+        One that is taken gets a number behind it, as ``numbered_names`` tells.
+        """
+        ends = [graph.name.rpartition("/")[2] for graph in self.subgraphs]
+        return numbered_names([shorten(end) or f"subgraph_{at}" for at, end in enumerate(ends)])
 
     def __post_init__(self):
         wrong = contradictions.of_graph(self)
@@ -168,7 +208,8 @@ class Graph:
                 i for i in operators[-1].inputs if i >= 0 and i not in made and tensors[i].is_fed
             )
         )
-        return Graph(tensors, operators, activations, operators[-1].outputs)
+        others = self.others if op.runs else ()
+        return Graph(tensors, operators, activations, operators[-1].outputs, self.name, others)
 
     def _makers(self, op: Operator) -> list[Operator]:
         """The operators, in order, that compute inputs of ``op`` from constants alone."""
@@ -250,47 +291,6 @@ class Graph:
             fused = f" + {fused}" if fused != "NONE" else ""
             lines.append(f"  {op.name + fused:<28} {reads} -> {writes}")
         return "\n".join(lines)
-
-
-def short_form(dtype: np.dtype, shape: tuple[int, ...], bits: int | None = None) -> str:
-    """``int8[1,8,8,3]``: how a tensor's type is written everywhere; with 4 ``bits``, ``int4``."""
-    name = np.dtype(dtype).name
-    name = name.replace("8", str(bits)) if bits else name
-    return f"{name}[{','.join(map(str, shape))}]"
-
-
-def byte_size(shape: tuple[int, ...], dtype: np.dtype, bits: int | None = None) -> int:
-    """Bytes of so many values, packed where they have fewer ``bits`` than NumPy's type."""
-    return (math.prod(shape) * (bits or 8 * dtype.itemsize) + 7) // 8
-
-
-def shorten(name: str, width: int = 40) -> str:
-    """A tensor's name for a table or a message: converters write names of hundreds of letters."""
-    return name if len(name) <= width else f"{name[: width - 3]}..."
-
-
-def numbered_names(names: list[str]) -> tuple[str, ...]:
-    """``y``, ``y:1``, ``y:2`` for three called ``y``; a number that is taken is skipped."""
-    taken, last, found = set(names), dict.fromkeys(names, 0), []
-    seen: set[str] = set()
-    for name in names:
-        unique = name
-        while unique in seen or (unique != name and unique in taken):
-            last[name] += 1
-            unique = f"{name}:{last[name]}"
-        seen.add(unique)
-        found.append(unique)
-    return tuple(found)
-
-
-def operator_names(codes: list[str]) -> list[str]:
-    """``conv_2d_0``, ``conv_2d_1``, ...: lower-case code and index among equal codes."""
-    seen: Counter[str] = Counter()
-    names = []
-    for code in codes:
-        names.append(f"{code.lower()}_{seen[code]}")
-        seen[code] += 1
-    return names
 
 
 def freeze(array: np.ndarray) -> np.ndarray:

@@ -17,6 +17,7 @@ from drqsim.ops import TABLE, TAKE_INT4
 from drqsim.ops.call import Call
 from drqsim.ops.delegate import why_builtin
 from drqsim.ops.refusals import check_counts, check_types
+from drqsim.ops.unread import check_input, check_known_types
 from drqsim.trace import TensorRecord, Trace, keeper, make_record, numbered, usual_place
 
 
@@ -76,6 +77,7 @@ def run(
             f"This model uses {', '.join(unknown)}, which drqsim cannot run; run one of its "
             "supported operators alone with graph.extract(name)."
         )
+    check_known_types(graph)
     keep = keeper(record)
     constants = {i: t.value for i, t in enumerate(graph.tensors) if t.value is not None}
     values = Values(constants, Budget(limits))
@@ -268,6 +270,7 @@ def inputs_by_index(
 
 def check_type_and_shape(tensor: Tensor, dtype: np.dtype, shape: tuple[int, ...]) -> None:
     """Refuse what a model cannot be fed with, known without a look at the values."""
+    check_input(tensor)
     if dtype != tensor.dtype:
         raise InputError(
             f"Input {shorten(tensor.name)!r} got {dtype.name}{list(shape)}; this model reads "

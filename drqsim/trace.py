@@ -11,7 +11,7 @@ from types import MappingProxyType
 import numpy as np
 
 from drqsim.errors import InputError
-from drqsim.graph import byte_size, short_form
+from drqsim.names import byte_size, short_form
 from drqsim.tables import Printed, Printout, Table
 
 # what a tensor is: name -> (role, stage, where it is stored unless the kernel path says otherwise);

@@ -14,7 +14,7 @@ import pytest
 ROOT = Path(__file__).parents[1] / "drqsim"
 # from the ground up; what stands on one line does not know its neighbors
 LAYERS = (
-    "contradictions errors in_short processor",
+    "contradictions errors in_short names processor",
     "kernels tables graph arithmetic limits",
     "qparams accumulate trace model_file lesson",
     "ops converter other_runtimes",

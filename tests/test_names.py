@@ -6,7 +6,8 @@ import pytest
 import drqsim
 from drqsim import litert
 from drqsim.cli.inputs import read_inputs
-from drqsim.graph import Graph, Operator, Tensor, numbered_names
+from drqsim.graph import Graph, Operator, Tensor
+from drqsim.names import numbered_names
 
 f32 = np.float32
 

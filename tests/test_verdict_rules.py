@@ -27,7 +27,7 @@ def codes(*shape, bits=None) -> Tensor:
     return constant(np.int8, *shape, quantization=SCALE, bits=bits)
 
 
-def graph(code: str, *reads: Tensor | None, writes=(f32,), **options) -> Graph:
+def graph(code: str, *reads: Tensor | None, writes=(f32,), runs=(), **options) -> Graph:
     """One operator; None among what it reads is left out."""
     there = [t for t in reads if t is not None]
     results = [replace(activation(dtype, 1, 4), name=f"y{i}") for i, dtype in enumerate(writes)]
@@ -35,7 +35,7 @@ def graph(code: str, *reads: Tensor | None, writes=(f32,), **options) -> Graph:
     inputs = tuple(-1 if t is None else next(indices) for t in reads)
     outputs = tuple(range(len(there), len(there) + len(results)))
     fed = tuple(i for i, t in enumerate(there) if t.is_fed)
-    op = Operator(code, f"{code.lower()}_0", inputs, outputs, options)
+    op = Operator(code, f"{code.lower()}_0", inputs, outputs, options, runs)
     return Graph((*there, *results), (op,), fed, outputs)
 
 
@@ -43,6 +43,19 @@ X = activation(f32, 1, 4)
 # rule -> (graph, arithmetic, a part of the sentence)
 CASES = {
     "_is_refused": (graph("QUANTIZE", X, writes=()), "refused", "no output"),
+    "_touches_unread": (
+        graph("CAST", replace(X, dtype=np.dtype("V2"), unread="BFLOAT16")),
+        "not known",
+        "it reads bfloat16[1,4], a type that drqsim does not know",
+    ),
+    "_runs_subgraphs": (
+        replace(
+            graph("CALL_ONCE", runs=(1,)),
+            others=(graph("FULLY_CONNECTED", X, codes(4, 4)),),
+        ),
+        "as its subgraphs",
+        "it runs subgraph_1 (1 operator, 1 of them with int8 weights)",
+    ),
     "_reads_nothing": (graph("CONV_3D", None), "refused", "no input 0"),
     "_lacks_weights": (graph("CONV_3D", X), "refused", "no weights (input 1)"),
     "_has_other_dimensions": (
@@ -122,14 +135,14 @@ def test_every_rule_has_a_case():
 @pytest.mark.parametrize("rule", CASES)
 def test_the_first_rule_that_applies_is_the_one(rule):
     bare, arithmetic, says = CASES[rule]
-    (found,) = drqsim.explain(bare)
+    found = drqsim.explain(bare).verdicts[0]
     assert found.arithmetic == arithmetic and says in found.why
     without = tuple(pair for pair in verdict.RULES if pair[0] is not RULES[rule])
     assert len(without) == len(verdict.RULES) - 1
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("drqsim.verdict.explanation.RULES", without)
         try:
-            (other,) = drqsim.explain(bare)
+            other = drqsim.explain(bare).verdicts[0]
         except (AttributeError, IndexError, KeyError, StopIteration):
             return  # nothing below was made for such an operator
     assert other != found

@@ -18,6 +18,7 @@ from drqsim.errors import InputError
 from drqsim.graph import Graph, Tensor
 from drqsim.interpreter import check_type_and_shape
 from drqsim.model_file.whole_file import open_regular
+from drqsim.ops.unread import check_input
 
 HELP = """\
 What to feed: 'random', a .npy file, a .npz file (arrays by input name, or file.npz:array), or a
@@ -91,6 +92,8 @@ def split(spec: str, names: Iterable[str]) -> tuple[str | None, str]:
 
 
 def _draw(tensors: dict[str, Tensor], seed: int) -> dict[str, np.ndarray]:
+    for tensor in tensors.values():
+        check_input(tensor)
     needed = sum(tensor.nbytes for tensor in tensors.values())
     # what is drawn is float64, and becomes float32 afterwards
     limits.Budget().room("Random inputs", 3 * needed)

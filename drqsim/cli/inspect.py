@@ -27,7 +27,9 @@ def inspect(screen: Screen, model: str) -> None:
     graph = load(model)
     weights = weigh(graph)._asdict()
     lines = about_the_file(graph)
-    rows = list(_rows(graph))
+    rows = list(_rows(graph, ""))
+    for name, other in zip(graph.subgraph_names[1:], graph.others, strict=True):
+        rows += _rows(other, f"{name}/")
     screen.result(
         {"summary": lines, "weights": weights, **plain.of_graph(graph)},
         table("", HEADER, rows, right=(0, 2)),
@@ -36,15 +38,16 @@ def inspect(screen: Screen, model: str) -> None:
     )
 
 
-def _rows(graph: Graph) -> Iterator[tuple[str, ...]]:
-    """A row for each tensor, under ``HEADER``."""
+def _rows(graph: Graph, of: str) -> Iterator[tuple[str, ...]]:
+    """A row for each tensor, under ``HEADER``; ``of`` stands before what the file numbers."""
     writers = {at: op.name for op in reversed(graph.operators) for at in op.outputs}
     inputs, outputs = set(graph.inputs), set(graph.outputs)
     for at, tensor in enumerate(graph.tensors):
         kind = "input" if at in inputs else plain.kind_of(tensor)
         kind = f"{kind}, output" if at in outputs else kind
         size, name = f"{tensor.nbytes:,}", shorten(tensor.name, 60)
-        yield str(at), str(tensor), size, kind, _scales(tensor), writers.get(at, ""), name
+        writer = f"{of}{writers[at]}" if at in writers else ""
+        yield f"{of}{at}", str(tensor), size, kind, _scales(tensor), writer, name
 
 
 def _scales(tensor: Tensor) -> str:

@@ -16,7 +16,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from drqsim.graph import Graph, Operator, Quantization, Tensor, operator_names
+from drqsim.graph import Graph, Operator, Quantization, Tensor
+from drqsim.names import operator_names
 
 # SameOperandsAndResultsScale in tfl_ops.td, as far as they can make fewer numbers of one operand
 PASS_THROUGH = (

@@ -29,6 +29,7 @@ from drqsim.errors import InputError
 from drqsim.graph import Graph, Quantization, Tensor, expect_graph, freeze
 from drqsim.model_file.operands import OPERANDS, channel_axis
 from drqsim.model_file.schema import OPTIONS
+from drqsim.model_file.subgraphs import check_whole
 from drqsim.qparams import Quantized, quantize_weights, quantize_weights_f32
 
 f32 = np.float32
@@ -147,6 +148,9 @@ def quantize(
     InputError
         When weights are not finite or have too few dimensions, ``min_elements`` is negative or
         ``rules`` is unknown.
+    UnsupportedOperatorError
+        When the graph comes from a file with several subgraphs or signatures: only the first would
+        be quantized.
 
     Notes
     -----
@@ -160,6 +164,7 @@ def quantize(
     and quantizes a constant left side of BATCH_MATMUL, which the runtime refuses.
     """
     expect_graph(graph)
+    check_whole(graph)
     if rules not in RULES:
         raise InputError(f"rules is {rules!r}; expected one of {', '.join(RULES)}.")
     tool = RULES[rules]

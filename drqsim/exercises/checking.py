@@ -11,7 +11,7 @@ import numpy as np
 
 from drqsim.errors import InputError
 from drqsim.exercises.catalogue import Exercise, find
-from drqsim.graph import short_form
+from drqsim.names import short_form
 
 f32 = np.float32
 # float32 sums in another order agree this well, in parts of the largest result

@@ -10,7 +10,7 @@ import numpy as np
 
 from drqsim.errors import InputError
 from drqsim.figures.figure import Figure, check_kind, minus, number, scroller
-from drqsim.graph import short_form
+from drqsim.names import short_form
 
 # of the kind's colour in the strongest cell, in percent: the numbers stay readable on it
 STRONGEST = 40

@@ -6,7 +6,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from drqsim.graph import Graph, Quantization, byte_size
+from drqsim.graph import Graph, Quantization
+from drqsim.names import byte_size
 
 
 @dataclass(eq=False)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from drqsim.errors import InputError, UnsupportedOperatorError
-from drqsim.graph import Graph, expect_graph
+from drqsim.graph import Graph, expect_graph, shorten
 from drqsim.kernels import checked
 from drqsim.memory import schedule
 from drqsim.memory.held import Held, resized
@@ -15,6 +15,7 @@ from drqsim.memory.prepare import Runtime
 from drqsim.memory.shapes import shapes_of
 from drqsim.ops.delegate import taken
 from drqsim.ops.refusals import check_counts
+from drqsim.ops.unread import why_unread
 from drqsim.trace import Trace
 
 MOST_AT_ONCE = 10_000  # tensors that one operator writes; a damaged file may claim any number
@@ -111,8 +112,17 @@ def _check(graph: Graph, kernels: str, threads: int, partition) -> None:
         unknown = sorted(set(partition) - {op.name for op in graph.operators})
         if unknown:
             raise InputError(f"partition names {', '.join(unknown)}, not in this model.")
+    for index in (*graph.inputs, *graph.outputs):
+        if graph.tensors[index].unread:
+            raise UnsupportedOperatorError(
+                f"The tensor {shorten(graph.tensors[index].name)!r} is {graph.tensors[index]}, a "
+                "type that drqsim does not know, so no memory is planned."
+            )
     for op in graph.operators:
         check_counts(graph, op, kernels)
+        why = why_unread(graph, op)
+        if why:
+            raise UnsupportedOperatorError(f"{op.name} cannot be planned: {why}.")
         if len(op.outputs) > MOST_AT_ONCE:
             raise UnsupportedOperatorError(
                 f"{op.name} has {len(op.outputs):,} outputs; drqsim plans at most {MOST_AT_ONCE:,}."

@@ -9,7 +9,8 @@ from itertools import accumulate
 import numpy as np
 
 from drqsim.errors import InputError
-from drqsim.graph import short_form, shorten
+from drqsim.graph import shorten
+from drqsim.names import short_form
 from drqsim.tables import Printed, Printout, Table
 from drqsim.trace import Trace
 

@@ -8,10 +8,11 @@ from typing import NamedTuple
 import numpy as np
 
 from drqsim.errors import InputError, ModelFileError, UnsupportedOperatorError
-from drqsim.graph import Graph, short_form, shorten
+from drqsim.graph import Graph, shorten
 from drqsim.interpreter import run
 from drqsim.memory.held import resized
 from drqsim.model_file.operands import weights_of
+from drqsim.names import short_form
 from drqsim.trace import Trace
 
 LARGEST = 2**28  # elements of an input

@@ -7,9 +7,10 @@ from typing import NamedTuple
 import numpy as np
 
 from drqsim.errors import ModelFileError, UnsupportedOperatorError
-from drqsim.graph import Operator, short_form
+from drqsim.graph import Operator
 from drqsim.memory.held import Held
 from drqsim.model_file.operands import OPERANDS
+from drqsim.names import short_form
 
 f32, i8, i16, i32 = (np.dtype(t) for t in (np.float32, np.int8, np.int16, np.int32))
 # operators whose kernels for integer activations are planned as well

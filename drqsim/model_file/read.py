@@ -18,14 +18,17 @@ from typing import BinaryIO
 import numpy as np
 
 from drqsim.errors import InputError, ModelFileError, package
-from drqsim.graph import Graph, Operator, operator_names
+from drqsim.graph import Graph, Operator
 from drqsim.model_file.schema import BYTES, OPTIONS, UNKNOWN_FIELDS, VECTOR, camel, without_table
-from drqsim.model_file.tensors import MOST_SHARED, Places, read_tensor
+from drqsim.model_file.subgraphs import check_runs, read_signatures, runs_of
+from drqsim.model_file.tensors import MOST_SHARED, Places, name_of, read_tensor
 from drqsim.model_file.whole_file import open_regular
+from drqsim.names import operator_names
 
 _IDENTIFIER = b"TFL3"
-CODES = 6  # of a model: where the vtable has the vector
-INPUTS, OUTPUTS = 6, 8  # of an operator and of a subgraph: where the vtable has the vectors
+CODES, SUBGRAPHS = 6, 8  # of a model: where the vtable has the vectors
+INPUTS, OUTPUTS = 6, 8  # of an operator and of a subgraph
+SUBGRAPH_NAME = 12
 
 
 def load(source: str | Path | bytes | BinaryIO) -> Graph:
@@ -39,8 +42,9 @@ def load(source: str | Path | bytes | BinaryIO) -> Graph:
     Returns
     -------
     Graph
-        The main subgraph (the first), float or already quantized. Operators that drqsim cannot
-        run are read too; running them raises ``UnsupportedOperatorError``.
+        The main subgraph (the first), float or already quantized, with the ``others`` and the
+        ``signatures`` of the file. Operators that drqsim cannot run and tensors of types that it
+        does not read are in it too; running them raises ``UnsupportedOperatorError``.
 
     Raises
     ------
@@ -48,7 +52,7 @@ def load(source: str | Path | bytes | BinaryIO) -> Graph:
         When the file is missing, is no TFLite model, is cut short or contradicts itself.
     UnsupportedOperatorError
         When a tensor is stored in a way that drqsim does not read (sparse, blockwise
-        quantization, strings).
+        quantization).
     """
     return parse(*read_bytes(source))
 
@@ -97,20 +101,36 @@ def read_bytes(source: str | Path | bytes | BinaryIO) -> tuple[bytes, str]:
 
 
 def _graph(tflite, model, data: bytes, label: str) -> Graph:
+    """The first subgraph, and behind it what else the file holds."""
+    places = Places(data, label)
+    codes = [
+        places.read("operator codes", at, 0, partial(_code, tflite, data, at))
+        for at in places.tables(model._tab, CODES)
+    ]
+    graphs = []
+    for at in places.tables(model._tab, SUBGRAPHS):
+        read = partial(_subgraph, tflite, model, at, codes, places)
+        graphs.append(places.read("subgraphs", at, 0, read))
+        # who tells of a subgraph goes through it each time that the file names it
+        places.take("subgraphs", 4 * (len(graphs[-1].tensors) + len(graphs[-1].operators)))
+    if not graphs:
+        raise ModelFileError(f"{label} holds no subgraph, so there is nothing to run.")
+    check_runs(graphs, label)
+    signatures = read_signatures(tflite, model, graphs, places)
+    return replace(graphs[0], others=tuple(graphs[1:]), signatures=signatures)
+
+
+def _subgraph(tflite, model, at: int, codes: list[str], places: Places) -> Graph:
+    label, data = places.label, places.data
+    subgraph = tflite.SubGraph()
+    subgraph.Init(data, at)
+
     def count(length: int, what: str) -> range:
         # no entry of any vector takes less than a byte, so a longer one is a lie
         if not 0 <= length <= len(data):
             raise ModelFileError(f"{label} claims {length} {what}, more than its bytes can hold.")
         return range(length)
 
-    if model.SubgraphsLength() < 1:
-        raise ModelFileError(f"{label} holds no subgraph, so there is nothing to run.")
-    subgraph = model.Subgraphs(0)
-    places = Places(data, label)
-    codes = [
-        places.read("operator codes", at, 0, partial(_code, tflite, data, at))
-        for at in places.tables(model._tab, CODES)
-    ]
     tensors = tuple(
         read_tensor(model, subgraph.Tensors(i), i, places)
         for i in count(subgraph.TensorsLength(), "tensors")
@@ -130,7 +150,7 @@ def _graph(tflite, model, data: bytes, label: str) -> Graph:
         inputs = indices(places.vector("operators", table, INPUTS, np.int32), name, lowest=-1)
         outputs = indices(places.vector("operators", table, OUTPUTS, np.int32), name)
         options = MappingProxyType(_options(tflite, entry, code, name, places))
-        return Operator(code, name, inputs, outputs, options)
+        return Operator(code, name, inputs, outputs, options, runs_of(tflite, entry, code))
 
     entries = [subgraph.Operators(i) for i in count(subgraph.OperatorsLength(), "operators")]
     for entry in entries:
@@ -142,7 +162,7 @@ def _graph(tflite, model, data: bytes, label: str) -> Graph:
     operators = []
     for entry, name in zip(entries, names, strict=True):
         first = places.read(
-            "tables of operators", entry._tab.Pos, 0, partial(operator, entry, name)
+            "tables of operators", (at, entry._tab.Pos), 0, partial(operator, entry, name)
         )
         places.take("operators", 4 * (len(first.inputs) + len(first.outputs)), MOST_SHARED)
         operators.append(first if first.name == name else replace(first, name=name))
@@ -152,6 +172,7 @@ def _graph(tflite, model, data: bytes, label: str) -> Graph:
         tuple(operators),
         indices(places.vector("inputs", main, INPUTS, np.int32), "an input"),
         indices(places.vector("outputs", main, OUTPUTS, np.int32), "an output"),
+        name_of(main, places, SUBGRAPH_NAME),
     )
 
 

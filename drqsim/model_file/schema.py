@@ -39,20 +39,21 @@ DTYPES = {
 }
 # stored two to a byte, the earlier in the low half; in NumPy, which has no such type, int8
 INT4 = 17
+# name, and bytes of an element: 0 where they are not fixed, 1 where several share one
 TYPES_NOT_READ = {
-    5: "STRING",
-    8: "COMPLEX64",
-    11: "COMPLEX128",
-    12: "UINT64",
-    13: "RESOURCE",
-    14: "VARIANT",
-    15: "UINT32",
-    16: "UINT16",
-    18: "BFLOAT16",
-    19: "INT2",
-    20: "UINT4",
-    21: "FLOAT8_E4M3FN",
-    22: "FLOAT8_E5M2",
+    5: ("STRING", 0),
+    8: ("COMPLEX64", 8),
+    11: ("COMPLEX128", 16),
+    12: ("UINT64", 8),
+    13: ("RESOURCE", 0),
+    14: ("VARIANT", 0),
+    15: ("UINT32", 4),
+    16: ("UINT16", 2),
+    18: ("BFLOAT16", 2),
+    19: ("INT2", 1),
+    20: ("UINT4", 1),
+    21: ("FLOAT8_E4M3FN", 1),
+    22: ("FLOAT8_E5M2", 1),
 }
 # what the ``tflite`` package does not know of QuantizationDetails
 QUANTIZATION_NOT_READ = {1: "custom", 2: "blockwise", 3: "multi-axis"}
@@ -203,6 +204,15 @@ OPTIONS: dict[str, tuple[str, dict[str, object]]] = {
             "asymmetric_quantize_inputs": TRUTH,
         },
     ),
+}
+
+# operator code -> the table that says which subgraphs it runs, and the accessors of their indices;
+# a composite's table is in the operator's second union
+SUBGRAPHS_OF = {
+    "CALL_ONCE": ("CallOnceOptions", ("InitSubgraphIndex",)),
+    "IF": ("IfOptions", ("ThenSubgraphIndex", "ElseSubgraphIndex")),
+    "STABLEHLO_COMPOSITE": ("StableHLOCompositeOptions", ("DecompositionSubgraphIndex",)),
+    "WHILE": ("WhileOptions", ("CondSubgraphIndex", "BodySubgraphIndex")),
 }
 
 # operators that have no options: their table is empty, or there is none

@@ -17,8 +17,9 @@ from typing import TypeVar
 import numpy as np
 
 from drqsim.errors import ModelFileError, UnsupportedOperatorError
-from drqsim.graph import Quantization, Tensor, byte_size, freeze, short_form
+from drqsim.graph import Quantization, Tensor, freeze
 from drqsim.model_file.schema import DTYPES, INT4, QUANTIZATION_NOT_READ, TYPES_NOT_READ
+from drqsim.names import byte_size, short_form
 
 MOST_DIMENSIONS = 8
 # where the vtables have the vectors
@@ -85,20 +86,18 @@ class Places:
 
 def read_tensor(model, entry, position: int, places: Places) -> Tensor:
     """One tensor; ``position`` is its index, for errors."""
-    name = _name(entry._tab, places)
+    name = name_of(entry._tab, places, NAME)
     who = f"{places.label}: tensor {position} ({name[:60]!r})"
     number = entry.Type()
     bits = 4 if number == INT4 else None
-    if not bits and number not in DTYPES:
-        if number in TYPES_NOT_READ:
-            kind = TYPES_NOT_READ[number]
-            raise UnsupportedOperatorError(f"{who} is of type {kind}, which drqsim does not read.")
+    unread, size = TYPES_NOT_READ.get(number, ("", 0))
+    if not (bits or unread or number in DTYPES):
         raise ModelFileError(f"{who} is of type number {number}, which no runtime knows.")
     if entry.Sparsity() is not None:
         raise UnsupportedOperatorError(f"{who} is stored sparsely; drqsim reads dense tensors.")
     if entry._tab.Offset(EXTERNAL_BUFFER):
         raise UnsupportedOperatorError(f"{who} lies in another file; drqsim reads one file.")
-    dtype = np.dtype(np.int8) if bits else DTYPES[number]
+    dtype = np.dtype((np.void, size)) if unread else DTYPES.get(number, np.dtype(np.int8))
     shape = _integers(places.vector("shapes", entry._tab, SHAPE, np.int32))
     if len(shape) > MOST_DIMENSIONS:
         raise ModelFileError(
@@ -107,14 +106,17 @@ def read_tensor(model, entry, position: int, places: Places) -> Tensor:
         )
     if any(n < 0 for n in shape):
         raise ModelFileError(f"{who} has the shape {list(shape)}; no dimension may be negative.")
-    value = _constant(model, entry.Buffer(), shape, dtype, bits, places, who)
+    raw = _bytes(model, entry.Buffer(), shape, places, who)
+    value = raw if raw is None or unread else _constant(raw, shape, dtype, bits, places, who)
     quantization = _quantization(entry.Quantization(), shape, places, who)
     signature = _signature(entry, shape, places, who)
-    return Tensor(name, shape, dtype, value, quantization, entry.IsVariable(), signature, bits)
+    is_variable = entry.IsVariable()
+    return Tensor(name, shape, dtype, value, quantization, is_variable, signature, bits, unread)
 
 
-def _name(table, places: Places) -> str:
-    at = table.Offset(NAME)
+def name_of(table, places: Places, field: int) -> str:
+    """A string that a table refers to; empty where it does not."""
+    at = table.Offset(field)
     if not at:
         return ""
     start, length = table.Vector(at), table.VectorLen(at)
@@ -142,9 +144,8 @@ def _signature(entry, shape: tuple[int, ...], places: Places, who: str) -> tuple
     return signature if -1 in signature else None
 
 
-def _constant(
-    model, buffer_index: int, shape, dtype, bits: int | None, places: Places, who: str
-) -> np.ndarray | None:
+def _bytes(model, buffer_index: int, shape, places: Places, who: str) -> np.ndarray | None:
+    """The bytes of a constant, a view; None where the file holds none."""
     if buffer_index == 0:
         return None
     if buffer_index >= model.BuffersLength():
@@ -157,11 +158,17 @@ def _constant(
         start, size = buffer.Offset(), buffer.Size()
         if start + size > len(places.data):
             raise ModelFileError(f"{who} lies at bytes {start} to {start + size}, past the end.")
-        raw = np.frombuffer(places.data, np.uint8, size, start)
-    elif buffer.DataIsNone() or (buffer.DataLength() == 0 and 0 not in shape):
+        return freeze(np.frombuffer(places.data, np.uint8, size, start))
+    if buffer.DataIsNone() or (buffer.DataLength() == 0 and 0 not in shape):
         return None
-    else:
-        raw = buffer.DataAsNumpy()
+    # of an empty vector it makes the number 0
+    raw = buffer.DataAsNumpy() if buffer.DataLength() else np.zeros(0, np.uint8)
+    return freeze(raw)
+
+
+def _constant(
+    raw: np.ndarray, shape, dtype, bits: int | None, places: Places, who: str
+) -> np.ndarray:
     expected = byte_size(shape, dtype, bits)
     if raw.nbytes != expected:
         raise ModelFileError(

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from drqsim.errors import UnsupportedOperatorError, package
-from drqsim.graph import Graph, Operator, Tensor, expect_graph
+from drqsim.graph import Graph, Operator, Tensor, expect_graph, shorten
 from drqsim.model_file.schema import (
     BYTES,
     DTYPES,
@@ -20,6 +20,7 @@ from drqsim.model_file.schema import (
     camel,
     completed,
 )
+from drqsim.model_file.subgraphs import check_whole
 from drqsim.model_file.whole_file import write_whole
 
 MOST_FIELDS = 16  # of an options table; those at the end that nobody gives take no place
@@ -44,8 +45,16 @@ def to_bytes(graph: Graph) -> bytes:
     ------
     UnsupportedOperatorError
         When the graph has an operator whose options drqsim does not read: it would lose them.
+        Or a tensor of a type that it does not read, or several subgraphs or signatures.
     """
     expect_graph(graph)
+    check_whole(graph)
+    unread = next((tensor for tensor in graph.tensors if tensor.unread), None)
+    if unread is not None:
+        raise UnsupportedOperatorError(
+            f"The tensor {shorten(unread.name)!r} is {unread}, a type that drqsim does not "
+            "know, so it cannot write this model."
+        )
     unknown = sorted({op.code for op in graph.operators} - set(OPTIONS) - WITHOUT_OPTIONS)
     if unknown:
         raise UnsupportedOperatorError(

@@ -9,8 +9,9 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from drqsim.errors import ModelFileError, UnsupportedOperatorError
-from drqsim.graph import Operator, Tensor, byte_size, short_form
+from drqsim.graph import Operator, Tensor
 from drqsim.limits import COPIES, PER_ELEMENT, PER_OPERATOR, PER_STEP, Budget
+from drqsim.names import byte_size, short_form
 from drqsim.trace import numbered
 
 

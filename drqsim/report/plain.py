@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from drqsim.graph import Graph, Tensor
+from drqsim.names import type_name
 from drqsim.trace import TensorRecord, Trace
 from drqsim.verdict import Explanation
 
@@ -34,8 +35,14 @@ def finite(value) -> float | None:
 
 
 def of_graph(graph: Graph) -> dict:
-    """Operators and tensors of a model."""
-    return {
+    """Operators and tensors of a model; what a file has beside the first subgraph."""
+    parts = {}
+    if graph.others:
+        named = zip(graph.subgraph_names[1:], graph.others, strict=True)
+        parts["subgraphs"] = {name: of_graph(other) for name, other in named}
+    if graph.signatures:
+        parts["signatures"] = {name: each._asdict() for name, each in graph.signatures.items()}
+    return parts | {
         "inputs": list(graph.inputs),
         "outputs": list(graph.outputs),
         "operators": [
@@ -56,7 +63,8 @@ def of_tensor(tensor: Tensor, index: int) -> dict:
     return {
         "index": index,
         "name": tensor.name,
-        **_type(tensor.dtype, tensor.shape, tensor.bits),
+        "dtype": tensor.type_name,
+        "shape": list(tensor.shape),
         "kind": kind_of(tensor),
         "bytes": tensor.nbytes,
         "quantization": _quantization(tensor),
@@ -71,8 +79,7 @@ def kind_of(tensor: Tensor) -> str:
 
 
 def _type(dtype: np.dtype, shape, bits: int | None) -> dict:
-    name = dtype.name.replace("8", str(bits)) if bits else dtype.name
-    return {"dtype": name, "shape": list(shape)}
+    return {"dtype": type_name(dtype, bits), "shape": list(shape)}
 
 
 def _quantization(tensor: Tensor) -> dict | None:

@@ -7,10 +7,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from drqsim.graph import Graph
-from drqsim.verdict import FLOAT, INT8, REFUSED, UNKNOWN, Explanation
+from drqsim.graph import Graph, Tensor, shorten
+from drqsim.verdict import FLOAT, INT8, REFUSED, RUNS, UNKNOWN, Explanation
 
 f32 = np.float32
+THE_USUAL_SIGNATURE = "serving_default"  # what converters call the only one
 LISTED = 6  # names in a sentence, before it says how many more there are
 
 
@@ -32,7 +33,7 @@ class Weights(NamedTuple):
 def weigh(graph: Graph) -> Weights:
     """Count the constants of a file by how they are stored."""
     sums: Counter[str] = Counter()
-    for tensor in graph.constants:
+    for tensor in _stored(graph):
         if tensor.dtype == np.int8 and tensor.quantization is not None:
             scales = tensor.quantization.scale.size
             sums.update(quantized=1, quantized_bytes=tensor.nbytes, scales=scales)
@@ -46,12 +47,22 @@ def weigh(graph: Graph) -> Weights:
     return Weights(*(sums[field] for field in Weights._fields))
 
 
+def _stored(graph: Graph) -> list[Tensor]:
+    """The constants of all subgraphs; of those that read the same bytes of the file, the first."""
+    constants = (tensor for each in graph.subgraphs for tensor in each.constants)
+    by_bytes: dict[tuple, Tensor] = {}
+    for at, tensor in enumerate(constants):
+        begin = tensor.value.__array_interface__["data"][0]
+        by_bytes.setdefault((begin, tensor.nbytes) if tensor.nbytes else (at,), tensor)
+    return list(by_bytes.values())
+
+
 def about_the_file(graph: Graph) -> list[str]:
     """What quantization did to the file."""
     w = weigh(graph)
     lines = []
     if w.quantized:
-        kinds = sorted({f"int{t.bits or 8}" for t in graph.constants if t.dtype == np.int8})
+        kinds = sorted({f"int{t.bits or 8}" for t in _stored(graph) if t.dtype == np.int8})
         lines.append(
             f"{_count(w.quantized, 'constant')} {_is(w.quantized)} {' and '.join(kinds)}: "
             f"{w.quantized_bytes:,} bytes, and {4 * w.scales:,} bytes of scales, in place of "
@@ -74,9 +85,33 @@ def about_the_file(graph: Graph) -> list[str]:
         lines.append(
             f"{_count(w.halves, 'constant')} {_is(w.halves)} float16 ({w.half_bytes:,} bytes)."
         )
-    fed = {graph.tensors[i].dtype.name for op in graph.operators for i in op.outputs}
+    written = ((each, i) for each in graph.subgraphs for op in each.operators for i in op.outputs)
+    fed = {each.tensors[i].type_name for each, i in written}
     if fed == {"float32"}:
         lines.append("Every tensor that an operator writes is float32.")
+    unread = {t.unread for each in graph.subgraphs for t in each.tensors if t.unread}
+    if unread:
+        lines.append(
+            f"Types that drqsim does not know: {', '.join(sorted(unread)).lower()}; what touches "
+            "them is not computed."
+        )
+    return [*lines, *_about_the_parts(graph)]
+
+
+def _about_the_parts(graph: Graph) -> list[str]:
+    """The subgraphs of a file, if there are several, and signatures that somebody chose."""
+    names, lines = graph.subgraph_names, []
+    if graph.others:
+        lines.append(
+            f"The file has {len(names)} subgraphs, which are counted together here: "
+            f"{listed(list(names))}; a run is of {names[0]}, the first."
+        )
+    if set(graph.signatures) - {THE_USUAL_SIGNATURE}:
+        told = [
+            f"{shorten(name)} ({names[each.subgraph]})" if graph.others else shorten(name)
+            for name, each in graph.signatures.items()
+        ]
+        lines.append(f"{_count(len(told), 'signature').capitalize()}: {listed(told)}.")
     return lines
 
 
@@ -190,6 +225,8 @@ def _compute(kind: str, count: int) -> str:
         return f"{_is(count)} refused"
     if kind == UNKNOWN:
         return f"{_is(count)} not known to drqsim"
+    if kind == RUNS:
+        return f"{'computes' if count == 1 else 'compute'} what other subgraphs hold"
     return f"{'computes' if count == 1 else 'compute'} in {kind}"
 
 

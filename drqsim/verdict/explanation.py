@@ -56,16 +56,25 @@ def explain(graph: Graph, kernels: str = "xnnpack") -> Explanation:
     -------
     Explanation
         One ``Verdict`` for each operator, in order, with the known defects of the runtime (version
-        2.3.0) that it meets.
+        2.3.0) that it meets. Those of the other subgraphs of a file come after those of the first,
+        with the subgraph's name before theirs.
     """
     expect_graph(graph)
     kernels = checked(kernels)
-    why = why_builtin(graph) if kernels == "xnnpack" else {}
-    verdicts = [_verdict(graph, op, kernels, why.get(op.name, "")) for op in graph.operators]
+    held = without_weights.held(graph)
+    verdicts = _verdicts(graph, kernels, held)
+    for name, other in zip(graph.subgraph_names[1:], graph.others, strict=True):
+        found = _verdicts(other, kernels, held)
+        verdicts += [replace(v, operator=f"{name}/{v.operator}") for v in found]
     return Explanation(verdicts, kernels)
 
 
-def _verdict(graph: Graph, op: Operator, kernels: str, why: str) -> Verdict:
+def _verdicts(graph: Graph, kernels: str, held: list[str]) -> list[Verdict]:
+    why = why_builtin(graph) if kernels == "xnnpack" else {}
+    return [_verdict(graph, op, kernels, why.get(op.name, ""), held) for op in graph.operators]
+
+
+def _verdict(graph: Graph, op: Operator, kernels: str, why: str, held: list[str]) -> Verdict:
     op = replace(op, options=completed(op.code, op.options))
-    site = Site(graph, op, kernels, input_of(graph, op), weights_of(graph, op), why)
+    site = Site(graph, op, kernels, input_of(graph, op), weights_of(graph, op), why, held)
     return next(judge(site) for applies, judge in RULES if applies(site))

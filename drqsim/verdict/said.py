@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -9,6 +10,7 @@ from drqsim.graph import Graph, Operator, Tensor
 from drqsim.hazards.of_weights import Case, hazards
 
 INT8, FLOAT, REFUSED, UNKNOWN = "int8", "float32", "refused", "not known"
+RUNS = "as its subgraphs"
 FULL_INTEGER, FULL_INTEGER_16 = "int8 (full integer)", "int16 x int8 (full integer)"
 PASSED = "int8 codes passed on"
 
@@ -25,15 +27,17 @@ class Verdict:
     Attributes
     ----------
     operator : str
-        Its name, ``conv_2d_0``.
+        Its name, ``conv_2d_0``; in a subgraph past the first with that one's name before it,
+        ``while_body/fully_connected_0``.
     arithmetic : str
         ``int8`` (products of int8 codes with int8 or int4 weights; sums in int32, but for the
         builtin TRANSPOSE_CONV, which sums in float32), ``float32``, ``int8 rows to float32`` or
         ``int4 rows to float32`` (a lookup), ``int8 (full integer)``, ``int16 x int8 (full
         integer)`` or ``int16 (full integer)`` (codes in, codes out, nothing quantized on the fly),
         ``int8 codes passed on`` (between a quantized table and its DEQUANTIZE), another type such
-        as ``int32`` or ``bool`` (no weights and no floats), ``refused`` (by the runtime), or ``not
-        known`` (to drqsim).
+        as ``int32`` or ``bool`` (no weights and no floats), ``as its subgraphs`` (of a WHILE or a
+        composite: each operator in them has a verdict of its own), ``refused`` (by the runtime), or
+        ``not known`` (to drqsim).
     kernel : str
         ``reference``, ``optimized`` or ``XNNPACK``; empty for an operator without int8 weights,
         whose arithmetic is the same wherever it runs.
@@ -59,6 +63,7 @@ class Site(NamedTuple):
     source: Tensor | None  # the activation that it reads
     weights: Tensor | None
     why_builtin: str  # why XNNPACK leaves it to the builtin kernel; empty if it takes it
+    held: Sequence[str]  # each subgraph of the file, in words
 
     @property
     def builtin(self) -> str:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import numpy as np
 
 from drqsim.converter.dequantize_tables import PASS_THROUGH
-from drqsim.model_file.operands import OPERANDS
+from drqsim.graph import Graph
+from drqsim.model_file.operands import OPERANDS, weights_of
 from drqsim.ops import TABLE
 from drqsim.ops.integer import shared as integer
 from drqsim.ops.refusals import why_refused
-from drqsim.verdict.said import FLOAT, PASSED, REFUSED, UNKNOWN, Site, Verdict
+from drqsim.ops.unread import why_unread
+from drqsim.verdict.said import FLOAT, PASSED, REFUSED, RUNS, UNKNOWN, Site, Verdict
 
 f32 = np.float32
 
@@ -20,6 +22,33 @@ def _is_refused(site: Site) -> bool:
 
 def _say_refused(site: Site) -> Verdict:
     return site.verdict(REFUSED, why_refused(site.graph, site.op, site.kernels))
+
+
+def _touches_unread(site: Site) -> bool:
+    return bool(why_unread(site.graph, site.op))
+
+
+def _say_unread(site: Site) -> Verdict:
+    return site.verdict(UNKNOWN, why_unread(site.graph, site.op))
+
+
+def _runs_subgraphs(site: Site) -> bool:
+    return bool(site.op.runs) and max(site.op.runs) < len(site.held)
+
+
+def _say_what_it_runs(site: Site) -> Verdict:
+    return site.verdict(RUNS, f"it runs {' and '.join(site.held[at] for at in site.op.runs)}")
+
+
+def held(file: Graph) -> list[str]:
+    """Each subgraph in words: ``while_body (16 operators, 2 of them with int8 weights)``."""
+    found = []
+    for name, graph in zip(file.subgraph_names, file.subgraphs, strict=True):
+        weights = [weights_of(graph, op) for op in graph.operators]
+        coded = sum(w is not None and w.dtype == np.int8 and w.value is not None for w in weights)
+        operators = f"{len(weights):,} operator{'' if len(weights) == 1 else 's'}"
+        found.append(f"{name} ({operators}, {coded or 'none'} of them with int8 weights)")
+    return found
 
 
 def _reads_nothing(site: Site) -> bool:
@@ -137,6 +166,8 @@ def _judge_activations(site: Site) -> Verdict:
 # (does it apply?, what is said then), from top to bottom
 RULES = (
     (_is_refused, _say_refused),
+    (_touches_unread, _say_unread),
+    (_runs_subgraphs, _say_what_it_runs),
     (_reads_nothing, _refuse_without_input),
     (_lacks_weights, _refuse_without_weights),
     (_has_other_dimensions, _refuse_dimensions),

@@ -8,7 +8,8 @@ import pytest
 import drqsim
 from drqsim import qparams
 from drqsim.attribution.parts import CAUSES
-from drqsim.graph import Graph, Operator, Quantization, Tensor, operator_names
+from drqsim.graph import Graph, Operator, Quantization, Tensor
+from drqsim.names import operator_names
 from tests.kit.places import MODELS
 
 f32, f64 = np.float32, np.float64

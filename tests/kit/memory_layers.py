@@ -5,7 +5,8 @@ from functools import partial
 
 import numpy as np
 
-from drqsim.graph import Graph, Operator, Tensor, operator_names
+from drqsim.graph import Graph, Operator, Tensor
+from drqsim.names import operator_names
 from tests.kit import full_integer, recurrent, strategies
 
 f32 = np.float32

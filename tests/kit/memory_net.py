@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from drqsim.graph import Graph, Operator, Quantization, Tensor, operator_names
+from drqsim.graph import Graph, Operator, Quantization, Tensor
+from drqsim.names import operator_names
 
 f32, i32, i8 = np.dtype(np.float32), np.dtype(np.int32), np.dtype(np.int8)
 LARGEST = 6000  # elements of one activation

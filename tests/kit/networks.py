@@ -5,7 +5,8 @@ from dataclasses import replace
 import numpy as np
 
 import drqsim
-from drqsim.graph import Graph, Operator, Quantization, Tensor, operator_names
+from drqsim.graph import Graph, Operator, Quantization, Tensor
+from drqsim.names import operator_names
 
 f32 = np.float32
 ONCE = {"stride_h": 1, "stride_w": 1}

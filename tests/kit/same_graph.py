@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from drqsim.graph import Graph, Tensor, short_form
+from drqsim.graph import Graph, Tensor
+from drqsim.names import short_form
 
 
 def differences(ours: Graph, theirs: Graph) -> list[str]:

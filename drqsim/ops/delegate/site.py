@@ -90,7 +90,7 @@ def _span(lowest: int, highest: int) -> str:
 
 def kind(tensor: Tensor) -> str:
     """Its type in one word."""
-    return f"int{tensor.bits}" if tensor.bits else tensor.dtype.name
+    return tensor.type_name
 
 
 def is_in_file(tensor: Tensor) -> bool:

@@ -7,7 +7,8 @@ import pytest
 
 import drqsim
 from drqsim import litert
-from drqsim.graph import Graph, Quantization, Tensor, operator_names
+from drqsim.graph import Graph, Quantization, Tensor
+from drqsim.names import operator_names
 from tests.kit.one_operator import one_operator
 from tests.kit.recurrent import int8_weights, lstm, one_recurrent_operator
 
