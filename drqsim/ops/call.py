@@ -14,6 +14,8 @@ from drqsim.limits import COPIES, PER_ELEMENT, PER_OPERATOR, PER_STEP, Budget
 from drqsim.names import byte_size, short_form
 from drqsim.trace import numbered
 
+MOST_PARAMETERS = 64  # axes, sizes, borders: tensors have up to eight dimensions
+
 
 @dataclass(frozen=True, eq=False)
 class Call:
@@ -81,13 +83,23 @@ class Call:
             raise self.refuse(f"its {what} is {value.dtype}; drqsim runs it in float32.")
         return value
 
-    def integers(self, position: int, what: str, length: int | None = None) -> list[int]:
+    def integers(
+        self, position: int, what: str, length: int | None = None, dimensions: int | None = None
+    ) -> list[int]:
         """A parameter that comes as a tensor (axes, a shape, paddings), flattened."""
         value = self.value(position, what)
         if value.dtype not in (np.int32, np.int64):
             raise self.contradiction(f"its {what} is {value.dtype}; expected int32 or int64.")
         if length is not None and value.size != length:
             raise self.contradiction(f"its {what} has {value.size} values; expected {length}.")
+        if dimensions not in (None, value.ndim):
+            raise self.contradiction(
+                f"its {what} has {value.ndim} dimensions, and the runtime wants {dimensions}."
+            )
+        if value.size > MOST_PARAMETERS:
+            raise self.contradiction(
+                f"its {what} has {value.size:,} values; drqsim takes up to {MOST_PARAMETERS}."
+            )
         return [int(v) for v in value.reshape(-1)]
 
     def axis(self, axis: int, rank: int) -> int:

@@ -142,10 +142,10 @@ def _layer(call: Call, x: np.ndarray) -> Layer:
     if min(stride) < 1:
         raise call.contradiction(f"stride {stride} must be at least 1.")
     out, kernel_h, kernel_w, _ = filters.shape
-    if shape.dtype != np.int32:
-        raise call.contradiction(f"its output shape is {shape}; expected int32.")
+    if shape.dtype != np.int32 or shape.value.size != 4:
+        raise call.contradiction(f"its output shape is {shape}; expected int32[4].")
     out_shape = tuple(int(n) for n in shape.value.reshape(-1))
-    if len(out_shape) != 4 or min(out_shape) < 1 or out_shape[3] != out:
+    if min(out_shape) < 1 or out_shape[3] != out:
         raise call.contradiction(f"its output shape {list(out_shape)} does not end in {out}.")
     back = [
         axis(size, k, s, 1, options["padding"])

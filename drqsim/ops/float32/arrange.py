@@ -16,6 +16,7 @@ import numpy as np
 
 from drqsim.limits import PER_STEP
 from drqsim.model_file.schema import DTYPES
+from drqsim.model_file.tensors import MOST_DIMENSIONS
 from drqsim.ops.call import Call
 
 
@@ -41,6 +42,10 @@ def reshape(call: Call) -> list[np.ndarray]:
     else:
         shape = list(call.operator.options["new_shape"])
         shape = [] if shape == [0] else shape  # older files write a scalar's shape like this
+    if len(shape) > MOST_DIMENSIONS:
+        raise call.contradiction(
+            f"it reshapes to {len(shape):,} dimensions; there are at most {MOST_DIMENSIONS}."
+        )
     wanted, known = list(shape), math.prod(n for n in shape if n != -1)
     if wanted.count(-1) == 1 and known > 0 and x.size % known == 0:
         wanted[wanted.index(-1)] = x.size // known

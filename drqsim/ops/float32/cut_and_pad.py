@@ -37,9 +37,10 @@ def strided_slice(call: Call) -> list[np.ndarray]:
     inserts a dimension of size 1, ``shrink_axis_mask`` takes one index and drops the dimension.
     """
     x, options = call.value(0, "input"), call.operator.options
-    begins = call.integers(1, "begin")
+    begins = call.integers(1, "begin", dimensions=1)
     ends, steps = (
-        call.integers(at, what, len(begins)) for at, what in ((2, "end"), (3, "strides"))
+        call.integers(at, what, len(begins), dimensions=1)
+        for at, what in ((2, "end"), (3, "strides"))
     )
     if options["offset"]:
         raise call.refuse("its option offset is not simulated.")
@@ -150,7 +151,7 @@ def _bordered(call: Call, fill) -> np.ndarray:
 
 def _borders(call: Call, x: np.ndarray) -> list[tuple[int, int]]:
     """How much is put before and after each dimension."""
-    flat = call.integers(1, "paddings", length=2 * x.ndim)
+    flat = call.integers(1, "paddings", length=2 * x.ndim, dimensions=2)
     borders = list(zip(flat[::2], flat[1::2], strict=True))
     if min(flat, default=0) < 0:
         raise call.contradiction(f"its paddings {borders} hold a negative number.")

@@ -149,7 +149,7 @@ def run(call: Call) -> list[np.ndarray]:
         if call.operator.code != "RESIZE_BILINEAR"
         else call.floats(0, "input")
     )
-    size = call.integers(1, "size", length=2)
+    size = call.integers(1, "size", length=2, dimensions=1)
     options = call.operator.options
     if x.ndim != 4 or x.size == 0 or min(size) < 1:
         raise call.contradiction(

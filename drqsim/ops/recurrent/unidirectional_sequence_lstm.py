@@ -223,6 +223,9 @@ def _layer(call: Call, x: np.ndarray) -> tuple[Layer, np.ndarray, np.ndarray]:
     bias = recurrent.vector(call, PROJECTION_BIAS, "projection bias", n_output)
     state = recurrent.state(call, OUTPUT_STATE, "output state", (batch, n_output))
     cell = recurrent.state(call, CELL_STATE, "cell state", (batch, n_cell))
+    for clip in ("cell_clip", "proj_clip"):
+        if not options[clip] >= 0:
+            raise call.contradiction(f"its {clip} is {options[clip]}; the runtime wants 0 or more.")
     layer = Layer(
         gates,
         projection,
