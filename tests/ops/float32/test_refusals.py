@@ -7,8 +7,9 @@ import pytest
 
 import drqsim
 from drqsim import litert
-from drqsim.graph import Tensor
+from drqsim.graph import Graph, Operator, Tensor
 from tests.kit.one_operator import Case, Operand, constants, f32, fed, graph, integers, one_operator
+from tests.kit.strategies import KERNELS
 
 REFUSED_BY_BOTH = [
     Case("CONCATENATION", fed(f32([1]), f32([1])), {"fused_activation_function": "RELU"}),
@@ -96,3 +97,20 @@ def test_no_operator_makes_a_tensor_past_all_memory():
         bare, feeds = graph(case)
         with pytest.raises(drqsim.ModelFileError, match="elements"):
             drqsim.run(bare, feeds)
+
+
+@pytest.mark.parametrize("kernels", KERNELS)
+def test_softmax_of_nothing(kernels):
+    cut = one_operator("SLICE", [(2, 3), np.int32([0, 0]), np.int32([2, 0])], [(2, 0)])
+    soft = Operator("SOFTMAX", "softmax_0", (3,), (4,), {"beta": 1.0})
+    tensors = (*cut.tensors, Tensor("soft", (2, 0), np.dtype(f32)))
+    empty = Graph(tensors, (*cut.operators, soft), cut.inputs, (4,))
+    x = np.ones((2, 3), f32)
+    if kernels == "reference":
+        for made in (drqsim.run(empty, x, kernels)[0], litert.run(empty, x, kernels).outputs):
+            assert made["soft"].shape == (2, 0)
+        return
+    with pytest.raises(drqsim.ModelFileError, match="no last dimension of values"):
+        drqsim.run(empty, x, kernels)
+    with pytest.raises(drqsim.ModelFileError, match="crashed|refuses"):
+        litert.run(empty, x, kernels)
