@@ -13,6 +13,7 @@ from drqsim.hazards.of_input import READ, hazards_of_input
 from drqsim.kernels import checked
 from drqsim.limits import Budget, Limits, Values
 from drqsim.model_file.schema import completed
+from drqsim.names import known_as
 from drqsim.ops import TABLE, TAKE_INT4
 from drqsim.ops.call import Call
 from drqsim.ops.delegate import why_builtin
@@ -71,7 +72,7 @@ def run(
     """
     expect_graph(graph)
     kernels = checked(kernels)
-    unknown = sorted({op.code for op in graph.operators if op.code not in TABLE})
+    unknown = sorted({known_as(op) for op in graph.operators if op.code not in TABLE})
     if unknown:
         raise UnsupportedOperatorError(
             f"This model uses {', '.join(unknown)}, which drqsim cannot run; run one of its "

@@ -51,3 +51,14 @@ def type_name(dtype: np.dtype, bits: int | None = None) -> str:
 def byte_size(shape: tuple[int, ...], dtype: np.dtype, bits: int | None = None) -> int:
     """Bytes of so many values, packed where they have fewer ``bits`` than NumPy's type."""
     return (math.prod(shape) * (bits or 8 * dtype.itemsize) + 7) // 8
+
+
+def custom_name(op) -> str:
+    """What the file calls a custom operator, ``FlexErf``; empty for others."""
+    return str(op.options.get("custom_code", ""))
+
+
+def known_as(op) -> str:
+    """An operator's code; of a custom one, which has none of its own, with the file's name."""
+    named = custom_name(op)
+    return f"{op.code} ({shorten(named)})" if named else op.code

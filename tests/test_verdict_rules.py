@@ -70,6 +70,16 @@ CASES = {
         "int8 codes passed on",
         "reads int8[9,4]",
     ),
+    "_is_custom": (
+        graph("CUSTOM", X, custom_code="Mine"),
+        "not known",
+        "Mine, a custom operator",
+    ),
+    "_is_lstm": (
+        graph("LSTM", X, *[codes(4, 4)] * 8, *[None] * 11),
+        "int8",
+        "8 int8 weights, 128 bytes",
+    ),
     "_is_unknown": (graph("WHILE", X), "not known", "does not know what WHILE computes"),
     "_reads_and_writes_codes": (
         graph("SOFTMAX", activation(np.int16, 1, 4), writes=(np.int16,)),
@@ -98,8 +108,13 @@ CASES = {
         "float32",
         "16 elements, fewer than 1,024",
     ),
-    "_has_other_weights": (
+    "_has_old_codes": (
         graph("FULLY_CONNECTED", X, constant(np.uint8, 4, 4, quantization=SCALE)),
+        "int8",
+        "the file calls uint8",
+    ),
+    "_has_other_weights": (
+        graph("SVDF", X, constant(np.uint8, 4, 4, quantization=SCALE), codes(4, 2), None, X),
         "not known",
         "weights uint8[4,4]",
     ),

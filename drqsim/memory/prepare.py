@@ -14,6 +14,7 @@ from drqsim.memory import scratch
 from drqsim.memory.held import Held, held
 from drqsim.memory.schedule import Step
 from drqsim.model_file.schema import completed
+from drqsim.names import known_as
 from drqsim.ops import TABLE
 
 # operators that compute their output at once, on the heap, when they know all their inputs
@@ -59,7 +60,7 @@ class Runtime:
         for op in graph.operators:
             if op.code not in TABLE:
                 raise UnsupportedOperatorError(
-                    f"{op.name}: drqsim does not know which memory {op.code} asks for."
+                    f"{op.name}: drqsim does not know which memory {known_as(op)} asks for."
                 )
             self._create(op.name, scratch.AT_LOADING.get(op.code, 0))
 

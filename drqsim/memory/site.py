@@ -12,7 +12,7 @@ from drqsim.memory.held import Held
 from drqsim.model_file.operands import OPERANDS
 from drqsim.names import short_form
 
-f32, i8, i16, i32 = (np.dtype(t) for t in (np.float32, np.int8, np.int16, np.int32))
+f32, i8, u8, i16, i32 = (np.dtype(t) for t in (np.float32, np.int8, np.uint8, np.int16, np.int32))
 # operators whose kernels for integer activations are planned as well
 FULL_INTEGER = ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED")
 
@@ -67,9 +67,11 @@ class Site(NamedTuple):
         """int8 weights and a float32 input: dynamic-range quantization."""
         dtypes = self.source().dtype, self.weights().dtype
         integer = self.op.code in FULL_INTEGER and dtypes in ((i8, i8), (i16, i8))
-        if dtypes not in ((f32, f32), (f32, i8)) and not integer:
+        # that kernel reads the uint8 weights of old files as int8
+        hybrid = dtypes == (f32, i8) or (dtypes == (f32, u8) and self.op.code == "FULLY_CONNECTED")
+        if dtypes != (f32, f32) and not hybrid and not integer:
             raise UnsupportedOperatorError(
                 f"{self.op.name} reads {dtypes[0].name} with {dtypes[1].name} weights; drqsim does "
                 "not know what scratch its kernel takes for them."
             )
-        return dtypes == (f32, i8)
+        return hybrid

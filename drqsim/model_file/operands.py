@@ -6,7 +6,10 @@ Facts of the file format. Source, ai-edge-litert 2.3.0: ``tflite/kernels/*.cc``,
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import NamedTuple
+
+import numpy as np
 
 from drqsim.graph import Graph, Operator, Tensor
 
@@ -77,6 +80,26 @@ def input_of(graph: Graph, op: Operator) -> Tensor | None:
 def weights_of(graph: Graph, op: Operator) -> Tensor | None:
     """The weights of an operator; None where it has none, or the file leaves them out."""
     return graph.tensor_of(op, OPERANDS[op.code].weights) if op.code in OPERANDS else None
+
+
+def old_codes(weights: Tensor | None) -> bool:
+    """Whether weights that meet float32 are int8 codes, though the file says uint8.
+
+    Converters of 2018 wrote so, and the kernels still read the bytes as int8. Source,
+    ai-edge-litert 2.3.0: ``GetTensorData<int8_t>(filter)`` in ``fully_connected.cc``.
+    """
+    return (
+        weights is not None
+        and weights.value is not None
+        and weights.dtype == np.uint8
+        and weights.quantization is not None
+        and not weights.quantization.zero_point.any()
+    )
+
+
+def as_codes(weights: Tensor) -> Tensor:
+    """Such weights as the int8 codes that they hold."""
+    return replace(weights, dtype=np.dtype(np.int8), value=weights.value.view(np.int8))
 
 
 def bias_of(graph: Graph, op: Operator) -> Tensor | None:

@@ -149,7 +149,12 @@ def _subgraph(tflite, model, at: int, codes: list[str], places: Places) -> Graph
         code, table = codes[entry.OpcodeIndex()], entry._tab
         inputs = indices(places.vector("operators", table, INPUTS, np.int32), name, lowest=-1)
         outputs = indices(places.vector("operators", table, OUTPUTS, np.int32), name)
-        options = MappingProxyType(_options(tflite, entry, code, name, places))
+        options = _options(tflite, entry, code, name, places)
+        if code == "CUSTOM":
+            at = entry.OpcodeIndex()
+            named = places.read("custom codes", at, 0, partial(_custom_code, model, at, places))
+            options = {"custom_code": named}
+        options = MappingProxyType(options)
         return Operator(code, name, inputs, outputs, options, runs_of(tflite, entry, code))
 
     entries = [subgraph.Operators(i) for i in count(subgraph.OperatorsLength(), "operators")]
@@ -194,6 +199,13 @@ def _code(tflite, data: bytes, at: int) -> str:
     newer = entry._tab.Get(Int32Flags, at + entry._tab.Pos) if at else 0
     number = max(newer, entry.DeprecatedBuiltinCode())
     return _codes().get(number, f"OPERATOR_{number}")
+
+
+def _custom_code(model, index: int, places: Places) -> str:
+    """The name of a custom operator."""
+    raw = model.OperatorCodes(index).CustomCode() or b""
+    places.take("custom codes", len(raw))
+    return raw.decode("utf-8", "replace")
 
 
 def _options(tflite, entry, code: str, name: str, places: Places) -> dict[str, object]:

@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from drqsim.graph import Tensor
+from drqsim.model_file.operands import as_codes, old_codes
 from drqsim.ops.call import Call
 
 f32 = np.float32
@@ -66,6 +67,8 @@ def depthwise(call: Call, filters: Tensor, channels: int) -> tuple[int, int, int
 def dense(call: Call) -> Tensor:
     """The weights [out, in] of a dense layer."""
     matrix = constant(call, 1, "filter")
+    if call.tensors[0].dtype == f32 and old_codes(matrix):
+        matrix = as_codes(matrix)
     if len(matrix.shape) != 2 or 0 in matrix.shape:
         raise call.contradiction(f"the filter is {matrix}; expected [out, in] without a zero.")
     return matrix

@@ -6,7 +6,7 @@ import numpy as np
 
 from drqsim.converter.quantize import MIN_ELEMENTS
 from drqsim.graph import Graph, Operator, Tensor
-from drqsim.model_file.operands import input_of
+from drqsim.model_file.operands import as_codes, input_of, old_codes
 from drqsim.ops import TAKE_INT4, conv_2d, fully_connected_int4
 from drqsim.ops.integer import shared as integer
 from drqsim.verdict.said import (
@@ -61,6 +61,19 @@ def _has_float_weights(site: Site) -> bool:
 
 def _judge_float_weights(site: Site) -> Verdict:
     return site.verdict(FLOAT, _why_float(site))
+
+
+def _has_old_codes(site: Site) -> bool:
+    return site.op.code == "FULLY_CONNECTED" and old_codes(site.weights)
+
+
+def _judge_old_codes(site: Site) -> Verdict:
+    site = site._replace(weights=as_codes(site.weights))
+    rule = input_rule(site.graph, site.op, site.weights, site.kernels)
+    why = f"float32 input, and int8 weights that the file calls uint8: hybrid kernel, {rule} input"
+    if site.why_builtin:
+        why = f"{why}; {site.why_builtin}"
+    return site.verdict(INT8, why, site.builtin, rule)
 
 
 def _has_other_weights(site: Site) -> bool:
@@ -161,6 +174,7 @@ RULES = (
     (_is_full_integer, _judge_full_integer),
     (_reads_no_floats, _say_unknown_operands),
     (_has_float_weights, _judge_float_weights),
+    (_has_old_codes, _judge_old_codes),
     (_has_other_weights, _say_unknown_operands),
     (_has_no_hybrid_kernel, _refuse_hybrid),
     (_has_no_int4_kernel, _refuse_int4),

@@ -7,13 +7,17 @@ import numpy as np
 from drqsim.converter.dequantize_tables import PASS_THROUGH
 from drqsim.graph import Graph
 from drqsim.model_file.operands import OPERANDS, weights_of
+from drqsim.names import custom_name, shorten
 from drqsim.ops import TABLE
 from drqsim.ops.integer import shared as integer
 from drqsim.ops.refusals import why_refused
 from drqsim.ops.unread import why_unread
-from drqsim.verdict.said import FLOAT, PASSED, REFUSED, RUNS, UNKNOWN, Site, Verdict
+from drqsim.verdict.said import FLOAT, INT8, PASSED, REFUSED, RUNS, UNKNOWN, Site, Verdict
 
 f32 = np.float32
+HYBRID_CODES = (np.int8, np.uint8)  # files of 2019 and before say uint8 of int8 codes
+# LSTM has the inputs of the operator on sequences, in the same order; with layer normalization, 24
+LSTM_WEIGHTS, LSTM_INPUTS = OPERANDS["UNIDIRECTIONAL_SEQUENCE_LSTM"], (20, 24)
 
 
 def _is_refused(site: Site) -> bool:
@@ -116,6 +120,39 @@ def _judge_moved_codes(site: Site) -> Verdict:
     return site.verdict(PASSED, f"it reads {site.source} and writes int8 with the same scale")
 
 
+def _is_custom(site: Site) -> bool:
+    return bool(custom_name(site.op))
+
+
+def _say_custom(site: Site) -> Verdict:
+    name = shorten(custom_name(site.op))
+    what, needs = "a custom operator", "its kernel is registered with it"
+    if name.startswith("Flex"):
+        what, needs = "a TensorFlow operator", "it has the Flex delegate"
+    why = f"{name}, {what}: drqsim does not know what it computes; the runtime refuses it unless"
+    return site.verdict(UNKNOWN, f"{why} {needs}")
+
+
+def _is_lstm(site: Site) -> bool:
+    """The full kernel, of floats: that of the basic one has five inputs, in another order."""
+    if site.op.code != "LSTM" or len(site.op.inputs) not in LSTM_INPUTS:
+        return False
+    output = site.graph.tensor_of(site.op, LSTM_WEIGHTS.weights)
+    floats = site.source is not None and site.source.dtype == f32
+    return floats and output is not None and output.dtype in (f32, *HYBRID_CODES)
+
+
+def _judge_lstm(site: Site) -> Verdict:
+    """The type of the input-to-output weights decides, as for the operator on sequences."""
+    reads = [site.graph.tensor_of(site.op, at) for at in LSTM_WEIGHTS.all_weights]
+    codes = [t for t in reads if t is not None and t.dtype in HYBRID_CODES]
+    if site.graph.tensor_of(site.op, LSTM_WEIGHTS.weights).dtype == f32:
+        return site.verdict(FLOAT, "its weights are float32; drqsim does not run it")
+    nbytes = sum(t.nbytes for t in codes)
+    why = f"float32 input and {len(codes)} int8 weights, {nbytes:,} bytes: hybrid kernel"
+    return site.verdict(INT8, f"{why}; drqsim does not run it", site.builtin)
+
+
 def _is_unknown(site: Site) -> bool:
     return site.op.code not in TABLE and site.op.code not in OPERANDS
 
@@ -174,6 +211,8 @@ RULES = (
     (_is_dequantize, _judge_dequantize),
     (_is_quantize, _judge_quantize),
     (_moves_codes, _judge_moved_codes),
+    (_is_custom, _say_custom),
+    (_is_lstm, _judge_lstm),
     (_is_unknown, _say_unknown),
     (_reads_and_writes_codes, _judge_codes),
     (_has_slopes, _judge_slopes),
