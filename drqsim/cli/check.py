@@ -93,14 +93,15 @@ def check(screen: Screen, model, specs, seed, kernels, allow_nonfinite) -> int:
             why = [f"From end to end nothing was compared: {error}"]
     verdicts = explain(graph, kernels)
     rows = _checked(each, {v.operator: v.arithmetic for v in verdicts})
-    left_out = _left_out(graph, each)
+    beside = dict.fromkeys(_beside(graph), "a run of the first subgraph does not reach it.")
+    left_out = _left_out(graph, each) | beside
     outputs = [] if whole is None else whole.outputs
     failed = [row.operator for row in rows if row.verdict == DIFFERENT]
     complete = bool(rows or outputs) and whole is not None and not left_out
     status = 0 if complete else INCOMPLETE
     if failed or any(output.verdict == DIFFERENT for output in outputs):
         status = REFUSED
-    count = len(graph.operators)
+    count = len(graph.operators) + len(beside)
     lines = [
         f"{VERDICTS[status]}: {count - len(left_out) - len(failed)} of {count} operators agree "
         f"with the runtime {litert.version()} on the {kernels} kernels.",
@@ -110,7 +111,10 @@ def check(screen: Screen, model, specs, seed, kernels, allow_nonfinite) -> int:
         *(_end_to_end(output) for output in outputs),
     ]
     beware = [f"Beware, {at}: {text}" for at in failed for text in verdicts[at].hazards]
-    notes = list(dict.fromkeys([*beware, *each.notes, *(why if whole is None else whole.notes)]))
+    not_run = [f"{at}: not compared, {reason}" for at, reason in beside.items()]
+    notes = list(
+        dict.fromkeys([*beware, *each.notes, *not_run, *(why if whole is None else whole.notes)])
+    )
     data = {
         "passed": status == 0,
         "verdict": VERDICTS[status],
@@ -175,6 +179,25 @@ def _left_out(graph: Graph, each) -> dict[str, str]:
         if op.name not in compared and not with_readers:
             left_out[op.name] = each.left_out.get(op.name, "none of its tensors can be read.")
     return left_out
+
+
+def _beside(graph: Graph) -> list[str]:
+    """The operators of the subgraphs that a run of the first does not reach: of other signatures.
+
+    What a WHILE or an IF runs is a part of that operator.
+    """
+    reached, waiting = {0}, [0]
+    while waiting:
+        for op in graph.subgraphs[waiting.pop()].operators:
+            waiting += set(op.runs) - reached
+            reached |= set(op.runs)
+    named = enumerate(zip(graph.subgraph_names, graph.subgraphs, strict=True))
+    return [
+        f"{name}/{op.name}"
+        for at, (name, each) in named
+        if at not in reached
+        for op in each.operators
+    ]
 
 
 def _codes(whole) -> str:

@@ -49,7 +49,8 @@ drqsim quantize float.tflite -o drq.tflite --rules litert-quantizer
 def quantize(screen: Screen, model, output, per_tensor, min_elements, rules, force) -> None:
     """Write the model with int8 weights, bit for bit as a converter would choose them.
 
-    Signatures and metadata of the file are not kept.
+    The file's metadata and its one signature are not kept; a file with several signatures or
+    subgraphs is refused.
     """
     check_output(output, force, (model,), streams=not is_terminal(sys.stdout))
     screen.gives_way_to(output)

@@ -237,3 +237,11 @@ def test_a_subgraph_that_is_named_many_times_is_not_told_many_times():
         content += ((subgraph - (end + 4 + 4 * at)) % 2**32).to_bytes(4, "little")
     with pytest.raises(drqsim.ModelFileError, match="damaged"):
         drqsim.load(bytes(content))
+
+
+def test_check_does_not_pass_a_file_of_which_it_ran_one_signature():
+    status, out, _ = run("check", str(case("two_signatures_drq")), "--input", "random")
+    assert status == 3 and "INCOMPLETE: 1 of 3 operators agree" in out
+    beside = "encode/fully_connected_0, encode_alias/fully_connected_0"
+    assert f"Not compared: {beside}." in out
+    assert "encode/fully_connected_0: not compared, a run of the first subgraph does not" in out
