@@ -91,12 +91,12 @@ def _say_why(kernels: str, late: bool) -> None:
 
 def _running() -> subprocess.Popen:
     global _child, _started_by
-    if not _is_installed():
-        package("ai_edge_litert.interpreter")
     if _child is not None and _started_by != os.getpid():
         _child = None  # a fork: the child belongs to the process that started it
     if _child is None or _child.poll() is not None:
         stop()
+        if not _is_installed():
+            package("ai_edge_litert.interpreter")
         command = [sys.executable, "-c", PROGRAM, json.dumps(sys.path), native.__file__]
         _child = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
