@@ -218,10 +218,15 @@ def _with_codes(graph: Graph, uses: list[Use], tool: Rules) -> tuple[Graph, dict
         if (at, position) not in converted
     }
     forms: dict[tuple[int, int | None], int] = {}
+    made: dict[tuple, Tensor] = {}  # of the same bytes of the file, the same codes
     for use in uses:
         form = use.tensor, use.axis
         if form not in forms:
-            codes = _quantized(graph.tensors[use.tensor], use.axis, tool)
+            floats = graph.tensors[use.tensor]
+            source = floats.value.__array_interface__["data"][0], floats.shape, use.axis
+            if source not in made:
+                made[source] = _quantized(floats, use.axis, tool)
+            codes = replace(made[source], name=floats.name, signature=floats.signature)
             if use.tensor in taken:
                 forms[form] = len(tensors)
                 tensors.append(replace(codes, name=f"{codes.name}/int8_{len(tensors)}"))

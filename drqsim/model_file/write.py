@@ -64,12 +64,13 @@ def to_bytes(graph: Graph) -> bytes:
     flatbuffers, tflite = package("flatbuffers"), package("tflite")
 
     builder = flatbuffers.Builder(1024)
-    data = [None] + [_stored(t) for t in graph.tensors if t.value is not None]
+    stored = {_place(t): t for t in graph.tensors if t.value is not None}
+    data = [None] + [_stored(tensor) for tensor in stored.values()]
     filled = [_buffer(builder, tflite, value) for value in data]
     buffers = _offsets(builder, tflite.ModelStartBuffersVector, filled)
-    place = iter(range(1, len(data)))
+    numbers = {place: at for at, place in enumerate(stored, 1)}
     tensors = [
-        _tensor(builder, tflite, t, next(place) if t.value is not None else 0)
+        _tensor(builder, tflite, t, numbers[_place(t)] if t.value is not None else 0)
         for t in graph.tensors
     ]
     codes = sorted({op.code for op in graph.operators})
@@ -126,6 +127,14 @@ def _offsets(builder, start_vector, offsets: list[int]) -> int:
     for offset in reversed(offsets):
         builder.PrependUOffsetTRelative(offset)
     return builder.EndVector()
+
+
+def _place(tensor: Tensor) -> tuple:
+    """Where a constant lies in memory: tensors of one place share a buffer, as in their file."""
+    value = tensor.value
+    if value.flags.c_contiguous and value.nbytes:
+        return value.__array_interface__["data"][0], value.nbytes, tensor.bits
+    return (id(tensor),)
 
 
 def _stored(tensor: Tensor) -> np.ndarray:

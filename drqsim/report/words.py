@@ -7,7 +7,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from drqsim.graph import Graph, Tensor, shorten
+from drqsim.graph import Graph, shorten
+from drqsim.report.stored import constants, old_weights, second_copies
 from drqsim.verdict import FLOAT, INT8, REFUSED, RUNS, UNKNOWN, Explanation
 
 f32 = np.float32
@@ -33,11 +34,14 @@ class Weights(NamedTuple):
 def weigh(graph: Graph) -> Weights:
     """Count the constants of a file by how they are stored."""
     sums: Counter[str] = Counter()
-    for tensor in _stored(graph):
+    tensors = constants(graph)
+    again = {id(tensor) for tensor in second_copies(tensors)}
+    for tensor in tensors:
         if tensor.dtype == np.int8 and tensor.quantization is not None:
             scales = tensor.quantization.scale.size
             sums.update(quantized=1, quantized_bytes=tensor.nbytes, scales=scales)
-            sums.update(as_float_bytes=4 * tensor.value.size, per_channel=int(scales > 1))
+            as_floats = 0 if id(tensor) in again else 4 * tensor.value.size
+            sums.update(as_float_bytes=as_floats, per_channel=int(scales > 1))
         elif tensor.dtype == f32:
             sums.update(floats=1, float_bytes=tensor.nbytes)
         elif tensor.dtype == np.float16:
@@ -47,22 +51,12 @@ def weigh(graph: Graph) -> Weights:
     return Weights(*(sums[field] for field in Weights._fields))
 
 
-def _stored(graph: Graph) -> list[Tensor]:
-    """The constants of all subgraphs; of those that read the same bytes of the file, the first."""
-    constants = (tensor for each in graph.subgraphs for tensor in each.constants)
-    by_bytes: dict[tuple, Tensor] = {}
-    for at, tensor in enumerate(constants):
-        begin = tensor.value.__array_interface__["data"][0]
-        by_bytes.setdefault((begin, tensor.nbytes) if tensor.nbytes else (at,), tensor)
-    return list(by_bytes.values())
-
-
 def about_the_file(graph: Graph) -> list[str]:
     """What quantization did to the file."""
     w = weigh(graph)
     lines = []
     if w.quantized:
-        kinds = sorted({f"int{t.bits or 8}" for t in _stored(graph) if t.dtype == np.int8})
+        kinds = sorted({f"int{t.bits or 8}" for t in constants(graph) if t.dtype == np.int8})
         lines.append(
             f"{_count(w.quantized, 'constant')} {_is(w.quantized)} {' and '.join(kinds)}: "
             f"{w.quantized_bytes:,} bytes, and {4 * w.scales:,} bytes of scales, in place of "
@@ -75,6 +69,7 @@ def about_the_file(graph: Graph) -> list[str]:
                 f"{w.per_channel} of {w.quantized} {_have(w.per_channel)} one scale for every "
                 "channel, the others a single scale."
             )
+        lines += _about_odd_weights(graph)
     else:
         lines.append("No constant is int8: nothing in this file is quantized.")
     lines.append(
@@ -96,6 +91,24 @@ def about_the_file(graph: Graph) -> list[str]:
             "them is not computed."
         )
     return [*lines, *_about_the_parts(graph)]
+
+
+def _about_odd_weights(graph: Graph) -> list[str]:
+    """int8 weights that the file calls uint8, or keeps twice."""
+    lines, old, again = [], old_weights(graph), second_copies(constants(graph))
+    if old:
+        lines.append(
+            f"{_count(len(old), 'constant')} {_is(len(old))} uint8 by name: old converters called "
+            "int8 codes so, and the runtime reads them as int8."
+        )
+    if again:
+        nbytes = sum(tensor.nbytes for tensor in again)
+        lines.append(
+            f"{_count(len(again), 'constant')} {_is(len(again))} kept twice, with one scale and "
+            f"with one for every channel, which takes {nbytes:,} bytes more; in float32 one copy "
+            "does."
+        )
+    return lines
 
 
 def _about_the_parts(graph: Graph) -> list[str]:
