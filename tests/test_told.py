@@ -15,14 +15,15 @@ from tests.kit.command import refused
 
 CASES = Path(__file__).parent / "cases"
 
+ON_THE_FLY = ("int8", "float32 input and int8 weights")
 # file -> operator -> its arithmetic, and a part of the reason; the other paths behind "reference"
 VERDICTS = {
     "custom_flex": {
-        "fully_connected_0": ("int8", "float32 input and int8 weights"),
+        "fully_connected_0": ON_THE_FLY,
         "custom_0": ("not known", "FlexErf, a TensorFlow operator"),
     },
     "custom_mine": {
-        "fully_connected_0": ("int8", "float32 input and int8 weights"),
+        "fully_connected_0": ON_THE_FLY,
         "custom_0": ("not known", "MyNewOperator, a custom operator"),
     },
     "lstm_hybrid": {"lstm_0": ("int8", "8 int8 weights, 9,216 bytes: hybrid kernel")},

@@ -131,22 +131,12 @@ def input_options(required: bool = True) -> Callable:
 
 def limits_options(function: Callable) -> Callable:
     """``--max-memory`` and ``--max-work``, which hold for everything that the command runs."""
-    size = click.IntRange(0)
+    usual, size = limits.LAPTOP, dict(type=click.IntRange(0), show_default=True)
+    memory = "Bytes that a run may use at once."
+    work = "Units of work that a run may take; a product of a matrix product is one."
 
-    @click.option(
-        "--max-memory",
-        type=size,
-        default=limits.LAPTOP.memory,
-        show_default=True,
-        help="Bytes that a run may use at once.",
-    )
-    @click.option(
-        "--max-work",
-        type=size,
-        default=limits.LAPTOP.work,
-        show_default=True,
-        help="Units of work that a run may take; a product of a matrix product is one.",
-    )
+    @click.option("--max-memory", default=usual.memory, help=memory, **size)
+    @click.option("--max-work", default=usual.work, help=work, **size)
     @functools.wraps(function)
     def run(*args, max_memory: int, max_work: int, **options):
         raised = replace(limits.current(), memory=max_memory, work=max_work)
@@ -174,6 +164,12 @@ def output_option() -> Callable:
         required=True,
         help="The file to write; - is standard output.",
     )
+
+
+def end_to_end_option(default: bool | None, when: str) -> Callable:
+    """``--end-to-end`` and ``--no-end-to-end``."""
+    text = f"Whether to split the error of the final output, too; {when}."
+    return click.option("--end-to-end/--no-end-to-end", default=default, help=text)
 
 
 def force_option() -> Callable:

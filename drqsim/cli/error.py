@@ -37,11 +37,7 @@ drqsim error float.tflite drq.tflite --input random --node-data error.json
 @app.kernels_option("optimized")
 @app.nonfinite_option()
 @app.limits_options
-@click.option(
-    "--end-to-end/--no-end-to-end",
-    default=True,
-    help="Whether to split the error of the final output, too; it takes long for large models.",
-)
+@app.end_to_end_option(True, "it takes long for large models")
 @click.option(
     "--node-data", type=click.Path(), help="Write the errors as node data for Model Explorer."
 )

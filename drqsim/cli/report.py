@@ -44,11 +44,7 @@ drqsim report drq.tflite --float float.tflite -o error.json --format node-data
 @app.kernels_option("optimized")
 @app.nonfinite_option()
 @app.limits_options
-@click.option(
-    "--end-to-end/--no-end-to-end",
-    default=None,
-    help="Whether to split the error of the final output, too; by default where it is quick.",
-)
+@app.end_to_end_option(None, "by default where it is quick")
 @click.option(
     "--max-drawn",
     type=click.IntRange(0),

@@ -5,39 +5,19 @@ import numpy as np
 FLOAT_MAX = np.finfo(np.float32).max
 DENORMAL = np.float32(1e-45)  # the smallest positive float32
 
+
+def around(value):
+    """The value, between its two neighbours in float32."""
+    exact = np.float32(value)
+    return np.nextafter(exact, np.float32(0)), exact, np.nextafter(exact, np.float32(1))
+
+
 # Largest |weight| of a channel, around the 1e-6 below which the converter widens a range and
 # around the half of it: a symmetric range is twice as wide as its largest |weight|.
 TINY = np.array(
-    [
-        0.0,
-        DENORMAL,
-        1e-42,
-        1.1754944e-38,
-        1e-30,
-        1e-20,
-        1e-10,
-        3.9e-9,
-        1e-8,
-        1e-7,
-        2.5e-7,
-        4e-7,
-        4.9e-7,
-        np.nextafter(np.float32(5e-7), np.float32(0)),
-        5e-7,
-        np.nextafter(np.float32(5e-7), np.float32(1)),
-        5.1e-7,
-        6e-7,
-        7.5e-7,
-        9e-7,
-        np.nextafter(np.float32(1e-6), np.float32(0)),
-        1e-6,
-        np.nextafter(np.float32(1e-6), np.float32(1)),
-        1.1e-6,
-        1.9e-6,
-        2e-6,
-        2.1e-6,
-        1e-5,
-    ],
+    [0.0, DENORMAL, 1e-42, 1.1754944e-38, 1e-30, 1e-20, 1e-10, 3.9e-9, 1e-8, 1e-7, 2.5e-7]
+    + [4e-7, 4.9e-7, *around(5e-7), 5.1e-7, 6e-7, 7.5e-7, 9e-7, *around(1e-6)]
+    + [1.1e-6, 1.9e-6, 2e-6, 2.1e-6, 1e-5],
     np.float32,
 )
 

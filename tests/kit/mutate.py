@@ -29,6 +29,13 @@ def mutant(random: np.random.Generator, graph: Graph) -> Graph:
     return graph
 
 
+def _put(graph: Graph, field: str, at: int, made) -> Graph:
+    """The graph with another tensor or operator in one place."""
+    held = list(getattr(graph, field))
+    held[at] = made
+    return replace(graph, **{field: tuple(held)})
+
+
 def _of_a_tensor(change: Callable) -> Callable:
     """A change of a graph out of one of a tensor: one that somebody reads or writes, mostly."""
 
@@ -40,9 +47,7 @@ def _of_a_tensor(change: Callable) -> Callable:
             op = choose(random, graph.operators)
             near = [i for i in (*op.inputs, *op.outputs) if 0 <= i < len(graph.tensors)]
             at = choose(random, near) if near else at
-        tensors = list(graph.tensors)
-        tensors[at] = change(random, tensors[at], graph)
-        return replace(graph, tensors=tuple(tensors))
+        return _put(graph, "tensors", at, change(random, graph.tensors[at], graph))
 
     return changed
 
@@ -54,9 +59,7 @@ def _of_an_operator(change: Callable) -> Callable:
         if not graph.operators:
             return graph
         at = int(random.integers(len(graph.operators)))
-        operators = list(graph.operators)
-        operators[at] = change(random, operators[at], graph)
-        return replace(graph, operators=tuple(operators))
+        return _put(graph, "operators", at, change(random, graph.operators[at], graph))
 
     return changed
 

@@ -256,3 +256,12 @@ def hybrid_transpose_conv(draw, kernels):
         fused_activation_function=draw(st.sampled_from(ACTIVATIONS)),
     )
     return graph, draw(inputs(x))
+
+
+HYBRID_LAYERS = {
+    "conv_2d": hybrid_convolutions,
+    "depthwise_conv_2d": hybrid_depthwise,
+    "fully_connected": hybrid_dense,
+    "batch_matmul": hybrid_batch_matmul,
+    "transpose_conv": hybrid_transpose_conv,
+}

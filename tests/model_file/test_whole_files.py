@@ -149,16 +149,17 @@ def test_every_subgraph_is_told(name):
         assert all(operator in out for operator in coded if arguments != ("inspect", "--json"))
 
 
-@pytest.mark.parametrize(
-    ("name", "operator", "why"),
-    [
-        ("while_loop_drq", "while_0", "while_body (3 operators, 1 of them with int8 weights)"),
-        ("lstm_while_drq", "while_0", "while_body (19 operators, 2 of them with int8 weights)"),
-        ("composite", "stablehlo_composite_0", "it runs body (1 operator, 1 of them with"),
-        ("resource_variable_drq", "call_once_0", "it runs NoOp (2 operators, none of them with"),
-    ],
-)
-def test_an_operator_that_runs_subgraphs_says_which_and_is_refused_by_name(name, operator, why):
+RUNS = {
+    "while_loop_drq": ("while_0", "while_body (3 operators, 1 of them with int8 weights)"),
+    "lstm_while_drq": ("while_0", "while_body (19 operators, 2 of them with int8 weights)"),
+    "composite": ("stablehlo_composite_0", "it runs body (1 operator, 1 of them with"),
+    "resource_variable_drq": ("call_once_0", "it runs NoOp (2 operators, none of them with"),
+}
+
+
+@pytest.mark.parametrize("name", RUNS)
+def test_an_operator_that_runs_subgraphs_says_which_and_is_refused_by_name(name):
+    operator, why = RUNS[name]
     graph = drqsim.load(case(name))
     verdict = drqsim.explain(graph)[operator]
     assert verdict.arithmetic == "as its subgraphs" and why in verdict.why

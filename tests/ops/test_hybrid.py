@@ -10,21 +10,10 @@ from drqsim import litert
 from drqsim.graph import Tensor
 from tests.kit.full_integer import quantized
 from tests.kit.one_operator import one_operator
-from tests.kit.strategies import (
-    KERNELS,
-    hybrid_batch_matmul,
-    hybrid_dense,
-    hybrid_depthwise,
-    hybrid_transpose_conv,
-)
+from tests.kit.strategies import HYBRID_LAYERS, KERNELS
 
 f32 = np.float32
-LAYERS = {
-    "depthwise_conv_2d": hybrid_depthwise,
-    "fully_connected": hybrid_dense,
-    "batch_matmul": hybrid_batch_matmul,
-    "transpose_conv": hybrid_transpose_conv,
-}
+LAYERS = {name: drawn for name, drawn in HYBRID_LAYERS.items() if name != "conv_2d"}
 
 
 @pytest.mark.parametrize("kernels", KERNELS)

@@ -6,22 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from drqsim import litert
-from tests.kit.strategies import (
-    hybrid_batch_matmul,
-    hybrid_convolutions,
-    hybrid_dense,
-    hybrid_depthwise,
-    hybrid_transpose_conv,
-)
+from tests.kit.strategies import HYBRID_LAYERS
 
 f32 = np.float32
-LAYERS = {
-    "conv_2d": hybrid_convolutions,
-    "depthwise_conv_2d": hybrid_depthwise,
-    "fully_connected": hybrid_dense,
-    "batch_matmul": hybrid_batch_matmul,
-    "transpose_conv": hybrid_transpose_conv,
-}
 STRANGE = {
     "NaN": (np.nan,),
     "infinity": (np.inf,),
@@ -44,10 +31,10 @@ def with_strange_values(draw, x):
 
 
 @pytest.mark.parametrize("kernels", ["reference", "optimized"])
-@pytest.mark.parametrize("name", LAYERS)
+@pytest.mark.parametrize("name", HYBRID_LAYERS)
 @given(data=st.data())
 def test_every_readable_tensor_is_what_the_runtime_makes_of_it(name, kernels, data):
-    graph, x = data.draw(LAYERS[name](kernels))
+    graph, x = data.draw(HYBRID_LAYERS[name](kernels))
     x = data.draw(with_strange_values(x))
     comparison = litert.compare(graph, x, kernels, allow_nonfinite=True)
     assert comparison.exact, f"\n{graph}\n{comparison}"
