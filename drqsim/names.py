@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from functools import cache
 
 import numpy as np
 
@@ -42,6 +43,7 @@ def short_form(dtype: np.dtype, shape: tuple[int, ...], bits: int | None = None)
     return f"{type_name(dtype, bits)}[{','.join(map(str, shape))}]"
 
 
+@cache  # NumPy puts a name together anew each time, which a file of many tensors feels
 def type_name(dtype: np.dtype, bits: int | None = None) -> str:
     """``int8``; with 4 ``bits``, ``int4``."""
     name = np.dtype(dtype).name
