@@ -9,12 +9,11 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 
-import numpy as np
-
 # elements of a tile: half a MiB of float32, so that a few fit into the second or third cache
 ELEMENTS = 2**17
-# just below 32 MiB, the largest block that glibc lets change its ways
-LARGEST_KEPT = 2**25 - 2**16
+# parameters of glibc's mallopt, as <malloc.h> numbers them, and the bytes that they are given here
+TRIM_THRESHOLD, KEPT = -1, 2**27
+MMAP_THRESHOLD, LARGEST_KEPT = -3, 2**25  # the most that it takes
 
 
 def tiles(rows: int, columns: int, each: int = 1) -> Iterator[tuple[slice, slice]]:
@@ -44,15 +43,19 @@ def keep_freed_memory() -> bool:
     """Make glibc keep freed blocks for the next arrays; returns whether glibc is there.
 
     For every larger block glibc takes fresh pages from the system, and gives them back when the
-    block is freed, until it has seen such a block freed. The one here is never touched, so it costs
-    nothing, and from then on up to twice its size is kept: page faults cost more than arithmetic.
-    (``M_MMAP_THRESHOLD`` in ``man mallopt``, "dynamic mmap threshold".) Other C libraries have
-    other ways, and would only be asked for memory.
+    block is freed: page faults cost more than the arithmetic on small layers. From here on it keeps
+    blocks of up to ``LARGEST_KEPT`` bytes, and ``KEPT`` bytes in all, more than the trace of a
+    MobileNet (``man mallopt``). Other C libraries have other ways, and are left alone.
     """
     if not _has_glibc():
         return False
-    np.empty(LARGEST_KEPT, np.uint8)
-    return True
+    import ctypes  # not every Python has it where there is no glibc
+
+    mallopt = ctypes.CDLL(None).mallopt
+    return all(
+        mallopt(name, size)
+        for name, size in ((MMAP_THRESHOLD, LARGEST_KEPT), (TRIM_THRESHOLD, KEPT))
+    )
 
 
 def _has_glibc() -> bool:
@@ -63,6 +66,4 @@ def _has_glibc() -> bool:
         return False
 
 
-# Once, and before the first array: called after the first layers, it left a MobileNet 13,000 page
-# faults in every run, and a third more time on the default path.
-keep_freed_memory()
+keep_freed_memory()  # once, when the first operator is about to run
