@@ -100,8 +100,8 @@ def test_models_that_do_not_belong_together(images):
     float_model, drq = digits("float"), digits("drq")
     first = float_model.operators[1]
     others = {
-        "conv_2d_0 in the float model, max_pool_2d_0 in": changed(
-            drq, code="MAX_POOL_2D", name="max_pool_2d_0"
+        "conv_2d_0 in the float model, max_pool_2d_7 in": changed(
+            drq, code="MAX_POOL_2D", name="max_pool_2d_7"
         ),
         "softmax_0 in the float model, no more operators": replace(
             drq, operators=drq.operators[:-1], outputs=drq.operators[-2].outputs

@@ -171,7 +171,12 @@ def quantized_as(scale, zero_point=0):
 
 REFUSED = {
     "an input without a scale": (np.int8, 0, {"quantization": None}, "without a scale"),
-    "an output of another type": (np.int8, 3, {"dtype": np.dtype(f32)}, "no kernel does"),
+    "an output of another type": (
+        np.int8,
+        3,
+        {"dtype": np.dtype(f32)},
+        "output->type != input_type",
+    ),
     "a scale of zero": (np.int8, 3, quantized_as(0), "positive scale"),
     "a zero point past int8": (np.int8, 0, quantized_as(1, 128), "from -128 to 127"),
     "int16 with a zero point": (np.int16, 0, quantized_as(1, 1), "wants 0"),
