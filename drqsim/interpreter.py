@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from drqsim import processor as processors
 from drqsim.errors import InputError, ModelFileError, UnsupportedOperatorError
 from drqsim.graph import Graph, Operator, Tensor, expect_graph, shorten
 from drqsim.hazards.of_input import READ, hazards_of_input
@@ -19,6 +20,7 @@ from drqsim.ops.call import Call
 from drqsim.ops.delegate import why_builtin
 from drqsim.ops.refusals import check_counts, check_types
 from drqsim.ops.unread import check_input, check_known_types
+from drqsim.processor import Processor
 from drqsim.trace import TensorRecord, Trace, keeper, make_record, numbered, usual_place
 
 
@@ -29,6 +31,7 @@ def run(
     record: str | Iterable[str] = "values",
     allow_nonfinite: bool = False,
     limits: Limits | None = None,
+    processor: str | None = None,
 ) -> tuple[dict[str, np.ndarray], Trace]:
     """Run a model and record every intermediate tensor.
 
@@ -54,6 +57,9 @@ def run(
     limits : Limits, optional
         How many bytes may be alive at once, and how much work the run may take; the defaults are
         for a laptop.
+    processor : {"x86-64", "x86-64-vnni", "arm64", "arm64-dotprod", "arm64-i8mm", "native"}
+        Whose kernels to follow (``drqsim.processor`` has the table). ``x86-64``, the default, gives
+        the same numbers on every machine; ``native`` is this one.
 
     Returns
     -------
@@ -71,7 +77,7 @@ def run(
         When the model has an operator that drqsim does not run, or takes more than the limits.
     """
     expect_graph(graph)
-    kernels = checked(kernels)
+    kernels, followed = checked(kernels), processors.of(processor)
     unknown = sorted({known_as(op) for op in graph.operators if op.code not in TABLE})
     if unknown:
         raise UnsupportedOperatorError(
@@ -98,7 +104,7 @@ def run(
         recorder = Recorder(graph, at, keep)
         try:
             path = "optimized" if op.name in left else kernels
-            _run_operator(recorder, values, path, allow_nonfinite)
+            _run_operator(recorder, values, path, followed, allow_nonfinite)
         except InputError as error:
             read = {_nonfinite(values[i]) for i in recorder.activations if i in values}
             known = [what for what in ("NaN", "infinity") if what in read and what in makers]
@@ -118,7 +124,8 @@ def run(
             if graph.lifetime(index)[1] <= at:  # nobody reads it any more
                 values.drop(index)
     made = [_read(graph, values, i, "The model returns") for i in graph.outputs]
-    return dict(zip(graph.output_names, made, strict=True)), Trace(records, kernels, beware, states)
+    trace = Trace(records, kernels, beware, states, followed.name)
+    return dict(zip(graph.output_names, made, strict=True)), trace
 
 
 def _left_by_xnnpack(graph: Graph, values: dict[int, np.ndarray]) -> frozenset[str]:
@@ -180,7 +187,9 @@ class Recorder:
         return [r if self.keeps(r.name) else replace(r, value=None) for r in self.records]
 
 
-def _run_operator(recorder: Recorder, values: Values, kernels: str, allow_nonfinite: bool) -> None:
+def _run_operator(
+    recorder: Recorder, values: Values, kernels: str, followed: Processor, allow_nonfinite: bool
+) -> None:
     """Run the recorder's operator on ``values``, by tensor index, and put its outputs there."""
     graph, op = recorder.graph, recorder.op
     _check_operator(graph, op, kernels)
@@ -190,6 +199,7 @@ def _run_operator(recorder: Recorder, values: Values, kernels: str, allow_nonfin
         tuple(_read(graph, values, i, f"{op.name} reads") if i >= 0 else None for i in op.inputs),
         tuple(graph.tensors[i] for i in op.outputs),
         kernels,
+        followed,
         recorder.record,
         recorder.keeps,
         allow_nonfinite,

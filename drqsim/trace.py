@@ -12,6 +12,7 @@ import numpy as np
 
 from drqsim.errors import InputError
 from drqsim.names import byte_size, short_form
+from drqsim.processor import DEFAULT
 from drqsim.tables import Printed, Printout, Table
 
 # what a tensor is: name -> (role, stage, where it is stored unless the kernel path says otherwise);
@@ -213,8 +214,8 @@ class Trace(Printed):
     ``trace["conv_2d_0/accumulator"]`` is one record, ``trace.op("conv_2d_0")`` all of an operator;
     iterating gives every record. As text and in a notebook it prints as a table, with its
     ``hazards`` below: pairs (operator, sentence) on what in this run's input an operator could not
-    quantize well. ``states`` holds, by the operator's name and the tensor's index, what every state
-    was when its operator began.
+    quantize well. ``kernels`` and ``processor`` say what was followed. ``states`` holds, by the
+    operator's name and the tensor's index, what every state was when its operator began.
     """
 
     def __init__(
@@ -223,8 +224,9 @@ class Trace(Printed):
         kernels: str,
         hazards: Iterable[tuple[str, str]] = (),
         states: Mapping[str, Mapping[int, np.ndarray]] = MappingProxyType({}),
+        processor: str = DEFAULT,
     ):
-        self.kernels = kernels
+        self.kernels, self.processor = kernels, processor
         self.hazards = list(hazards)
         self.states = states
         self._records = {record.key: record for record in records}

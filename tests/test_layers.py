@@ -14,8 +14,8 @@ import pytest
 ROOT = Path(__file__).parents[1] / "drqsim"
 # from the ground up; what stands on one line does not know its neighbors
 LAYERS = (
-    "contradictions errors in_short names processor",
-    "kernels tables graph arithmetic limits",
+    "contradictions errors in_short names",
+    "kernels tables graph arithmetic limits processor",
     "qparams accumulate trace model_file lesson",
     "ops converter other_runtimes",
     "hazards",

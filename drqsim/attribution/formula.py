@@ -11,6 +11,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from drqsim import processor as processors
 from drqsim.arithmetic.rounding import half_away
 from drqsim.graph import Graph, Operator, Tensor
 from drqsim.model_file.operands import OPERANDS
@@ -102,6 +103,7 @@ def evaluate(
         ),
         results=tuple(graph.tensors[i] for i in op.outputs),
         kernels=kernels,
+        processor=processors.of(),
         record=lambda *_, **__: None,
         keeps=lambda _: False,
         float_type=float_type,

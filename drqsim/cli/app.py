@@ -11,6 +11,7 @@ from dataclasses import replace
 import click
 
 from drqsim import limits
+from drqsim import processor as processors
 from drqsim.cli import STOPPED, inputs
 from drqsim.cli.screen import Screen
 from drqsim.cli.wording import for_the_terminal
@@ -141,6 +142,24 @@ def limits_options(function: Callable) -> Callable:
     def run(*args, max_memory: int, max_work: int, **options):
         raised = replace(limits.current(), memory=max_memory, work=max_work)
         with limits.using(raised):
+            return function(*args, **options)
+
+    return run
+
+
+def processor_option(function: Callable) -> Callable:
+    """``--processor``, which holds for everything that the command runs."""
+
+    @click.option(
+        "--processor",
+        type=click.Choice(processors.NAMES),
+        default=processors.DEFAULT,
+        show_default=True,
+        help="Whose kernels to follow; native is this machine's.",
+    )
+    @functools.wraps(function)
+    def run(*args, processor: str, **options):
+        with processors.using(processor):
             return function(*args, **options)
 
     return run

@@ -36,6 +36,7 @@ drqsim error float.tflite drq.tflite --input random --node-data error.json
 )
 @app.kernels_option("optimized")
 @app.nonfinite_option()
+@app.processor_option
 @app.limits_options
 @app.end_to_end_option(True, "it takes long for large models")
 @click.option(

@@ -43,6 +43,7 @@ drqsim report drq.tflite --float float.tflite -o error.json --format node-data
 @app.input_options(required=False)
 @app.kernels_option("optimized")
 @app.nonfinite_option()
+@app.processor_option
 @app.limits_options
 @app.end_to_end_option(None, "by default where it is quick")
 @click.option(

@@ -31,6 +31,7 @@ drqsim trace model.tflite --input image.npy --save trace.npz
 @click.option("--save", type=click.Path(), help="Write the values as a .npz file.")
 @app.kernels_option("optimized")
 @app.nonfinite_option()
+@app.processor_option
 @app.limits_options
 @app.force_option()
 def trace(screen: Screen, model, specs, seed, op, save, kernels, allow_nonfinite, force) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from drqsim import interpreter, ops
+from drqsim import processor as processors
 from drqsim.errors import InputError, ModelFileError, UnsupportedOperatorError
 from drqsim.graph import Graph, Operator
 from drqsim.litert.bounds import Bound, Fed, bound_of
@@ -102,6 +103,7 @@ def _in_full(apart: float) -> str:
 _HEADER = ("tensor", "elements", "equal", "largest difference")
 
 
+@processors.using("native")
 def compare(
     model: Graph | bytes | str | Path,
     x: np.ndarray | dict[str, np.ndarray],

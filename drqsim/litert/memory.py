@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from drqsim import processor as processors
 from drqsim.graph import Graph, shorten
 from drqsim.interpreter import inputs_by_index, run
 from drqsim.memory import Block, MemoryPlan, plan_memory
@@ -140,6 +141,7 @@ class MemoryComparison(Printed):
 _HEADER = ("tensor", "stored in", "offset", "really at", "bytes", "really")
 
 
+@processors.using("native")
 def compare_memory(
     model: Graph | bytes | str | Path,
     kernels: str = "optimized",

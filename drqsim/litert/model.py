@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from drqsim import interpreter
+from drqsim import processor as processors
 from drqsim.errors import InputError
 from drqsim.graph import Graph, Operator
 from drqsim.litert.bounds import Fed, bound_of
@@ -24,6 +25,7 @@ from drqsim.trace import Trace, kind_of
 from drqsim.verdict import explain
 
 
+@processors.using("native")
 def compare_model(
     model: Graph | bytes | str | Path,
     x: np.ndarray | dict[str, np.ndarray],

@@ -12,6 +12,7 @@ from drqsim.errors import ModelFileError, UnsupportedOperatorError
 from drqsim.graph import Operator, Tensor
 from drqsim.limits import COPIES, PER_ELEMENT, PER_OPERATOR, PER_STEP, Budget
 from drqsim.names import byte_size, short_form
+from drqsim.processor import Processor
 from drqsim.trace import numbered
 
 MOST_PARAMETERS = 64  # axes, sizes, borders: tensors have up to eight dimensions
@@ -34,6 +35,8 @@ class Call:
     kernels : str
         ``reference``, ``optimized`` or ``xnnpack``; what XNNPACK leaves behind on its path runs on
         the optimized kernels.
+    processor : Processor
+        Whose kernels to follow.
     record : callable
         ``record(name, value, stored=None, reserved=None, bits=None)`` keeps one intermediate
         tensor.
@@ -55,6 +58,7 @@ class Call:
     values: tuple[np.ndarray | None, ...]
     results: tuple[Tensor, ...]
     kernels: str
+    processor: Processor
     record: Callable[..., None]
     keeps: Callable[[str], bool]
     allow_nonfinite: bool = False
