@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 import numpy as np
 
-# 1024 products of at most 128 * 128 = 2^14 sum to at most 2^24
-EXACT_TERMS = 2**24 // (128 * 128)
+# how many products with int8 weights sum to at most 2^24: 1024 of int8 codes, of uint8 ones 514
+EXACT_TERMS = {np.dtype(np.int8): 2**24 // (128 * 128), np.dtype(np.uint8): 2**24 // (255 * 128)}
 
 
 def exact_matmul(codes: np.ndarray, weights: np.ndarray) -> np.ndarray:
@@ -15,7 +15,7 @@ def exact_matmul(codes: np.ndarray, weights: np.ndarray) -> np.ndarray:
 
     Parameters
     ----------
-    codes : int8 [n, k]
+    codes : int8 or uint8 [n, k]
         Quantized inputs, one row per accumulator row.
     weights : int8 [channels, k]
         Quantized weights; or the same integers as float32, which saves converting them.
@@ -23,7 +23,8 @@ def exact_matmul(codes: np.ndarray, weights: np.ndarray) -> np.ndarray:
     Returns
     -------
     int32 [n, channels]
-        The exact sums. They cannot overflow while ``k <= 131071`` (k * 2^14 < 2^31).
+        The exact sums. They cannot overflow while ``k <= 131071`` (k * 2^14 < 2^31), with uint8
+        codes ``k <= 65793``; past that they wrap.
 
     Notes
     -----
@@ -31,11 +32,12 @@ def exact_matmul(codes: np.ndarray, weights: np.ndarray) -> np.ndarray:
     holds every integer up to 2^24 exactly, and a product of two int8 values is at most 2^14 in
     size. So the sum of up to 1024 such products is exact in float32, in whatever order BLAS adds
     them up (with or without fused multiply-add): no partial sum ever needs rounding. Longer sums
-    are cut into pieces of 1024 terms, each exact, and the pieces are added as int32.
+    are cut into pieces of 1024 terms, each exact, and the pieces are added as int32. Products of
+    uint8 codes are up to twice as large, and their pieces half as long.
     """
-    total = None
-    for start in range(0, codes.shape[1], EXACT_TERMS):
-        piece = slice(start, start + EXACT_TERMS)
+    total, terms = None, EXACT_TERMS[codes.dtype]
+    for start in range(0, codes.shape[1], terms):
+        piece = slice(start, start + terms)
         columns = weights[:, piece].astype(np.float32, copy=False)
         exact = codes[:, piece].astype(np.float32) @ columns.T
         total = exact.astype(np.int32) if total is None else total + exact.astype(np.int32)

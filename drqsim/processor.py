@@ -3,15 +3,15 @@
 The runtime has kernels for every family of processors, and they round in other orders. A
 ``Processor`` is a row of a table: what a rule of ``ops`` may ask, one column for each difference.
 
-============== ==== =========== ======== =========== ====== ================================
-name           neon dot_product int8_mm  uint8_codes avx512 which
-============== ==== =========== ======== =========== ====== ================================
-x86-64                                                      AVX2 without AVX-512
-x86-64-vnni                              yes         yes    AVX-512 with VNNI, without AMX
-arm64          yes                                          Armv8.0: Cortex-A53, A72
-arm64-dotprod  yes  yes                                     Neoverse N1, Cortex-A76, Apple M1
-arm64-i8mm     yes  yes         yes                         Neoverse V1, N2, Apple M2
-============== ==== =========== ======== =========== ====== ================================
+============== ==== =========== ======= =========== ========== ====== ==============================
+name           neon dot_product int8_mm uint8_codes uint8_int4 avx512 which
+============== ==== =========== ======= =========== ========== ====== ==============================
+x86-64                                              yes               AVX2 without AVX-512
+x86-64-vnni                             yes         yes        yes    AVX-512 with VNNI, without AMX
+arm64          yes                                                    Armv8.0: Cortex-A53, A72
+arm64-dotprod  yes  yes                                               Neoverse N1, Apple M1
+arm64-i8mm     yes  yes         yes                                   Neoverse V1, N2, Apple M2
+============== ==== =========== ======= =========== ========== ====== ==============================
 
 ``native`` is put together from the instructions of this machine, which need not be a row of the
 table: a processor with AMX has AVX-512 and int8 codes. Nothing is looked at before somebody asks.
@@ -60,7 +60,9 @@ class Processor:
     int8_mm : bool
         Has ``smmla`` (i8mm), products of int8 matrices.
     uint8_codes : bool
-        XNNPACK keeps a quantized input as uint8, 128 added to codes and zero point.
+        XNNPACK keeps an input that meets int8 weights as uint8, 128 added to codes and zero point.
+    uint8_int4 : bool
+        The same of an input that meets int4 weights.
     avx512 : bool
         XNNPACK's float functions in vectors of 16.
     l1_data : int
@@ -72,6 +74,7 @@ class Processor:
     dot_product: bool = False
     int8_mm: bool = False
     uint8_codes: bool = False
+    uint8_int4: bool = False
     avx512: bool = False
     l1_data: int = DEFAULT_L1_DATA
 
@@ -79,8 +82,8 @@ class Processor:
 PROCESSORS = {
     row.name: row
     for row in (
-        Processor("x86-64"),
-        Processor("x86-64-vnni", uint8_codes=True, avx512=True),
+        Processor("x86-64", uint8_int4=True),
+        Processor("x86-64-vnni", uint8_codes=True, uint8_int4=True, avx512=True),
         Processor("arm64", neon=True),
         Processor("arm64-dotprod", neon=True, dot_product=True),
         Processor("arm64-i8mm", neon=True, dot_product=True, int8_mm=True),
@@ -137,8 +140,10 @@ def native() -> Processor:
 def found_in(machine: str, has: frozenset[str], l1_data: int) -> Processor:
     """The processor with these instructions, in the words of Linux, called ``native``."""
     if machine.lower() in ("x86_64", "amd64"):
-        vnni = not has.isdisjoint({"avx512_vnni", "avx_vnni"}) and "amx_int8" not in has
-        return Processor("native", uint8_codes=vnni, avx512="avx512f" in has, l1_data=l1_data)
+        no_amx = "amx_int8" not in has
+        vnni = no_amx and not has.isdisjoint({"avx512_vnni", "avx_vnni"})
+        codes = dict(uint8_codes=vnni, uint8_int4=no_amx)
+        return Processor("native", **codes, avx512="avx512f" in has, l1_data=l1_data)
     if machine.lower() in ("aarch64", "arm64"):
         dot_product, int8_mm = "asimddp" in has, "i8mm" in has
         return Processor("native", True, dot_product, int8_mm, l1_data=l1_data)

@@ -246,6 +246,12 @@ def asymmetric_xnnpack(x: np.ndarray) -> Quantized:
     return Quantized(codes, scale, zero_point)
 
 
+def as_uint8(made: Quantized) -> Quantized:
+    """The same codes as uint8: 128 more, and so is the zero point."""
+    codes = (made.codes.astype(np.int16) + 128).astype(np.uint8)
+    return Quantized(codes, made.scale, made.zero_point + 128)
+
+
 def by_flag(x: np.ndarray, asymmetric_inputs: bool, allow_nonfinite: bool = False) -> Quantized:
     """Quantize each row of ``x`` as the file's ``asymmetric_quantize_inputs`` says."""
     return (asymmetric if asymmetric_inputs else symmetric)(x, allow_nonfinite)

@@ -7,21 +7,25 @@ from hypothesis import strategies as st
 
 from drqsim import accumulate
 
+INT8, UINT8 = np.dtype(np.int8), np.dtype(np.uint8)
+EXACT_TERMS = accumulate.EXACT_TERMS[INT8]
+
 
 def int8(random, *shape):
     return random.integers(-128, 128, shape, dtype=np.int8)
 
 
+@pytest.mark.parametrize("dtype", [INT8, UINT8])
 @given(st.integers(0, 2**32 - 1), st.integers(1, 9), st.integers(1, 5000), st.integers(1, 9))
-def test_equal_to_the_integer_product(seed, n, k, channels):
+def test_equal_to_the_integer_product(dtype, seed, n, k, channels):
     random = np.random.default_rng(seed)
-    codes, weights = int8(random, n, k), int8(random, channels, k)
+    codes, weights = int8(random, n, k).view(dtype), int8(random, channels, k)
     expected = codes.astype(np.int64) @ weights.astype(np.int64).T
     assert np.array_equal(accumulate.exact_matmul(codes, weights), expected)
 
 
 def test_exact_where_one_float32_sum_is_not():
-    k = 4 * accumulate.EXACT_TERMS + 1
+    k = 4 * EXACT_TERMS + 1
     codes, weights = np.full((1, k), 127, np.int8), np.full((1, k), 127, np.int8)
     codes[0, 0] = 126  # an odd total above 2^24 has no float32
     total = accumulate.exact_matmul(codes, weights)
@@ -31,9 +35,17 @@ def test_exact_where_one_float32_sum_is_not():
 
 
 def test_the_largest_product_fills_a_piece_exactly():
-    k = accumulate.EXACT_TERMS
+    k = EXACT_TERMS
     lowest = np.full((1, k), -128, np.int8)
     assert accumulate.exact_matmul(lowest, lowest)[0, 0] == 2**24
+
+
+def test_products_of_uint8_codes_are_cut_into_shorter_pieces():
+    k = 3 * accumulate.EXACT_TERMS[UINT8]
+    codes, weights = np.full((1, k), 255, np.uint8), np.full((1, k), -128, np.int8)
+    codes[0, 0], weights[0, 0] = 253, -127  # an odd product in the first piece
+    assert accumulate.exact_matmul(codes, weights)[0, 0] == -(253 * 127 + 255 * 128 * (k - 1))
+    assert accumulate.EXACT_TERMS[UINT8] * 255 * 128 <= 2**24
 
 
 @given(st.integers(0, 2**32 - 1), st.integers(1, 70))

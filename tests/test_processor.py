@@ -76,6 +76,7 @@ def test_a_machine_between_the_rows_is_put_together(flags, uint8_codes, avx512):
     found = processor.found_in("x86_64", frozenset(flags.split()), 48 * 1024)
     assert (found.name, found.uint8_codes, found.avx512) == ("native", uint8_codes, avx512)
     assert found.l1_data == 48 * 1024 and not found.neon
+    assert found.uint8_int4 == ("amx_int8" not in flags)
 
 
 def test_native_is_this_machine(monkeypatch):

@@ -43,8 +43,8 @@ def quantized_input(op: Operator, trace: Trace, x: np.ndarray) -> tuple[np.ndarr
     values : float64 array, same shape
         ``(codes - zero_point) * scale``, exactly; ``x`` where nothing was quantized.
     cut : bool array, same shape
-        Where the code left int8 and was cut. As the range is the input's own, only rounding brings
-        it there.
+        Where the code left its 8 bits and was cut. As the range is the input's own, only rounding
+        brings it there.
     """
     if f"{op.name}/input_scale" not in trace:  # nothing was quantized
         return x, np.zeros(x.shape, bool)
@@ -57,8 +57,8 @@ def quantized_input(op: Operator, trace: Trace, x: np.ndarray) -> tuple[np.ndarr
     wide = scale.astype(f64).reshape(-1, 1)
     with np.errstate(divide="ignore", invalid="ignore"):
         steps = rows / wide
-    uncut = half_away(steps) + zero_point
-    cut = (uncut > 127) | (uncut < -128)
+    uncut, ends = half_away(steps) + zero_point, np.iinfo(codes.dtype)
+    cut = (uncut > ends.max) | (uncut < ends.min)
     values = (codes.reshape(rows.shape).astype(f64) - zero_point) * wide
     values, cut = (v.reshape(codes.shape) for v in (values, cut))
     return (values.swapaxes(-1, -2), cut.swapaxes(-1, -2)) if adjoint else (values, cut)

@@ -19,7 +19,8 @@ from drqsim.report.plain import as_json, printable
 from drqsim.tables import text_table
 
 # the palette of the book, as near as a terminal comes
-STYLES = {"int8": "yellow", "int4": "yellow", "int32": "magenta", "float32": "cyan"}
+STYLES = {"int32": "magenta", "float32": "cyan"}
+STYLES |= dict.fromkeys(("int4", "int8", "uint8"), "yellow")
 UNBOUNDED = 100_000  # columns of a pipe: nothing is cut or wrapped there
 MOST_FITTED = 3_000  # rows of a table that is colored and wrapped: half a millisecond for each
 

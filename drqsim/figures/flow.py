@@ -64,7 +64,7 @@ ACTIVATIONS = {
 LEGEND = (
     ("drq-weight", "constant from the model file, any type"),
     ("drq-float32", "float32, real numbers"),
-    ("drq-int8", "int8, 8-bit codes"),
+    ("drq-int8", "int8 and uint8, 8-bit codes"),
     ("drq-int32", "int32, whole numbers"),
     ("", "solid frame: stored in memory"),
     ("drq-passing", "dashed frame: not stored"),

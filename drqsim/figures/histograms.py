@@ -62,7 +62,7 @@ def two_histograms(
     """Two histograms, one above the other, on one x axis.
 
     They share the y axis too, unless the counts are too far apart; the lower label then says so.
-    The x axis is of codes where the lower values are int8, else of values.
+    The x axis is of codes where the lower values are int8 or uint8, else of values.
 
     Parameters
     ----------
@@ -109,7 +109,7 @@ def two_histograms(
             below.set_xticks([(q - zero_point) * scale for q in ticks], map(minus, ticks))
             bottom.tick_params(labelbottom=False)
             _name(top, "value")
-        _name(bottom, "code" if lower.dtype == np.int8 else "value")
+        _name(bottom, "code" if lower.dtype in (np.int8, np.uint8) else "value")
         arrange(top, bottom, top=0.28, bottom=0.44, hspace=0.37 if scale is None else 0.48)
 
     lines, spoken = [], []

@@ -22,7 +22,7 @@ class Fed(NamedTuple):
 
     op: Operator
     x: np.ndarray  # float32 [groups, n]
-    codes: np.ndarray  # int8 [groups, n]
+    codes: np.ndarray  # int8 or uint8 [groups, n]
     scale: np.ndarray  # float32 [groups]
     zero_point: np.ndarray  # int32 [groups], 0 where symmetric
     weights: np.ndarray  # int8
@@ -135,7 +135,7 @@ def _no_scale(fed: Fed) -> str:
 
 def _lost_to_outliers(fed: Fed) -> str:
     n = fed.codes.shape[1]
-    at_zero = _count(fed.codes == fed.zero_point.astype(np.int8)[:, None])
+    at_zero = _count(fed.codes == fed.zero_point.astype(fed.codes.dtype)[:, None])
     hit = (at_zero > _LOST * n) & np.isfinite(fed.scale)
     share = np.zeros(hit.size)
     for row in np.flatnonzero(hit):  # an input may also be sparse

@@ -121,7 +121,7 @@ def _is_zero(rows: np.ndarray) -> bool:
 def _xnnpack(call: Call, rows, filters: Tensor, filter_scale, bias, shape) -> np.ndarray:
     matrix = filters.value
     bias = np.zeros(len(matrix), f32) if bias is None else bias
-    codes, scale, zero_point = xnnpack.quantize_input(call, rows, shape)
+    codes, scale, zero_point = xnnpack.quantize_input(call, rows, shape, int4=bool(filters.bits))
     codes = codes.reshape(rows.shape)
     row_sums = accumulate.row_sums(matrix)
     call.record("filter_row_sums", row_sums, stored="delegate")

@@ -2,6 +2,10 @@
 
 Which operators it takes is said in ``ops/delegate``. With int4 weights it takes only
 FULLY_CONNECTED, which then computes what it computes of int8 ones.
+
+Where its newest kernel multiplies uint8 by int8, as VNNI does, it keeps the codes of the input as
+uint8: 128 is added to the codes and to the zero point, and ``code - zero point`` stays what it was
+(``convert_gemm_to_qduint8`` in ``src/subgraph.c``).
 """
 
 from __future__ import annotations
@@ -16,8 +20,12 @@ from drqsim.ops.call import Call
 f32 = np.float32
 
 
-def quantize_input(call: Call, rows: np.ndarray, shape: tuple[int, ...]) -> qparams.Quantized:
+def quantize_input(
+    call: Call, rows: np.ndarray, shape: tuple[int, ...], int4: bool = False
+) -> qparams.Quantized:
     """Quantize an input, a scale for each of ``rows``, and record it; the codes in ``shape``.
+
+    ``int4`` says what weights it meets; with them and the processor int8 codes may become uint8.
 
     Raises
     ------
@@ -26,7 +34,7 @@ def quantize_input(call: Call, rows: np.ndarray, shape: tuple[int, ...]) -> qpar
         depends on the CPU.
     """
     try:
-        codes, scale, zero_point = qparams.asymmetric_xnnpack(rows)
+        made = qparams.asymmetric_xnnpack(rows)
     except InputError as error:
         if not call.allow_nonfinite:
             raise
@@ -35,7 +43,9 @@ def quantize_input(call: Call, rows: np.ndarray, shape: tuple[int, ...]) -> qpar
             "the width of the CPU's vectors. Pass kernels='optimized' to see what the builtin "
             "kernels make of such values."
         ) from None
-    codes = codes.reshape(shape)
+    if call.processor.uint8_int4 if int4 else call.processor.uint8_codes:
+        made = qparams.as_uint8(made)
+    codes, scale, zero_point = made._replace(codes=made.codes.reshape(shape))
     call.record("input_scale", scale, stored="delegate")
     call.record("input_zero_point", zero_point, stored="delegate")
     call.record("input_quantized", codes, stored="delegate")

@@ -16,7 +16,7 @@ COPIES = ("filter_unpacked", "filter_packed", "im2col")
 
 
 def of_operator(records: list[TensorRecord]) -> Iterator[Figure]:
-    """Histograms and codes of what an operator has in int8; nothing for a float operator.
+    """Histograms and codes of what an operator has in 8 bits; nothing for a float operator.
 
     Parameters
     ----------
@@ -27,7 +27,7 @@ def of_operator(records: list[TensorRecord]) -> Iterator[Figure]:
     roles = {r.name: r.role for r in records}
     corners = []
     for name, codes in values.items():
-        if codes.dtype != np.int8 or name in COPIES:
+        if not _are_codes(name, codes.dtype) or name in COPIES:
             continue
         kind = "weight" if roles[name] == "constant" else "int8"
         source = name.removesuffix("_quantized")
@@ -46,6 +46,11 @@ def of_operator(records: list[TensorRecord]) -> Iterator[Figure]:
         corners.append(figures.grid(corner(codes), f"{name}, a corner", kind, center=center))
     if corners:
         yield figures.grids(corners)
+
+
+def _are_codes(name: str, dtype: np.dtype) -> bool:
+    """int8; or uint8, where that is made of a float input and no image that is fed."""
+    return dtype == np.int8 or (dtype == np.uint8 and name.endswith("_quantized"))
 
 
 def _finite(values: np.ndarray) -> bool:

@@ -26,7 +26,7 @@ class Numbers:
     k, first : int
         The input channel shown, and the first one that this output channel reads.
     x, q, w, products : lists
-        An item for each tap, for the input channel shown: the float32 input, its int8 code, the
+        An item for each tap, for the input channel shown: the float32 input, its 8-bit code, the
         int8 weight, and code times weight.
     parts : list of int
         The sum of products of each input channel that is read.
@@ -80,7 +80,7 @@ class Layer:
         The operator's records by name.
     rows, cols : Axis
         Where the window reads.
-    x, q : float32 and int8 arrays [height, width, channels]
+    x, q : float32 and int8 (or uint8) arrays [height, width, channels]
         The input and its codes.
     w : int8 array [out, kernel_h, kernel_w, depth]
     scale, zero_point : arrays [1], or [height * width] where each pixel has its own

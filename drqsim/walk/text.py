@@ -99,6 +99,7 @@ def _integers(layer: Layer) -> list[Stage]:
     """From the float input to the products of codes and weights."""
     records = layer.records
     tall, wide, depth = layer.w.shape[1:]
+    codes = layer.q.dtype.name
     every = "every pixel has" if layer.scale.size > 1 else "the whole image has"
     if layer.symmetric:
         quantize = (
@@ -122,9 +123,9 @@ def _integers(layer: Layer) -> list[Stage]:
         Stage(
             "input_quantized",
             "int8",
-            "int8",
+            codes,
             place(records["input_quantized"]),
-            f"The kernel makes an int8 copy of the input: {quantize}. The padding holds the zero "
+            f"The kernel copies the input into {codes}: {quantize}. The padding holds the zero "
             "point, which is the code of 0.",
             "",
             "scale {scale}, zero point {zero_point}",
@@ -144,8 +145,9 @@ def _integers(layer: Layer) -> list[Stage]:
             "int32",
             "int32",
             "not stored",
-            f"Code times weight, int8 × int8: whole numbers, exact. {layer.w[0, ..., 0].size} for "
-            f"the input channel shown, {layer.terms} in all. No product is ever a tensor.",
+            f"Code times weight, {codes} × int8: whole numbers, exact. "
+            f"{layer.w[0, ..., 0].size} for the input channel shown, {layer.terms} in all. "
+            "No product is ever a tensor.",
             "codes × weights",
             "their sum {part}",
         ),
@@ -231,13 +233,14 @@ def place(record: TensorRecord) -> str:
 
 def spoken(layer: Layer) -> str:
     """The sum in words, for those who hear it."""
-    raw = "The sum of {terms} products of int8 codes and int8 weights is {raw}. "
+    raw = f"The sum of {layer.terms} products of {layer.q.dtype} codes and int8 weights is "
+    raw += "{raw}. "
     if not layer.symmetric:
         raw += "Minus zero point {zero_point} times weight sum {row_sum} makes {accumulator}. "
     after, *_ = CLAMP[layer.activation]
     return (
         "Output row {row}, column {column}, channel {channel}. "
-        + raw.replace("{terms}", str(layer.terms))
+        + raw
         + "Times filter scale {filter_scale} and input scale {scale}: {dequantized}, float32. "
         f"Plus bias {{bias}}: {{pre_activation}}. After {after}: {{output}}."
     )
