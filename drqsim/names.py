@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from collections.abc import Iterable
 from functools import cache
 
 import numpy as np
@@ -12,6 +13,13 @@ import numpy as np
 def shorten(name: str, width: int = 40) -> str:
     """A tensor's name for a table or a message: converters write names of hundreds of letters."""
     return name if len(name) <= width else f"{name[: width - 3]}..."
+
+
+def listed(names: Iterable, most: int = 8) -> str:
+    """Names in a sentence, sorted, of many the first: ``['x', 'x:1']``."""
+    names = sorted(map(str, names))
+    more = f" and {len(names) - most:,} more" if len(names) > most else ""
+    return f"{[shorten(name) for name in names[:most]]}{more}"
 
 
 def numbered_names(names: list[str]) -> tuple[str, ...]:

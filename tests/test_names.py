@@ -61,3 +61,12 @@ def test_a_plan_takes_a_shape_for_each_of_two():
     shapes = {"x": (1,), "x:1": (4,)}
     plan = drqsim.plan_memory(subtraction(), input_shapes=shapes)
     assert [plan[key].nbytes for key in ("x", "x:1", "sub_0/output")] == [4, 16, 16]
+
+
+def test_a_sentence_on_many_long_names_stays_short():
+    many = tuple(Tensor(f"{at} {chr(1) * 300}", (1,), np.dtype(f32)) for at in range(100))
+    graph = Graph(many, (), tuple(range(100)), (0,))
+    for fed in (np.ones(1, f32), {"x" * 300: np.ones(1, f32)}):
+        with pytest.raises(drqsim.InputError, match="and 92 more") as error:
+            drqsim.run(graph, fed)
+        assert len(str(error.value)) < 2000

@@ -42,9 +42,9 @@ from drqsim.attribution.parts import (
 from drqsim.attribution.runs import Runs
 from drqsim.errors import InputError
 from drqsim.graph import Graph, Operator, expect_graph, shorten
-from drqsim.interpreter import inputs_by_index
 from drqsim.kernels import checked
 from drqsim.model_file.operands import OPERANDS, weights_of
+from drqsim.ops.fed import inputs_by_index
 from drqsim.verdict import explain
 
 f64 = np.float64

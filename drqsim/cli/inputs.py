@@ -16,8 +16,8 @@ from drqsim.cli.arrays import MOST_BYTES, ArrayFile, Header, told
 from drqsim.cli.screen import Screen
 from drqsim.errors import InputError
 from drqsim.graph import Graph, Tensor
-from drqsim.interpreter import check_type_and_shape
 from drqsim.model_file.whole_file import open_regular
+from drqsim.ops.fed import check_type_and_shape
 from drqsim.ops.unread import check_input
 
 HELP = """\

@@ -22,6 +22,7 @@ from drqsim.litert.equality import (
     verdict_of,
 )
 from drqsim.litert.scratch import readable
+from drqsim.ops.fed import inputs_by_index
 from drqsim.runtime import RuntimeRun, read_both, run, run_both
 from drqsim.tables import Printed, Printout, Table
 from drqsim.trace import Trace, kind_of, numbered
@@ -191,7 +192,7 @@ def _compare_one(
 def values_of(alone: Graph, fed: dict[str, np.ndarray], trace: Trace) -> dict[int, np.ndarray]:
     """What an operator run alone reads at run time, by tensor index."""
     made = {r.tensor_index: r.value for r in trace if kind_of(r.name) == "output"}
-    return made | interpreter.inputs_by_index(alone, fed, allow_nonfinite=True)
+    return made | inputs_by_index(alone, fed, allow_nonfinite=True)
 
 
 def fed_alone(

@@ -9,8 +9,9 @@ import numpy as np
 
 from drqsim import processor as processors
 from drqsim.graph import Graph, shorten
-from drqsim.interpreter import inputs_by_index, run
+from drqsim.interpreter import run
 from drqsim.memory import Block, MemoryPlan, plan_memory
+from drqsim.ops.fed import inputs_by_index
 from drqsim.runtime import places, read_both
 from drqsim.tables import Printed, Printout, Table
 

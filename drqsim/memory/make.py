@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from drqsim.errors import InputError, UnsupportedOperatorError
+from drqsim.errors import InputError, ModelFileError, UnsupportedOperatorError
 from drqsim.graph import Graph, expect_graph, shorten
 from drqsim.kernels import checked
 from drqsim.memory import schedule
@@ -118,8 +118,16 @@ def _check(graph: Graph, kernels: str, threads: int, partition) -> None:
                 f"The tensor {shorten(graph.tensors[index].name)!r} is {graph.tensors[index]}, a "
                 "type that drqsim does not know, so no memory is planned."
             )
+    known = {i for op in graph.operators for i in op.outputs} | {-1, *graph.inputs}
     for op in graph.operators:
         check_counts(graph, op, kernels)
+        lost = [i for i in op.inputs if i not in known and graph.tensors[i].is_fed]
+        if lost:
+            raise ModelFileError(
+                f"{op.name} reads tensor {lost[0]} ({shorten(graph.tensors[lost[0]].name)!r}), "
+                "which is no input of the model, holds no data, and no operator writes: the "
+                "runtime gives it no memory, and refuses to run."
+            )
         why = why_unread(graph, op)
         if why:
             raise UnsupportedOperatorError(f"{op.name} cannot be planned: {why}.")

@@ -53,7 +53,8 @@ class Planner:
                 self.lives = lifetimes(self._graph, steps, known, self._preserve)
             self._place(self._candidates(begin, end))
             if end < len(steps):
-                self._runtime.settle(steps[end], shares=steps[end].writes[0] in self.lives.root)
+                shares = any(index in self.lives.root for index in steps[end].writes[:1])
+                self._runtime.settle(steps[end], shares)
             begin = end + 1
 
     def _candidates(self, begin: int, end: int) -> list[int]:

@@ -17,7 +17,7 @@ def lstm(site: Site) -> list[Scratch]:
     gates = Scratch("gates", f32, (batch, cells * (4 if coupled else 5) + 16))
     if not site.is_hybrid:
         return [gates] + [EMPTY] * 11
-    state, cell_state, recurrent = site.tensor(18), site.tensor(19), site.tensor(8)
+    state, cell_state, recurrent = site.tensor(18), site.tensor(19), site.tensor(8, 2)
     sums = 6 if coupled else 8
     if len(site.reads) > 16 and site.reads[16] is not None:
         sums += ceil(np.float32(recurrent.shape[-1]) / cells)

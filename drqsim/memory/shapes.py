@@ -143,6 +143,7 @@ def _too_much(graph: Graph, inputs: dict[int, tuple[int, ...]]) -> str:
         default=1,
     )
     made = [graph.tensors[i] for op in graph.operators for i in op.outputs]
+    made += [graph.tensors[i] for i in inputs]
     nbytes, multiplied = sum(t.nbytes for t in made) * growth, products(graph) * growth
     if nbytes <= MOST_BYTES and multiplied <= MOST_PRODUCTS:
         return ""

@@ -12,10 +12,10 @@ from pathlib import Path
 import numpy as np
 
 from drqsim.graph import Graph, shorten
-from drqsim.interpreter import inputs_by_index
 from drqsim.kernels import checked
 from drqsim.model_file import read, write
 from drqsim.names import short_form
+from drqsim.ops.fed import inputs_by_index
 from drqsim.runtime.child import ask
 from drqsim.tables import text_table
 

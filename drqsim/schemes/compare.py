@@ -24,7 +24,8 @@ import numpy as np
 
 from drqsim.errors import InputError
 from drqsim.graph import Graph, expect_graph
-from drqsim.interpreter import inputs_by_index, run
+from drqsim.interpreter import run
+from drqsim.ops.fed import inputs_by_index
 from drqsim.schemes.graphs import (
     LAYERS,
     Range,

@@ -5,10 +5,10 @@ import pytest
 
 import drqsim
 from drqsim import litert
-from drqsim.interpreter import inputs_by_index
 from drqsim.litert.bounds import BOUNDS, TINY, UNIT, Fed, bound_of
 from drqsim.litert.comparison import Row
 from drqsim.litert.equality import part_of_bound, worst
+from drqsim.ops.fed import inputs_by_index
 from tests.kit import plain_layers as plain
 from tests.kit.one_operator import one_operator, with_options
 from tests.kit.strategies import float_constant

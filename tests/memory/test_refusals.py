@@ -6,9 +6,14 @@ import numpy as np
 import pytest
 
 import drqsim
+from drqsim import litert
+from drqsim.graph import Tensor
+from drqsim.kernels import KERNELS
 from drqsim.memory import scratch
+from tests.kit import recurrent
 from tests.kit.memory_layers import chain
 from tests.kit.memory_net import Net
+from tests.kit.one_operator import f32, one_operator
 
 
 def test_shapes_that_the_model_cannot_take():
@@ -57,3 +62,39 @@ def test_damaged_operators_are_refused_in_words(code):
         damaged = replace(graph, operators=(replace(graph.operators[0], inputs=reads),))
         with pytest.raises(drqsim.DrqsimError, match=graph.operators[0].name):
             drqsim.plan_memory(damaged)
+
+
+def test_an_operator_without_outputs_whose_shapes_are_found_at_run_time():
+    axis, x = (Tensor(name, shape, np.dtype(np.int32)) for name, shape in (("a", ()), ("x", (2,))))
+    graph = one_operator("SPLIT", [axis, x], [], num_splits=0)
+    for kernels in KERNELS:
+        assert drqsim.plan_memory(graph, kernels).steps == ("split_0",)
+
+
+@pytest.mark.parametrize("kernels", KERNELS)
+def test_what_nobody_writes_has_no_memory(kernels):
+    """A plan gave it the beginning of an arena without bytes."""
+    lost = Tensor("lost", (3,), np.dtype(f32))
+    graph = one_operator("SHAPE", [lost], [Tensor("y", (1,), np.dtype(np.int32))], out_type=2)
+    alone = replace(graph, inputs=())
+    drqsim.plan_memory(graph, kernels)
+    with pytest.raises(drqsim.ModelFileError, match="shape_0 reads tensor 0 .'lost'."):
+        drqsim.plan_memory(alone, kernels)
+    with pytest.raises(drqsim.ModelFileError, match="Input tensor 0 lacks data"):
+        litert.run(alone, {}, kernels)
+
+
+def test_a_shape_in_the_file_that_fills_memory_is_not_followed():
+    """The file leaves it open, and has 2^31 - 1 rows in that place, of which little is made."""
+    many = Tensor("x", (2**31 - 1, 1), np.dtype(f32), signature=(-1, 1))
+    graph = one_operator("BATCH_MATMUL", [many, (1, 1)], [(1, 1)], adj_x=False, adj_y=False)
+    assert "all other shapes are the file's" in drqsim.plan_memory(graph).planned_for
+
+
+def test_recurrent_weights_of_another_rank():
+    graph = recurrent.lstm(np.random.default_rng(0))
+    (op,) = graph.operators
+    tensors = list(graph.tensors)
+    tensors[op.inputs[8]] = replace(tensors[op.inputs[8]], shape=(), value=np.zeros((), np.int8))
+    with pytest.raises(drqsim.ModelFileError, match="as its input 8; its kernel reads 2 dim"):
+        drqsim.plan_memory(replace(graph, tensors=tuple(tensors)))

@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 import drqsim
 from drqsim import litert, ops, processor
 from drqsim.graph import Tensor
-from drqsim.interpreter import inputs_by_index
 from drqsim.litert.bounds import Fed, bound_of
 from drqsim.litert.equality import part_of_bound
+from drqsim.ops.fed import inputs_by_index
 from drqsim.ops.float32 import activations, elementwise
 from tests.kit.float_cases import COMPARED, GENERATORS, cases
 from tests.kit.full_integer import quantized
