@@ -17,8 +17,8 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 unexport MPLBACKEND
 unexport PYTHONPATH
 
-.PHONY: help setup book site lint test notebooks format mutants check-runtime linkcheck clean \
-	distclean
+.PHONY: help setup book site lint test notebooks format mutants check-arm64 check-runtime linkcheck \
+	clean distclean
 
 help:
 	@echo "make book       build the site and say which page to open"
@@ -27,10 +27,12 @@ help:
 	@echo "make notebooks  run every chapter in place and keep its text outputs only"
 	@echo "make format     let ruff put code and notebook cells in shape"
 	@echo "make mutants    plant known errors in copies of the code: the test named for each must fail"
+	@echo "make check-arm64"
+	@echo "                hold the simulation against the runtime's arm64 build, emulated"
 	@echo "make check-runtime VERSION=2.1.6"
 	@echo "                try what the book says of the runtime on another release of it"
 	@echo "make linkcheck  ask every address in the book whether it still leads somewhere"
-	@echo "make clean      remove what was built;  make distclean    remove $(VENV) as well"
+	@echo "make clean      remove what was built;  make distclean    remove $(VENV) and .arm64 too"
 
 setup: $(READY)
 
@@ -88,6 +90,10 @@ format: $(READY)
 mutants: $(READY)
 	@$(PY) -m tests.check_mutants
 
+# Status 2: it cannot be tried here, and it has said why.
+check-arm64: $(READY)
+	@$(PY) tests/check_arm64.py --draws $(or $(DRAWS),8) $(TESTS) || test $$? -eq 2
+
 check-runtime: $(READY)
 	@test -n "$(VERSION)" || \
 	  { echo "Say which release: make check-runtime VERSION=2.1.6" >&2; exit 2; }
@@ -98,7 +104,7 @@ linkcheck: $(READY)
 
 clean:
 	rm -rf _build .pytest_cache .ruff_cache .hypothesis *.egg-info
-	find . -name __pycache__ -not -path './$(VENV)/*' -prune -exec rm -rf {} +
+	find . -name __pycache__ -not -path './$(VENV)/*' -not -path './.arm64/*' -prune -exec rm -rf {} +
 
 distclean: clean
-	rm -rf $(VENV)
+	rm -rf $(VENV) .arm64

@@ -1,6 +1,19 @@
-"""How many random cases to draw: few by default, ``--draws 2000`` for a long run."""
+"""How many random cases to draw, and whose kernels a test follows.
 
+Few cases by default, ``--draws 2000`` for a long run.
+
+The runtime computes with the kernels of the machine that it runs on. So every module of tests that
+speaks of ``litert``, the judge, follows this machine's processor: what it holds against the runtime
+is equal on each kind. A module of fixed numbers follows ``x86-64``, as ``drqsim.run`` does, and
+gives the same numbers everywhere; a fixed number among judged ones asks for a processor by name.
+"""
+
+import re
+
+import pytest
 from hypothesis import HealthCheck, Phase, settings
+
+from drqsim import processor
 
 
 def pytest_addoption(parser):
@@ -32,3 +45,11 @@ def pytest_configure(config):
         suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
     )
     settings.load_profile("drqsim")
+
+
+@pytest.fixture(autouse=True, scope="module")
+def followed(request):
+    """This machine's processor, where the runtime is the judge."""
+    judged = re.search(r"\blitert\b", request.path.read_text(encoding="utf-8"))
+    with processor.using("native" if judged else None):
+        yield
