@@ -111,6 +111,11 @@ def of(name: str | None = None) -> Processor:
     return PROCESSORS[name]
 
 
+def in_words(kernels: str, name: str) -> str:
+    """``optimized kernels of arm64``: what is followed; a machine between the rows has no name."""
+    return f"{kernels} kernels of {'this machine' if name == 'native' else name}"
+
+
 @contextmanager
 def using(name: str | None) -> Iterator[None]:
     """This processor for every run in a ``with`` block, however deep inside drqsim.

@@ -12,7 +12,7 @@ import numpy as np
 
 from drqsim.errors import InputError
 from drqsim.names import byte_size, short_form
-from drqsim.processor import DEFAULT
+from drqsim.processor import DEFAULT, in_words
 from drqsim.tables import Printed, Printout, Table
 
 # what a tensor is: name -> (role, stage, where it is stored unless the kernel path says otherwise);
@@ -291,7 +291,16 @@ class Trace(Printed):
 
     def _printed(self) -> Printout:
         table = Table(HEADER, self.rows(), right=(4,), kinds=[kind_class(r) for r in self])
-        return Printout([table], beware=[": ".join(pair) for pair in self.hazards])
+        return Printout([table], self._whose(), [": ".join(pair) for pair in self.hazards])
+
+    def _whose(self) -> list[str]:
+        """Whose kernels were followed, where it is not the usual processor."""
+        return [] if self.processor == DEFAULT else [f"On the {self.followed}."]
+
+    @property
+    def followed(self) -> str:
+        """``optimized kernels of x86-64``: what was followed, in words."""
+        return in_words(self.kernels, self.processor)
 
 
 HEADER = ("tensor", "type", "role", "stored in", "bytes", "stage")

@@ -53,6 +53,18 @@ def test_a_tensor_that_was_not_recorded_is_named(digits, which, kind):
         digits[2].tensor(which)
 
 
+def test_whose_kernels_were_followed_is_said_where_it_is_not_the_usual_processor(digits):
+    _, x = digits[:2]
+    graph = digits[0]
+    usual, arm64 = (drqsim.run(graph, x, "xnnpack", processor=p)[1] for p in ("x86-64", "arm64"))
+    assert "kernels of" not in repr(usual) and usual.followed == "xnnpack kernels of x86-64"
+    assert repr(arm64).endswith("On the xnnpack kernels of arm64.")
+    assert "xnnpack kernels of arm64" in drqsim.figures.layer(arm64, "conv_2d_1").text
+    assert "xnnpack kernels" in drqsim.figures.layer(usual, "conv_2d_1").text
+    plan = drqsim.plan_memory(graph, "xnnpack")
+    assert plan.annotate(arm64).processor == "arm64"
+
+
 @pytest.mark.parametrize("kernels", drqsim.kernels.KERNELS)
 def test_roles_and_places_are_words_of_one_list(kernels):
     for path in sorted(MODELS.glob("*.tflite")):

@@ -46,7 +46,7 @@ def trace(screen: Screen, model, specs, seed, op, save, kernels, allow_nonfinite
         _, found = run(graph, fed, kernels, [f"{op}/*"] if op else record, allow_nonfinite)
     if op is not None:
         hazards = [pair for pair in found.hazards if pair[0] == op]
-        found = Trace(found.op(op), found.kernels, hazards)
+        found = Trace(found.op(op), found.kernels, hazards, processor=found.processor)
     if save:
         buffer = io.BytesIO()
         np.savez_compressed(buffer, **{r.key: r.value for r in found if r.value is not None})
@@ -58,7 +58,7 @@ def trace(screen: Screen, model, specs, seed, op, save, kernels, allow_nonfinite
         rows = [(*row, *_extremes(record)) for row, record in zip(found.rows(), found, strict=True)]
         parts = [table("", (*HEADER, "lowest", "highest"), rows, right=(4, 6, 7)), ""]
         parts += [_values(record) for record in found]
-    screen.result(plain.of_trace(found), *parts, *hazards)
+    screen.result(plain.of_trace(found), *parts, "", f"On the {found.followed}.", *hazards)
 
 
 def _extremes(record: TensorRecord) -> tuple[str, str]:

@@ -9,6 +9,7 @@ import numpy as np
 
 from drqsim.figures.figure import Figure, byte_count, minus, number
 from drqsim.graph import Operator
+from drqsim.processor import DEFAULT
 from drqsim.trace import TensorRecord, Trace, kind_class
 
 # constants enter at the first of these records that the kernel path has
@@ -96,7 +97,7 @@ def layer(trace: Trace, op: str | Operator | None = None) -> Figure:
     records = trace.op(name)
     fused = op.options.get("fused_activation_function") if isinstance(op, Operator) else None
     steps = _steps(records, fused)
-    title = f"{name}, {trace.kernels} kernels"
+    title = f"{name}, {_followed(trace)}"
     offline = sum(record.stage == "offline" for record in records)
     first, last = steps[0].results[0], steps[-1].results[-1]
     alt = (
@@ -104,6 +105,11 @@ def layer(trace: Trace, op: str | Operator | None = None) -> Figure:
         f"model file, from {first.name} {first} to {last.name} {last}."
     )
     return Figure(_html(title, steps), _text(title, steps), alt)
+
+
+def _followed(trace: Trace) -> str:
+    """Whose kernels these are, with the processor unless it is the usual one."""
+    return trace.followed if trace.processor != DEFAULT else f"{trace.kernels} kernels"
 
 
 def _steps(records: list[TensorRecord], fused: str | None) -> list[Step]:

@@ -186,7 +186,7 @@ class MemoryPlan(Printed):
             if block is not None and record.stored in ("arena", "persistent", "not stored"):
                 record = _annotated(record, block, in_order=not self.partition)
             records.append(record)
-        return Trace(records, trace.kernels, trace.hazards)
+        return Trace(records, trace.kernels, trace.hazards, trace.states, trace.processor)
 
     def notes(self) -> list[str]:
         """Sentences on the totals, and on what is not planned."""

@@ -110,6 +110,16 @@ def is_dense(kernel: Kernel, out_channels: int) -> bool:
     return kernel is PER_TENSOR and out_channels % 4 != 0
 
 
+def becomes_dense(filter_shape: tuple[int, ...], strides: tuple[int, int], channels: int) -> bool:
+    """Whether XNNPACK makes a dense layer over pixels of it; dilation of one tap changes nothing.
+
+    ``xnn_define_convolution_2d`` in ``src/subgraph/convolution-2d.c``.
+    """
+    out, *taps, depth = filter_shape
+    single_tap = (*taps, *strides) == (1, 1, 1, 1)
+    return single_tap and depth == channels and channels + out > 2
+
+
 class Layer(NamedTuple):
     """The constants and the geometry of one convolution."""
 
@@ -170,9 +180,8 @@ def _quantize_builtin(call: Call, layer: Layer, kernel: Kernel, x: np.ndarray):
 def _quantize_xnnpack(call: Call, layer: Layer, x: np.ndarray):
     """The same in XNNPACK, where a 1x1 convolution has a scale for every pixel."""
     batch, height, width, channels = x.shape
-    # it becomes a dense layer over pixels; dilating a single tap changes nothing
-    single_tap = layer.rows[:2] == (1, 1) and layer.cols[:2] == (1, 1)
-    per_pixel = single_tap and layer.groups == 1 and channels + len(layer.filter) > 2
+    strides = layer.rows.stride, layer.cols.stride
+    per_pixel = becomes_dense(layer.filter.shape, strides, channels)
     group_shape = (batch, height, width, 1) if per_pixel else (batch, 1, 1, 1)
     rows = x.reshape(batch * height * width if per_pixel else batch, -1)
     codes, scale, zero_point = xnnpack.quantize_input(call, rows, x.shape)

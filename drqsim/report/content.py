@@ -11,6 +11,7 @@ from drqsim.report.words import (
     about_the_error,
     about_the_file,
 )
+from drqsim.verdict import Verdict
 
 OPERATORS = ("operator", "arithmetic", "weights", "bytes", "output", "SNR in dB", "why")
 
@@ -75,9 +76,14 @@ def paths(report: Report) -> list[tuple[str, ...]]:
     rows = []
     for op in report.graph.operators:
         each = [verdicts[op.name] for verdicts in report.verdicts.values()]
-        cells = [f"{v.arithmetic}, {v.kernel}" if v.kernel else v.arithmetic for v in each]
-        rows.append((op.name, *cells))
+        rows.append((op.name, *map(_kernel, each)))
     return rows
+
+
+def _kernel(verdict: Verdict) -> str:
+    """``int8, XNNPACK: KleidiAI``."""
+    kernel = f"{verdict.kernel}: {verdict.family}" if verdict.family else verdict.kernel
+    return f"{verdict.arithmetic}, {kernel}" if kernel else verdict.arithmetic
 
 
 def as_data(report: Report) -> dict:
@@ -85,6 +91,7 @@ def as_data(report: Report) -> dict:
     return {
         "name": report.name,
         "kernels": report.kernels,
+        "processor": report.processor,
         "fed": report.fed,
         "summary": [{"question": q, "answer": lines} for q, lines in summary(report)],
         "hazards": [{"operator": operator, "text": text} for operator, text in beware(report)],

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from drqsim import processor as processors
 from drqsim.attribution.attribute import attribute_error
 from drqsim.attribution.parts import Attribution
 from drqsim.errors import DrqsimError
@@ -40,6 +41,8 @@ class Report:
         By kernel path.
     kernels : str
         The path that plan, trace and error follow.
+    processor : str
+        Whose kernels they are.
     plan, float_plan : MemoryPlan or None
     trace : Trace or None
         With the values of int8 operators that the figures show.
@@ -54,12 +57,18 @@ class Report:
     graph: Graph
     verdicts: dict[str, Explanation]
     kernels: str
+    processor: str
     plan: MemoryPlan | None = None
     float_plan: MemoryPlan | None = None
     trace: Trace | None = None
     error: Attribution | None = None
     fed: str = ""
     left_out: list[str] = field(default_factory=list)
+
+    @property
+    def followed(self) -> str:
+        """Whose kernels were followed, in words."""
+        return processors.in_words(self.kernels, self.processor)
 
     @property
     def explanation(self) -> Explanation:
@@ -129,7 +138,8 @@ def make(
 
     step("Which arithmetic")
     paths = dict.fromkeys((kernels, "xnnpack", "optimized", "reference"))
-    verdicts = {path: explain(graph, path) for path in paths}
+    followed = processors.of().name
+    verdicts = {path: explain(graph, path, followed) for path in paths}
     hybrid = [v.operator for v in verdicts[kernels] if has_codes(v.arithmetic)]
     how = kernels, _shown(hybrid[: limits.drawn]), allow_nonfinite
     trace = attempt("Every tensor", lambda: run(graph, x, *how)[1])
@@ -154,7 +164,8 @@ def make(
                 "long for a model of this size. Pass --end-to-end to have it."
             )
     left_out += _not_drawn(len(hybrid) if trace is not None else 0, limits.drawn, plan)
-    return Report(name, graph, verdicts, kernels, plan, float_plan, trace, error, fed, left_out)
+    told = kernels, followed, plan, float_plan, trace, error, fed, left_out
+    return Report(name, graph, verdicts, *told)
 
 
 def _not_drawn(hybrid: int, drawn: int, plan: MemoryPlan | None) -> Iterator[str]:

@@ -14,7 +14,7 @@ from drqsim.trace import HEADER as TRACE
 def as_markdown(report: Report) -> str:
     """The report as Markdown."""
     lines = [f"# {_escape(report.name)}", ""]
-    lines += [f"Dynamic-range quantization, followed on the {report.kernels} kernels.", ""]
+    lines += [f"Dynamic-range quantization, followed on the {report.followed}.", ""]
     lines += [f"Fed with {_escape(report.fed)}.", ""] if report.fed else []
     for question, sentences in summary(report):
         lines += [f"## {question}", "", *(f"- {_escape(text)}" for text in sentences), ""]

@@ -64,7 +64,7 @@ def as_html(report: Report, step: Callable[[str], None] = lambda now: None) -> s
         f"{STYLE}<style>{style}"
         f"@media (prefers-color-scheme:dark){{:root{DARK_VARIABLES}}}</style></head>\n"
         f"<body><header><h1>{name}</h1><p>Dynamic-range quantization, followed on the "
-        f"{report.kernels} kernels.{fed}</p>"
+        f"{report.followed}.{fed}</p>"
         f'<nav aria-label="parts of the report">{links}</nav></header>\n<main>{body}</main>\n'
         f"<footer><p>Made by drqsim.</p></footer><script>{script}</script></body></html>\n"
     )
@@ -192,7 +192,7 @@ def _folded(report: Report, step: Callable[[str], None]) -> str:
         if report.trace is not None:
             records = report.trace.op(op.name)
             # the same table as everywhere, without the operator in front of every name
-            cells = Trace(records, report.trace.kernels).rows()
+            cells = Trace(records, report.kernels).rows()
             kinds = [kind_class(record) for record in records]
             label = f"tensors of {op.name}"
             inside.append(html_table(HEADER, cells, right=(4,), kinds=kinds, label=label))

@@ -99,11 +99,13 @@ def of_explanation(explanation: Explanation) -> dict:
     """The verdicts."""
     return {
         "kernels": explanation.kernels,
+        "processor": explanation.processor,
         "operators": [
             {
                 "operator": v.operator,
                 "arithmetic": v.arithmetic,
                 "kernel": v.kernel,
+                "family": v.family,
                 "why": v.why,
                 "hazards": list(v.hazards),
             }
@@ -116,6 +118,7 @@ def of_trace(trace: Trace) -> dict:
     """Every record, without its values; lowest and highest where the values were kept."""
     return {
         "kernels": trace.kernels,
+        "processor": trace.processor,
         "records": [of_record(record) for record in trace],
         "hazards": [{"operator": operator, "text": text} for operator, text in trace.hazards],
     }

@@ -45,6 +45,9 @@ class Verdict:
         One sentence.
     hazards : tuple of str
         Known defects of the runtime that this operator meets, with the way out.
+    family : str
+        Which of those kernels multiplies its codes on the processor that was named, such as
+        ``KleidiAI``; empty where none was named, and where it is not known.
     """
 
     operator: str
@@ -52,6 +55,7 @@ class Verdict:
     kernel: str
     why: str
     hazards: tuple[str, ...] = ()
+    family: str = ""
 
 
 class Site(NamedTuple):

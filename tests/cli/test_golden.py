@@ -18,6 +18,7 @@ GOLDENS = {
     "inspect_int4.txt": ["inspect", str(MODELS / "digits_int4.tflite")],
     "inspect.json": ["inspect", DRQ, "--json"],
     "explain.txt": ["explain", DRQ],
+    "explain_arm64.txt": ["explain", DRQ, "--processor", "arm64-dotprod"],
     "explain.json": ["explain", DRQ, "--json", "--kernels", "optimized"],
     "trace.txt": ["trace", DRQ, "--input", DIGIT],
     "trace_op.txt": ["trace", DRQ, "--input", DIGIT, "--op", "conv_2d_1"],

@@ -40,11 +40,16 @@ def feeds(random: np.random.Generator, graph: Graph) -> dict[str, np.ndarray]:
     return fed
 
 
+def _explain(graph: Graph, kernels: str) -> None:
+    for processor in None, "arm64-dotprod":
+        repr(drqsim.explain(graph, kernels, processor))
+
+
 def uses(graph: Graph, fed: dict, first: Graph, report_too: bool) -> Iterator[tuple[str, Callable]]:
     """The name of each use, and what does it; ``first`` is the model that this one came from."""
     yield "repr", lambda: repr(graph)
     for kernels in KERNELS:
-        yield f"explain {kernels}", lambda kernels=kernels: repr(drqsim.explain(graph, kernels))
+        yield f"explain {kernels}", lambda kernels=kernels: _explain(graph, kernels)
         for record in ("values", "shapes"):
             yield f"run {kernels}", lambda how=(kernels, record): _look(*_run(graph, fed, *how))
         yield f"plan {kernels}", lambda kernels=kernels: _plan(graph, kernels)

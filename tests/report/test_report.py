@@ -144,6 +144,19 @@ def test_markdown_tables_have_a_cell_for_every_column(report):
     assert as_markdown(report).count("\n## ") >= 8
 
 
+def test_a_report_names_whose_kernels_it_follows(report):
+    x = np.zeros((1, 8, 8, 1), np.float32)
+    with drqsim.processor.using("arm64-dotprod"):
+        other = make(digits("drq"), x, kernels="xnnpack")
+    assert other.trace.processor == other.processor == "arm64-dotprod"
+    followed = "followed on the xnnpack kernels of arm64-dotprod."
+    assert followed in as_html(other) and followed in as_markdown(other)
+    assert "KleidiAI" in as_html(other) and "KleidiAI" not in as_html(report)
+    data = as_data(other)
+    assert data["processor"] == "arm64-dotprod" == data["verdicts"][0]["processor"]
+    assert "optimized kernels of x86-64." in as_html(report)
+
+
 def test_what_cannot_be_made_is_left_out(monkeypatch):
     from drqsim import ops
 
