@@ -20,7 +20,7 @@ LAYERS = (
     "ops converter other_runtimes",
     "hazards",
     "interpreter verdict",
-    "runtime schemes exercises attribution",
+    "runtime schemes exercises attribution across_processors",
     "memory",
     "litert figures",
     "explorer walk report",

@@ -10,15 +10,14 @@ import numpy as np
 
 from drqsim import interpreter, ops
 from drqsim import processor as processors
+from drqsim.arithmetic.apart import difference, same_bits
 from drqsim.errors import InputError, ModelFileError, UnsupportedOperatorError
 from drqsim.graph import Graph, Operator
 from drqsim.litert.bounds import Bound, Fed, bound_of
 from drqsim.litert.equality import (
     EQUAL,
     check_kind,
-    difference,
     part_of_bound,
-    same_bits,
     verdict_of,
 )
 from drqsim.litert.scratch import readable

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
+from drqsim.arithmetic.apart import same_bits
 from drqsim.errors import DrqsimError
 from drqsim.litert.bounds import Bound, Fed
 from drqsim.runtime import version
@@ -36,28 +37,6 @@ def check_kind(who: str, ours: np.ndarray, theirs: np.ndarray) -> None:
             f"{theirs.dtype}{list(theirs.shape)} in the runtime {version()}; drqsim is proven "
             "against the version pinned in requirements.txt."
         )
-
-
-def same_bits(ours: np.ndarray, theirs: np.ndarray) -> np.ndarray:
-    """Which elements have the same bits; any NaN equals any other, as their payloads differ."""
-    bits = np.dtype(f"u{ours.dtype.itemsize}")
-    equal = np.ascontiguousarray(ours).view(bits) == np.ascontiguousarray(theirs).view(bits)
-    return equal | (ours != ours) & (theirs != theirs)  # NaN
-
-
-def difference(ours: np.ndarray, theirs: np.ndarray) -> float:
-    """The largest difference of two elements; none where their bits are the same."""
-    with np.errstate(invalid="ignore"):  # infinity minus infinity, in a model that overflows
-        apart = np.abs(ours.astype(np.float64) - theirs.astype(np.float64))
-    return float(np.where(same_bits(ours, theirs), 0, apart).max(initial=0))
-
-
-def relative(ours: np.ndarray, theirs: np.ndarray) -> float:
-    """The largest difference, divided by the range of ``theirs``, zero included."""
-    wide = theirs.astype(np.float64)
-    span = wide.max(initial=0) - wide.min(initial=0)
-    with np.errstate(invalid="ignore"):  # infinite values on both sides
-        return difference(ours, theirs) / (span or 1.0)
 
 
 def part_of_bound(bound: Bound | None, fed: Fed, theirs: np.ndarray) -> float:

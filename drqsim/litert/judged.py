@@ -6,8 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from drqsim.arithmetic.apart import difference, relative, same_bits
 from drqsim.errors import InputError
-from drqsim.litert.equality import DIFFERENT, EQUAL, difference, relative, same_bits, verdict_of
+from drqsim.litert.equality import DIFFERENT, EQUAL, verdict_of
 from drqsim.tables import Printed, Printout, Table
 from drqsim.verdict import has_codes
 

@@ -14,11 +14,12 @@ import numpy as np
 
 from drqsim import interpreter
 from drqsim import processor as processors
+from drqsim.arithmetic.apart import relative, same_bits
 from drqsim.errors import InputError
 from drqsim.graph import Graph, Operator
 from drqsim.litert.bounds import Fed, bound_of
 from drqsim.litert.comparison import fed_alone, values_of
-from drqsim.litert.equality import check_kind, part_of_bound, relative, same_bits
+from drqsim.litert.equality import check_kind, part_of_bound
 from drqsim.litert.judged import Judged, ModelComparison
 from drqsim.runtime import RuntimeRun, read_both, run_both
 from drqsim.trace import Trace, kind_of

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -182,6 +183,26 @@ def of_plan(plan: MemoryPlan) -> dict:
             for b in plan.blocks
         ],
     }
+
+
+def of_processors(found) -> dict:
+    """A comparison of two processors."""
+    return {
+        "kernels": found.kernels,
+        "processors": list(found.processors),
+        "same": found.same,
+        "operators": [_on_two(row) for row in found],
+    }
+
+
+def _on_two(row) -> dict:
+    flips = [
+        {"tensor": f.tensor, "position": list(f.position), "first": f.first, "second": f.second}
+        for f in row.flips
+    ]
+    with_numbers = {"apart": finite(row.apart), "apart_through": finite(row.apart_through)}
+    pairs = {"families": list(row.families), "code_types": list(row.code_types)}
+    return {**asdict(row), **with_numbers, **pairs, "flips": flips}
 
 
 def of_attribution(found) -> dict:

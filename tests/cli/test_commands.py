@@ -30,6 +30,7 @@ def test_every_command_on_every_model(path, tmp_path):
             "trace": [*fed, "--save", tmp_path / "t.npz"],
             "memory": ["--compare", FLOAT],
             "check": fed,
+            "processors": [*fed, "--processors", "x86-64", "x86-64-vnni"],
             "quantize": ["-o", tmp_path / "q.tflite", "--min-elements", 0],
             "report": ["--float", FLOAT, "-o", tmp_path / "r.json", "--format", "json"],
         }.items()

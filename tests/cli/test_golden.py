@@ -26,6 +26,10 @@ GOLDENS = {
     "memory.txt": ["memory", DRQ],
     "memory_compared.txt": ["memory", DRQ, "--compare", FLOAT],
     "memory.json": ["memory", DRQ, "--json"],
+    "processors.txt": [
+        *("processors", DRQ, "--input", DIGIT),
+        *("--processors", "x86-64", "x86-64-vnni"),
+    ],
     "error.txt": ["error", FLOAT, DRQ, "--input", DIGIT, "--no-end-to-end"],
     "help.txt": ["--help"],
 }

@@ -56,6 +56,7 @@ def uses(graph: Graph, fed: dict, first: Graph, report_too: bool) -> Iterator[tu
     yield "plan kept", lambda: drqsim.plan_memory(graph, threads=2, preserve_all_tensors=True)
     for per_channel in (True, False):
         yield "quantize", lambda rule=per_channel: _quantize(graph, fed, rule)
+    yield "two processors", lambda: repr(drqsim.compare_processors(graph, fed))
     yield "written and read", lambda: _again(graph)
     yield "error", lambda: _error(first, graph, fed)
     yield "error turned", lambda: _error(graph, first, fed)

@@ -9,9 +9,10 @@ import pytest
 
 import drqsim
 from drqsim import litert, ops
+from drqsim.arithmetic.apart import relative
 from drqsim.graph import Graph
 from drqsim.litert import ModelComparison
-from drqsim.litert.equality import DIFFERENT, relative
+from drqsim.litert.equality import DIFFERENT
 from drqsim.model_file import write
 from drqsim.model_file.operands import OPERANDS
 from drqsim.runtime import native
