@@ -1,13 +1,16 @@
 """The judge: the installed runtime, its own memory, and how it compares with a trace."""
 
 from drqsim.litert.comparison import Comparison, compare
+from drqsim.litert.find import Found, find_in_memory
 from drqsim.litert.judged import Judged, ModelComparison
 from drqsim.litert.memory import MemoryComparison, RuntimeMemory, compare_memory, read_memory
 from drqsim.litert.model import compare_model
+from drqsim.litert.patterns import layer_patterns, packed
 from drqsim.runtime import RuntimeRun, RuntimeTensor, delegated, run, version
 
 __all__ = [
     "Comparison",
+    "Found",
     "Judged",
     "MemoryComparison",
     "ModelComparison",
@@ -18,6 +21,9 @@ __all__ = [
     "compare_memory",
     "compare_model",
     "delegated",
+    "find_in_memory",
+    "layer_patterns",
+    "packed",
     "read_memory",
     "run",
     "version",

@@ -13,6 +13,8 @@ import signal
 import subprocess
 import sys
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.util import find_spec
 
 from drqsim.errors import ModelFileError, package
@@ -52,31 +54,67 @@ def ask(question: str, kernels: str, **arguments) -> object:
     """
     with _lock:
         child = _running()
-        late = threading.Event()
-        timer = threading.Timer(LIMIT, lambda: (late.set(), child.kill()))
-        timer.daemon = True
-        timer.start()
         try:
-            native.send(child.stdin, [question, {"kernels": kernels} | arguments, LIMIT])
-            answer = native.receive(child.stdout)
-        except (EOFError, OSError):
-            answer = {"refused": None}
-        except BaseException:  # Ctrl-C: nobody will read what it still answers
-            stop()
-            raise
+            return _answer(child, question, kernels, arguments)
         finally:
-            timer.cancel()
-        if answer.get("refused", "") is None:
-            _say_why(kernels, late.is_set())
+            if child.poll() is not None:
+                stop()
+
+
+@contextmanager
+def alone(question: str, kernels: str, **arguments) -> Iterator[tuple[int, object]]:
+    """A process that has answered this one question and waits, so that it can be looked at.
+
+    Parameters
+    ----------
+    question, kernels, **arguments
+        As for ``ask``.
+
+    Yields
+    ------
+    pid : int
+        Of that process. It ends with the ``with`` block.
+    answer : object
+
+    Raises
+    ------
+    ModelFileError, MissingPackageError
+        As ``ask`` does.
+    """
+    child = _start()
+    try:
+        yield child.pid, _answer(child, question, kernels, arguments)
+    finally:
+        _end(child)
+
+
+def _answer(child: subprocess.Popen, question: str, kernels: str, arguments: dict) -> object:
+    """What a child answers; one that does not answer has ended after this."""
+    late = threading.Event()
+    timer = threading.Timer(LIMIT, lambda: (late.set(), child.kill()))
+    timer.daemon = True
+    timer.start()
+    try:
+        native.send(child.stdin, [question, {"kernels": kernels} | arguments, LIMIT])
+        answer = native.receive(child.stdout)
+    except (EOFError, OSError):
+        answer = None
+    except BaseException:  # Ctrl-C: nobody will read what it still answers
+        child.kill()
+        child.wait()
+        raise
+    finally:
+        timer.cancel()
+    if answer is None:
+        _say_why(child, kernels, late.is_set())
     if "refused" in answer:
         said = " ".join(answer["refused"].split())
         raise ModelFileError(f"The runtime refuses this model on {kernels}: {said}")
     return answer["answer"]
 
 
-def _say_why(kernels: str, late: bool) -> None:
-    status = _child.wait()
-    stop()
+def _say_why(child: subprocess.Popen, kernels: str, late: bool) -> None:
+    status = child.wait()
     if late:
         raise ModelFileError(
             f"The runtime took longer than {LIMIT} seconds for this model on {kernels}, and was "
@@ -95,14 +133,18 @@ def _running() -> subprocess.Popen:
         _child = None  # a fork: the child belongs to the process that started it
     if _child is None or _child.poll() is not None:
         stop()
-        if not _is_installed():
-            package("ai_edge_litert.interpreter")
-        command = [sys.executable, "-c", PROGRAM, json.dumps(sys.path), native.__file__]
-        _child = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
-        )
+        _child = _start()
         _started_by = os.getpid()
     return _child
+
+
+def _start() -> subprocess.Popen:
+    if not _is_installed():
+        package("ai_edge_litert.interpreter")
+    command = [sys.executable, "-c", PROGRAM, json.dumps(sys.path), native.__file__]
+    return subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+    )
 
 
 def _is_installed() -> bool:
@@ -117,8 +159,11 @@ def stop() -> None:
     """End the child, if there is one."""
     global _child
     child, _child = _child, None
-    if child is None or _started_by != os.getpid():
-        return
+    if child is not None and _started_by == os.getpid():
+        _end(child)
+
+
+def _end(child: subprocess.Popen) -> None:
     child.kill()
     child.wait()
     for pipe in (child.stdin, child.stdout):

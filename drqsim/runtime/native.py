@@ -48,14 +48,7 @@ MEMORY = {1: "file", 2: "arena", 3: "persistent"}
 def run(content: bytes, kernels: str, fed: list, outputs: list[int], outputs_only: bool) -> dict:
     """Feed pairs (index, array), and read every tensor that can be read."""
     runtime = interpreter(content, kernels, preserve=not outputs_only)
-    declared = {detail["index"]: detail["shape"] for detail in runtime.get_input_details()}
-    for index, array in fed:
-        if index in declared and tuple(declared[index]) != array.shape:
-            runtime.resize_tensor_input(index, array.shape)
-    runtime.allocate_tensors()
-    for index, array in fed:
-        runtime.set_tensor(index, array)
-    runtime.invoke()
+    _run(runtime, fed)
     details = [] if outputs_only else runtime.get_tensor_details()
     return {
         "tensors": [
@@ -70,6 +63,27 @@ def run(content: bytes, kernels: str, fed: list, outputs: list[int], outputs_onl
         ],
         "outputs": [runtime.get_tensor(index) for index in outputs],
     }
+
+
+def _run(runtime, fed: list) -> None:
+    declared = {detail["index"]: detail["shape"] for detail in runtime.get_input_details()}
+    for index, array in fed:
+        if index in declared and tuple(declared[index]) != array.shape:
+            runtime.resize_tensor_input(index, array.shape)
+    runtime.allocate_tensors()
+    for index, array in fed:
+        runtime.set_tensor(index, array)
+    runtime.invoke()
+
+
+_HELD: list = []
+
+
+def hold(content: bytes, kernels: str, fed: list) -> None:
+    """Run as an app does, in one thread, and keep everything: somebody looks from outside."""
+    runtime = interpreter(content, kernels, preserve=False)
+    _run(runtime, fed)
+    _HELD.append(runtime)
 
 
 def _value(runtime, index: int) -> np.ndarray | None:
@@ -191,7 +205,7 @@ def _words(memory: int, address: int, layout) -> tuple:
     return layout.unpack(os.pread(memory, layout.size, address))
 
 
-QUESTIONS = {"delegated": delegated, "places": places, "run": run}
+QUESTIONS = {"delegated": delegated, "hold": hold, "places": places, "run": run}
 
 # Messages
 
