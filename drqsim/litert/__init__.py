@@ -6,6 +6,7 @@ from drqsim.litert.judged import Judged, ModelComparison
 from drqsim.litert.memory import MemoryComparison, RuntimeMemory, compare_memory, read_memory
 from drqsim.litert.model import compare_model
 from drqsim.litert.patterns import layer_patterns, packed
+from drqsim.litert.proven import SupportTable, support_table
 from drqsim.runtime import RuntimeRun, RuntimeTensor, delegated, run, version
 
 __all__ = [
@@ -17,6 +18,7 @@ __all__ = [
     "RuntimeMemory",
     "RuntimeRun",
     "RuntimeTensor",
+    "SupportTable",
     "compare",
     "compare_memory",
     "compare_model",
@@ -26,5 +28,6 @@ __all__ = [
     "packed",
     "read_memory",
     "run",
+    "support_table",
     "version",
 ]

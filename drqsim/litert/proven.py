@@ -1,0 +1,142 @@
+"""What is proven on which processor: the support table, as data.
+
+A cell is about the pinned runtime, on that processor or in an emulation of it, and about all three
+kernel paths together:
+
+``exact``
+    Of every random layer that the tests draw, every element of every output has the runtime's bits,
+    and so has what lies in readable scratch. ``make test`` demands it on the machine that it runs
+    on, ``make check-arm64`` on emulated cores; ``tests/litert/test_proven.py`` reads this table.
+a share
+    So many random layers of so many had the runtime's bits in every output.
+``bound of the sum``, ``bound of the function``
+    Float operators alone: ``drqsim.litert.bounds`` says why they may differ, and how far.
+``not proven``
+    Nobody has held it against the runtime there, or a difference is known that no rule explains.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from textwrap import wrap
+from typing import NamedTuple
+
+from drqsim.litert.bounds import BOUNDS
+from drqsim.ops import TABLE
+from drqsim.processor import PROCESSORS
+from drqsim.tables import Printed, Printout, Table
+
+WIDTH = 44  # of the names of operators in one line
+EXACT, NOT_PROVEN = "exact", "not proven"
+
+
+class Share(NamedTuple):
+    """Random layers with the runtime's bits in every output, of those that were drawn.
+
+    ``draft`` marks figures of the rules as they were found, before they became drqsim's own.
+    """
+
+    equal: int
+    cases: int
+    draft: bool = False
+
+    def __str__(self) -> str:
+        return f"{self.equal:,} of {self.cases:,}" + " *" * self.draft
+
+
+class Row(NamedTuple):
+    """An operator, what its weights or activations are, and a cell for each processor."""
+
+    operator: str
+    kind: str
+    x86_64: str | Share
+    x86_64_vnni: str | Share
+    arm64: str | Share
+    arm64_dotprod: str | Share
+    arm64_i8mm: str | Share
+
+    def on(self, processor: str) -> str | Share:
+        """The cell of a row of ``drqsim.processor``'s table."""
+        return self[2 + list(PROCESSORS).index(processor)]
+
+
+def draft(equal: int, cases: int) -> Share:
+    """A share of the rules as they were found."""
+    return Share(equal, cases, draft=True)
+
+
+INT8, INT4, INTEGER = "int8 weights", "int4 weights", "int8 or int16 activations"
+NO = NOT_PROVEN
+SEQUENCE_RNN, LSTM = "UNIDIRECTIONAL_SEQUENCE_RNN", "UNIDIRECTIONAL_SEQUENCE_LSTM"
+# fmt: off
+WITH_CODES = (
+#                                x86-64 -vnni  arm64            -dotprod           -i8mm
+Row("CONV_2D",           INT8, EXACT, EXACT, draft(900, 900), draft(1800, 1800), draft(1800, 1800)),
+Row("DEPTHWISE_CONV_2D", INT8, EXACT, EXACT, draft(900, 900), draft(1796, 1800), draft(1800, 1800)),
+Row("FULLY_CONNECTED",   INT8, EXACT, EXACT, draft(900, 900), draft(1800, 1800), draft(1800, 1800)),
+Row("BATCH_MATMUL",      INT8, EXACT, EXACT, draft(900, 900), draft(1800, 1800), draft(1500, 1500)),
+Row("TRANSPOSE_CONV",    INT8, EXACT, EXACT, draft(900, 900), draft(1199, 1200), draft(898, 900)),
+Row("FULLY_CONNECTED",   INT4, EXACT, EXACT, draft(900, 900), draft(1800, 1800), draft(1800, 1800)),
+Row("CONV_2D",           INT4, EXACT, EXACT, NO,              NO,                NO),
+Row("EMBEDDING_LOOKUP",  INT8, EXACT, EXACT, NO,              NO,                NO),
+Row("RNN",               INT8, EXACT, EXACT, NO,              NO,                NO),
+Row(SEQUENCE_RNN,        INT8, EXACT, EXACT, NO,              NO,                NO),
+Row(LSTM,                INT8, EXACT, EXACT, NO,              NO,                NO),
+Row("SVDF",              INT8, EXACT, EXACT, NO,              NO,                NO),
+Row("CONV_2D",           INTEGER, EXACT, EXACT, NO, NO, NO),
+Row("DEPTHWISE_CONV_2D", INTEGER, EXACT, EXACT, NO, NO, NO),
+Row("FULLY_CONNECTED",   INTEGER, EXACT, EXACT, NO, NO, NO),
+)
+# fmt: on
+FLOAT, REST = "float32", "without weights"
+OTHERS_ON_ARM64 = (NOT_PROVEN,) * 3  # float32, and operators without weights
+
+
+def rows() -> list[Row]:
+    """Every operator that drqsim runs: those with codes, then the others by what bounds them."""
+    return [*WITH_CODES, *map(_other, sorted(set(TABLE) - _ONLY_WITH_CODES))]
+
+
+_ONLY_WITH_CODES = {"EMBEDDING_LOOKUP", "RNN", SEQUENCE_RNN, LSTM, "SVDF"}
+
+
+def _other(operator: str) -> Row:
+    """An operator in float32, or without weights; on x86-64 the bounds say what is proven."""
+    has_weights = any(row.operator == operator for row in WITH_CODES)
+    bounds = [bound.of for (code, _), bound in BOUNDS.items() if code == operator]
+    on_x86 = f"bound of the {bounds[0]}" if bounds else EXACT
+    return Row(operator, FLOAT if has_weights else REST, on_x86, on_x86, *OTHERS_ON_ARM64)
+
+
+DRAFT = "* random layers with the runtime's bits, by the rules as they were found at first."
+
+
+class SupportTable(Printed):
+    """The support table; prints with operators of one kind and the same cells on one line."""
+
+    def __init__(self, rows: Iterable[Row]):
+        self.rows = list(rows)
+
+    def _printed(self) -> Printout:
+        alike: dict[tuple, list[str]] = {}
+        for row in self.rows:
+            alike.setdefault(row[1:], []).append(row.operator)
+        cells = []
+        for same, names in alike.items():
+            first, *rest = wrap(", ".join(names), WIDTH)
+            cells.append((first, *map(str, same)))
+            cells += [(line, *[""] * len(same)) for line in rest]
+        starred = any(isinstance(cell, Share) and cell.draft for row in self.rows for cell in row)
+        return Printout([Table(("operator", "", *PROCESSORS), cells)], [DRAFT] * starred)
+
+
+def support_table() -> SupportTable:
+    """What is proven of every operator on every processor.
+
+    Returns
+    -------
+    SupportTable
+        Its ``rows`` have a cell for each processor: ``exact``, a share of random layers, the bound
+        that a float operator keeps, or ``not proven``.
+    """
+    return SupportTable(rows())
