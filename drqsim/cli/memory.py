@@ -6,7 +6,7 @@ import re
 
 import click
 
-from drqsim.cli.app import command, kernels_option, model_argument
+from drqsim.cli.app import command, kernels_option, model_argument, processor_option
 from drqsim.cli.inputs import listed, split
 from drqsim.cli.screen import Screen, table
 from drqsim.errors import InputError
@@ -29,6 +29,7 @@ drqsim memory model.tflite --input-shape 1,224,224,3
 @model_argument()
 @click.option("--compare", type=click.Path(), help="Another model, such as the float one.")
 @kernels_option("optimized")
+@processor_option
 @click.option("--threads", type=click.IntRange(1, 1024), default=1, show_default=True)
 @click.option(
     "--input-shape",

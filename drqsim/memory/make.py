@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
+from drqsim import processor as processors
 from drqsim.errors import InputError, ModelFileError, UnsupportedOperatorError
 from drqsim.graph import Graph, expect_graph, shorten
 from drqsim.kernels import checked
@@ -29,6 +30,7 @@ def plan_memory(
     partition: Collection[str] | None = None,
     input_shapes: dict[str, tuple[int, ...]] | None = None,
     trace: Trace | None = None,
+    processor: str | None = None,
 ) -> MemoryPlan:
     """The memory plan that the runtime makes in ``allocate_tensors``, byte for byte.
 
@@ -41,7 +43,7 @@ def plan_memory(
         The kernel path. On ``xnnpack`` what stays outside of XNNPACK is planned.
     threads : int
         The runtime's ``num_threads``. More than one makes float convolutions keep a second copy of
-        their weights instead of unfolding their input.
+        their weights instead of unfolding their input, but on arm64.
     preserve_all_tensors : bool
         The runtime's ``experimental_preserve_all_tensors``: nothing is reused.
     partition : names of operators, optional
@@ -54,6 +56,8 @@ def plan_memory(
     trace : Trace, optional
         A run of the model on what it is to be planned for: it has all shapes, but those of inputs
         that no operator reads.
+    processor : str, optional
+        Whose kernels to plan for, as for ``drqsim.run``; ``x86-64`` without it.
 
     Returns
     -------
@@ -70,13 +74,14 @@ def plan_memory(
 
     Notes
     -----
-    Proven against ai-edge-litert 2.3.0 for x86-64 Linux. Kernels also allocate buffers that are no
+    Proven against ai-edge-litert 2.3.0 for Linux, on x86-64 and arm64. Kernels also allocate buffers that are no
     tensors (packed weights, for example); those are not part of the plan.
     """
     expect_graph(graph)
     _check(graph, kernels, threads, partition)
     shapes, note = shapes_of(graph, input_shapes, trace)
-    runtime = Runtime(graph, shapes, kernels, threads)
+    with processors.using(processor):
+        runtime = Runtime(graph, shapes, kernels, threads)
     if kernels == "xnnpack":
         # XNNPACK is asked with the inputs' new shapes; behind them it sees those of the file
         fed = resized(graph, {i: shapes[i] for i in graph.inputs if i in shapes})

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from drqsim import processor
 from drqsim.errors import UnsupportedOperatorError
 from drqsim.graph import Graph, Operator
 from drqsim.memory import scratch
@@ -50,7 +51,7 @@ class Runtime:
     """
 
     def __init__(self, graph: Graph, shapes: dict[int, tuple], kernels: str, threads: int):
-        self._kernels, self._threads = kernels, threads
+        self._around = kernels, threads, processor.of()
         self._shapes = {i: t.shape for i, t in enumerate(graph.tensors)} | shapes
         self.tensors = held(graph)
         for index in graph.inputs:
@@ -147,7 +148,7 @@ class Runtime:
             return
         reads = tuple(self.tensors[i] if i >= 0 else None for i in op.inputs)
         writes = tuple(self.tensors[i] for i in op.outputs if i >= 0)
-        site = scratch.Site(op, reads, writes, self._kernels, self._threads)
+        site = scratch.Site(op, reads, writes, *self._around)
         wanted = scratch.TABLE[op.code](site)
         indices = self._created[op.name] or self._create(op.name, len(wanted))
         for index, (name, dtype, shape, stored) in zip(indices, wanted, strict=True):

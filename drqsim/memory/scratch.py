@@ -43,8 +43,10 @@ def _conv_2d(site: Site) -> list[Scratch]:
     strides = option["stride_h"], option["stride_w"]
     dilations = option["dilation_h_factor"], option["dilation_w_factor"]
     hybrid = site.is_hybrid
-    # with several threads Eigen convolves: on a second copy of the weights, without unfolding
+    # with several threads Eigen convolves: on a second copy of the weights, without unfolding; the
+    # arm64 builds have ruy in its place (TFLITE_WITH_RUY)
     eigen = site.threads != 1 and not site.is_reference and filters.dtype == f32
+    eigen = eigen and not site.processor.neon
     eigen = eigen and dilations == (1, 1)
     eigen = eigen and filters.stored != "arena" and (filters.stored != "heap" or filters.is_known)
     unfolds = (*strides, *dilations, kernel_h, kernel_w) != (1,) * 6

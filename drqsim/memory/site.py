@@ -11,6 +11,7 @@ from drqsim.graph import Operator
 from drqsim.memory.held import Held
 from drqsim.model_file.operands import OPERANDS
 from drqsim.names import short_form
+from drqsim.processor import Processor
 
 f32, i8, u8, i16, i32 = (np.dtype(t) for t in (np.float32, np.int8, np.uint8, np.int16, np.int32))
 # operators whose kernels for integer activations are planned as well
@@ -37,6 +38,7 @@ class Site(NamedTuple):
     writes: tuple[Held, ...]
     kernels: str
     threads: int
+    processor: Processor
 
     @property
     def is_reference(self) -> bool:

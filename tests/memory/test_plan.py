@@ -104,12 +104,14 @@ def test_threads_trade_the_unfolded_input_for_a_second_copy_of_the_weights():
     for _ in range(20):
         conv_2d(net, net.inputs[0])
     graph = net.graph(shuffled=False)
-    one, four = (drqsim.plan_memory(graph, threads=n) for n in (1, 4))
+    one, four = (drqsim.plan_memory(graph, threads=n, processor="x86-64") for n in (1, 4))
     names = [{b.name for b in plan.blocks if b.role == "scratch"} for plan in (one, four)]
     assert names == [{"im2col"}, {"im2col", "filter_transposed"}]  # dilated ones still unfold
     assert one.persistent_bytes == 0 < four.persistent_bytes
     assert four.of("persistent") and not one.of("persistent")
     assert drqsim.plan_memory(graph, "reference").of_operator("conv_2d_0")[1:] == []
+    on_arm64 = (drqsim.plan_memory(graph, threads=n, processor="arm64") for n in (1, 4))
+    assert [repr(plan) for plan in on_arm64] == [repr(one)] * 2
 
 
 def test_the_default_path_with_a_given_partition():
