@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import drqsim
-from drqsim import litert
+from drqsim import litert, processor
 from drqsim.runtime.native import interpreter
 from tests.kit.one_operator import with_options
 from tests.kit.places import GOLDEN, MODELS
@@ -152,7 +152,9 @@ def test_transposed_convolution_sums_float32(kernels):
     if kernels in BUILTIN:  # whole numbers are scaled once, at the end: a rounding or two
         assert steps_apart(output(graphs["conv"], x, kernels), graphs, x) <= 1
     away = steps_apart(output(graphs["transposed"], x, kernels), graphs, x)
-    assert round(away) == 39 if kernels in BUILTIN else away <= 2
+    # arm64 rounds a product and its sum at once
+    expected = 40 if processor.of().neon else 39
+    assert round(away) == expected if kernels in BUILTIN else away <= 2
 
 
 # How the input is quantized
@@ -213,7 +215,8 @@ def test_minus_128_is_not_refused():
     values[:, :4] = -128
     graph = dense(x, int8(values, f32([0.01, 0.02, 0.03, 0.04]), 0), asymmetric=False)
     wrong, right = (output(graph, x, kernels) for kernels in ("optimized", "xnnpack"))
-    assert np.abs(wrong - right).max() > 0.3 * np.abs(right).max()
+    far = np.abs(wrong - right).max() > 0.3 * np.abs(right).max()
+    assert far == (not processor.of().neon)
 
 
 @pytest.mark.parametrize("kernels", KERNELS)

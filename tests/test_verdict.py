@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import drqsim
-from drqsim import litert
+from drqsim import litert, processor
 from drqsim.graph import Graph, Operator, Tensor
 from tests.kit.one_operator import one_operator, with_options
 from tests.kit.places import MODELS
@@ -118,7 +118,8 @@ def test_hazard_row_sums_wrap():
     assert "wraps at int16" in beware(graph)
     assert not beware(graph, "reference")
     wrong, right = (litert.run(graph, x, k).outputs["y"] for k in ("optimized", "reference"))
-    assert np.abs(wrong - right).max() > 0.1 * np.abs(right).max()
+    far = np.abs(wrong - right).max() > 0.1 * np.abs(right).max()
+    assert far == (not processor.of().neon)
     assert litert.compare(graph, x, "optimized").exact  # wrong in the same way
 
 
@@ -129,7 +130,7 @@ def test_hazard_weight_of_minus_128():
     x = -np.abs(np.random.default_rng(1).normal(size=(1, 32))).astype(f32)
     assert "-128" in beware(graph)
     wrong, right = (litert.run(graph, x, k).outputs["y"] for k in ("optimized", "xnnpack"))
-    assert abs(wrong - right) > 0.5 * abs(right)
+    assert (abs(wrong - right) > 0.5 * abs(right)) == (not processor.of().neon)
     assert litert.compare(graph, x, "optimized").exact
 
 

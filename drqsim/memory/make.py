@@ -74,8 +74,8 @@ def plan_memory(
 
     Notes
     -----
-    Proven against ai-edge-litert 2.3.0 for Linux, on x86-64 and arm64. Kernels also allocate buffers that are no
-    tensors (packed weights, for example); those are not part of the plan.
+    Proven against ai-edge-litert 2.3.0 for Linux, on x86-64 and on arm64. Kernels also allocate
+    buffers that are no tensors (packed weights, for example); those are not part of the plan.
     """
     expect_graph(graph)
     _check(graph, kernels, threads, partition)

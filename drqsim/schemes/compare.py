@@ -140,6 +140,7 @@ def compare_schemes(
     x: np.ndarray,
     calibration: Iterable[np.ndarray] | None = None,
     kernels: str = "optimized",
+    processor: str | None = None,
 ) -> Schemes:
     """One convolution or dense layer and one input, under six schemes.
 
@@ -154,6 +155,8 @@ def compare_schemes(
         Examples of the input, from which the schemes with integer activations get their scales. By
         default ``x`` alone, which is the best that calibration can do for ``x``.
     kernels : {"optimized", "reference", "xnnpack"}
+    processor : str, optional
+        Whose kernels to follow, as for ``drqsim.run``.
 
     Returns
     -------
@@ -178,7 +181,7 @@ def compare_schemes(
         if name == "16x8" and op.code == "DEPTHWISE_CONV_2D":
             continue
         graph = scheme.make(layer, ranges)
-        outputs, trace = run(graph, x, kernels)
+        outputs, trace = run(graph, x, kernels, processor=processor)
         (output,) = outputs.values()
         truth = output if truth is None else truth
         rows.append(_row(name, scheme, graph, output, trace, output.astype(f64) - truth))
