@@ -1,25 +1,35 @@
 """XNNPACK's uint8 codes: 128 more than the int8 ones, and everything told of them is the same."""
 
+import sys
+
 import numpy as np
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
 import drqsim
-from drqsim import figures, walk
+from drqsim import figures, litert, processor, walk
 from drqsim.processor import PROCESSORS
 from drqsim.report import plain
 from drqsim.report.drawn import of_operator
 from tests.kit.attribution import digits
+from tests.kit.one_operator import one_operator
 from tests.kit.places import MODELS
-from tests.kit.strategies import HYBRID_LAYERS, hybrid_convolutions, hybrid_dense, int4
+from tests.kit.strategies import (
+    HYBRID_LAYERS,
+    hybrid_convolutions,
+    hybrid_dense,
+    int4,
+    int4_tensor,
+    int8_weights,
+)
 
 TAKEN = [name for name in HYBRID_LAYERS if name != "depthwise_conv_2d"]
 MOVED = ("input_quantized", "input_zero_point")
 
 
-def ran(graph, x, processor):
-    return drqsim.run(graph, x, "xnnpack", processor=processor)[1]
+def ran(graph, x, name):
+    return drqsim.run(graph, x, "xnnpack", processor=name)[1]
 
 
 def centred(records):
@@ -64,6 +74,29 @@ def test_codes_that_meet_int4_weights_are_uint8_on_every_x86(data):
     assert np.array_equal(*map(centred, records))
 
 
+ON_ARM64 = processor.native().neon  # KleidiAI packs the codes in an order of its own
+
+
+@pytest.mark.skipif(sys.platform != "linux" or ON_ARM64, reason="reads /proc, in x86's order")
+@pytest.mark.parametrize("bits", [8, 4])
+def test_the_runtime_holds_codes_of_the_recorded_type(bits):
+    """One row, so that XNNPACK packs the codes in their own order."""
+    random = np.random.default_rng(0)
+    filters = int8_weights(random, (32, 64), 0, "per-channel")
+    filters = int4_tensor(random, (32, 64), 0) if bits == 4 else filters
+    dense = {"fused_activation_function": "NONE", "keep_num_dims": False}
+    graph = one_operator(
+        *("FULLY_CONNECTED", [(1, 64), filters], [(1, 32)]),
+        **dense,
+        asymmetric_quantize_inputs=True,
+    )
+    x = random.normal(size=(1, 64)).astype(np.float32)
+    codes = ran(graph, x, "native")["fully_connected_0/input_quantized"].value
+    other = (codes ^ 128).view(np.int8 if codes.dtype == np.uint8 else np.uint8)
+    found = litert.find_in_memory(graph, x, {"recorded": codes, "the other": other}, "xnnpack")
+    assert found["recorded"] > 0 == found["the other"], found
+
+
 @given(case=hybrid_convolutions("xnnpack"))
 def test_the_walk_tells_the_same_numbers(case):
     graph, x = case
@@ -97,7 +130,7 @@ def test_the_error_is_the_same():
     images = np.load(MODELS / "digits_inputs.npz")["images"][:2]
     found = []
     for name in ("x86-64", "x86-64-vnni"):
-        with drqsim.processor.using(name):
+        with processor.using(name):
             pair = digits("float"), digits("drq_all_layers")
             found.append(drqsim.attribute_error(*pair, [images[:1], images[1:]], "xnnpack"))
     ours, theirs = map(plain.of_attribution, found)
@@ -108,6 +141,6 @@ def test_the_memory_plan_is_the_same():
     graph = digits("drq")
     plans = []
     for name in ("x86-64", "x86-64-vnni"):
-        with drqsim.processor.using(name):
+        with processor.using(name):
             plans.append(repr(drqsim.plan_memory(graph, "xnnpack")))
     assert plans[0] == plans[1]
