@@ -153,3 +153,35 @@ def dot_x86(codes: np.ndarray, weights: np.ndarray) -> np.ndarray:
     negative = np.minimum(codes[:, :blocks], 0)
     # -128 * q was to be positive and comes out negative: twice the product is missing
     return total + exact_matmul(negative, lowest.astype(np.int8)) * (2 * 128)
+
+
+def dot_neon(codes: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """``exact_matmul`` as arm64's plain loop computes it: two products at once in int16.
+
+    Parameters
+    ----------
+    codes : int8 [n, k]
+    weights : int8 [channels, k]
+        Or the same integers as float32.
+
+    Returns
+    -------
+    int32 [n, channels]
+        Equal to ``exact_matmul`` unless -128 meets -128 in both of two columns that lie eight apart
+        in a whole block of 16: their sum, 32768, wraps, and 65536 is missing.
+
+    Notes
+    -----
+    ``DotprodMatrixBatchVectorMultiplyAccumulate`` is exact; this is the loop beside it in
+    ``tflite/kernels/internal/optimized/neon_tensor_utils.cc``, ai-edge-litert 2.3.0.
+    """
+    total = exact_matmul(codes, weights)
+    k = codes.shape[1]
+    sixteens = k - k % 16
+    both = [
+        (part[:, :sixteens].reshape(len(part), -1, 2, 8) == -128).all(2).reshape(len(part), -1)
+        for part in (codes, weights)
+    ]
+    if not all(pairs.any() for pairs in both):
+        return total
+    return total - exact_matmul(*(pairs.astype(np.int8) for pairs in both)) * 2**16

@@ -14,10 +14,11 @@ asymmetric             inputs, builtin kernels        [-128, 127]           half
 asymmetric_xnnpack     inputs, XNNPACK                [-128, 127]           half to even
 =====================  =============================  ====================  =====================
 
-(*) the kernels handle eight values at a time by adding 0.5 and truncating, the last few exactly;
-``rounding.half_away_x86`` shows where that makes a difference.
+(*) on x86 the kernels handle eight values at a time by adding 0.5 and truncating, the last few
+exactly; ``rounding.half_away_x86`` shows where that makes a difference. What the vectors of other
+processors do is in ``arithmetic/vectors.py``, whose rows these functions take.
 
-Exact for ai-edge-litert 2.3.0 on x86-64. Sources: ``tflite/kernels/internal/optimized/
+Exact for ai-edge-litert 2.3.0. Sources: ``tflite/kernels/internal/optimized/
 neon_tensor_utils.cc`` (the builtin kernels use it on x86 through a NEON-to-SSE layer),
 ``XNNPACK/src/xnnpack/quantization.h`` and ``src/f32-qs8-vcvt``, and for the weights
 ``tflite/converter``'s ``quantization_utils.cc``.
@@ -25,13 +26,15 @@ neon_tensor_utils.cc`` (the builtin kernels use it on x86 through a NEON-to-SSE 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
 
-from drqsim.arithmetic import nan_range, rounding
+from drqsim.arithmetic import nan_range, rounding, vectors
 from drqsim.arithmetic.floats import flush_denormals
 from drqsim.arithmetic.tiles import tiles
+from drqsim.arithmetic.vectors import Vectors
 from drqsim.errors import InputError
 
 f32 = np.float32
@@ -89,7 +92,7 @@ def quantize_weights_f32(weights: np.ndarray, axis: int | None) -> Quantized:
     return Quantized(codes, scale.reshape(-1), np.zeros(scale.size, np.int64))
 
 
-def symmetric(x: np.ndarray, allow_nonfinite: bool = False) -> Quantized:
+def symmetric(x: np.ndarray, allow_nonfinite: bool = False, by: Vectors = vectors.SSE) -> Quantized:
     """Quantize each row of ``x`` with zero point 0: ``scale = max|x| / 127``.
 
     Parameters
@@ -98,6 +101,8 @@ def symmetric(x: np.ndarray, allow_nonfinite: bool = False) -> Quantized:
         One row for every group of values that shares a scale.
     allow_nonfinite : bool
         Follow the kernel where NaN and infinity lead it; otherwise they are an ``InputError``.
+    by : Vectors
+        What the processor's vectors do.
 
     Returns
     -------
@@ -109,8 +114,8 @@ def symmetric(x: np.ndarray, allow_nonfinite: bool = False) -> Quantized:
     -----
     ``NeonSymmetricQuantizeFloats``. The codes are multiplied by 127/max, a division of its own,
     not by 1/scale. Infinity makes the scale infinite, and 127/max zero: every finite value gets
-    code 0, infinity itself (times zero) NaN, whose code is -127. What a NaN does to the range
-    depends on where it stands (``arithmetic/nan_range.py``).
+    code 0, infinity itself (times zero) NaN, whose code is -127, on arm64 0. What a NaN does to the
+    range depends on where it stands (``arithmetic/nan_range.py``).
     """
     largest = np.maximum(x.max(axis=1), -x.min(axis=1))
     ordinary = _has_range(-largest, largest, largest, allow_nonfinite)
@@ -125,31 +130,36 @@ def symmetric(x: np.ndarray, allow_nonfinite: bool = False) -> Quantized:
     with np.errstate(over="ignore", invalid="ignore"):
         for rows, columns in tiles(len(x), _whole_vectors(x)):
             v = x[rows, columns] * inverse[rows, None]
-            codes[rows, columns] = np.clip(_head(v, ordinary), -127, 127)
+            whole = by.whole(v) if ordinary else by.overflowed(v)
+            codes[rows, columns] = np.clip(whole, -127, 127)
         tail = x[:, _whole_vectors(x) :] * inverse[:, None]
     # 127/max overflows below a range of 3.7e-37; the tail's conversion then gives the smallest code
-    codes[:, _whole_vectors(x) :] = np.clip(
-        rounding.to_int32_x86(rounding.half_away(tail)), -127, 127
-    )
+    codes[:, _whole_vectors(x) :] = np.clip(by.single(tail), -127, 127)
     codes[flat] = 0
     return Quantized(codes, scale, np.zeros(len(x), np.int32))
 
 
-def symmetric_int4(x: np.ndarray) -> Quantized:
-    """Quantize each row of ``x`` as ``symmetric`` does, but every value rounded exactly.
+def symmetric_int4(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The scale of each row of ``x`` as in ``symmetric``, and ``x`` divided by it, not rounded yet.
 
-    The dense kernel for int4 weights has a quantizer of its own, ``SseBatchQuantizeFloats4Bit``. It
-    clamps nothing; where 127/max overflows, below a range of 3.7e-37, every code becomes 0.
+    The dense kernels for int4 weights have quantizers of their own, ``SseBatchQuantizeFloats4Bit``
+    and its NEON twin, which round every value exactly, half away from zero, and clamp nothing.
+
+    Returns
+    -------
+    (float32 [groups, n], float32 [groups])
+        Quotients, of which some are infinite or NaN below a range of 3.7e-37, where 127/max
+        overflows; and scales. A row of zeros gets scale 1.
     """
     largest = np.max(np.abs(x), axis=1)
     largest = np.where(largest == 0, f32(127), largest)
     with np.errstate(over="ignore", invalid="ignore"):
-        exact = rounding.half_away(x * (f32(127) / largest)[:, None])
-    codes = np.where(np.isfinite(exact), exact, 0).astype(np.int8)
-    return Quantized(codes, largest / f32(127), np.zeros(len(x), np.int32))
+        return x * (f32(127) / largest)[:, None], largest / f32(127)
 
 
-def asymmetric(x: np.ndarray, allow_nonfinite: bool = False) -> Quantized:
+def asymmetric(
+    x: np.ndarray, allow_nonfinite: bool = False, by: Vectors = vectors.SSE
+) -> Quantized:
     """Quantize each row of ``x`` over its own range: ``scale = (max - min) / 255``.
 
     The range always contains 0, so that zero has a code of its own: the zero point. The parameters
@@ -176,7 +186,7 @@ def asymmetric(x: np.ndarray, allow_nonfinite: bool = False) -> Quantized:
     with np.errstate(over="ignore", invalid="ignore"):
         ordinary = _has_range(low, high, high - low, allow_nonfinite)
         for row in np.flatnonzero(np.isnan(low)):
-            low[row], high[row] = nan_range.with_zero(x[row])
+            low[row], high[row] = by.range_with_nan(x[row])
         flat = low == high
         span = np.where(flat, f32(255), high - low)
         scale = span.astype(np.float64) / 255.0
@@ -198,8 +208,8 @@ def asymmetric(x: np.ndarray, allow_nonfinite: bool = False) -> Quantized:
     with np.errstate(over="ignore", invalid="ignore"):
         for rows, columns in tiles(len(x), _whole_vectors(x)):
             v = x[rows, columns] * inverse[rows, None]
-            whole = _head(v, ordinary) + zero_point[rows, None]
-            codes[rows, columns] = np.clip(whole, -128, 127)
+            whole = by.whole(v) if ordinary else by.overflowed(v)
+            codes[rows, columns] = np.clip(whole + zero_point[rows, None], -128, 127)
         tail = x[:, _whole_vectors(x) :] * inverse[:, None]
     exact = np.nan_to_num(rounding.half_away(tail) + zero_point[:, None], nan=0)
     codes[:, _whole_vectors(x) :] = np.clip(exact, -128, 127)
@@ -207,13 +217,15 @@ def asymmetric(x: np.ndarray, allow_nonfinite: bool = False) -> Quantized:
     return Quantized(codes, scale, zero_point)
 
 
-def asymmetric_xnnpack(x: np.ndarray) -> Quantized:
+def asymmetric_xnnpack(x: np.ndarray, rounded: Callable = vectors.half_even_x86) -> Quantized:
     """Quantize each row of ``x`` as XNNPACK does: float32 throughout, ties to even.
 
     Parameters
     ----------
     x : float32 [groups, n]
         One row for every group of values that shares a scale.
+    rounded : callable
+        How the kernel makes int32 of float32 quotients: ``arithmetic/vectors.py``.
 
     Returns
     -------
@@ -240,9 +252,7 @@ def asymmetric_xnnpack(x: np.ndarray) -> Quantized:
     with np.errstate(over="ignore", invalid="ignore"):
         for rows, columns in tiles(*x.shape):
             v = flush_denormals(x[rows, columns]) * factor[rows, None]
-            v = np.fmax(np.fmin(v, f32(32767)), f32(-32768))
-            whole = np.rint(v).astype(np.int32) + zero_point[rows, None]
-            codes[rows, columns] = np.clip(whole, -128, 127)
+            codes[rows, columns] = np.clip(rounded(v) + zero_point[rows, None], -128, 127)
     return Quantized(codes, scale, zero_point)
 
 
@@ -250,11 +260,6 @@ def as_uint8(made: Quantized) -> Quantized:
     """The same codes as uint8: 128 more, and so is the zero point."""
     codes = (made.codes.astype(np.int16) + 128).astype(np.uint8)
     return Quantized(codes, made.scale, made.zero_point + 128)
-
-
-def by_flag(x: np.ndarray, asymmetric_inputs: bool, allow_nonfinite: bool = False) -> Quantized:
-    """Quantize each row of ``x`` as the file's ``asymmetric_quantize_inputs`` says."""
-    return (asymmetric if asymmetric_inputs else symmetric)(x, allow_nonfinite)
 
 
 def fixed_reference(x: np.ndarray, scale: np.ndarray) -> np.ndarray:
@@ -318,8 +323,3 @@ def _weights(weights: np.ndarray, axis: int | None) -> tuple[np.ndarray, tuple[i
             "at least one."
         )
     return weights, None if axis is None else tuple(d for d in range(weights.ndim) if d != axis)
-
-
-def _head(v: np.ndarray, ordinary: bool) -> np.ndarray:
-    """int32 of float32 ``v``: used up when ``ordinary``, without NaN and values past int32."""
-    return rounding.half_away_x86(v) if ordinary else rounding.half_away_x86_overflowed(v)

@@ -1,7 +1,8 @@
 """tanh and the logistic function as the runtime computes them, bit for bit.
 
 The recurrent kernels leave both to Eigen. Each is a short polynomial or rational function in
-float32, without fused multiply-add on x86. tanh is the same everywhere. The logistic function has
+float32: without fused multiply-add on x86, with it on arm64 (``fused``), where every product that
+is added to something is. tanh is the same everywhere on a processor. The logistic function has
 two versions: Eigen handles four values at a time, from the first 16-byte boundary on, with its own
 exponential; what lies before and after goes one by one through the C library's ``expf``. So the
 last bit of a gate may depend on where in memory it lies (``in_packets``).
@@ -15,13 +16,18 @@ of its values by one unit in the last place.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
+
+from drqsim.arithmetic.floats import fma
 
 f32 = np.float32
 f64 = np.float64
 
 PACKET = 4  # float32 values in an SSE register
 TANH_CLAMP = f32(7.90738964)  # from here on the quotient is exactly 1
+TANH_CLAMP_FUSED = f32(8.01773357)
 TANH_ODD = [f32(c) for c in (1.394553628e-8, 2.102733560e-5, 3.520756727e-3, 1.340216100e-1)]
 TANH_EVEN = [f32(c) for c in (8.015776984e-7, 3.326951409e-4, 2.597254514e-2, 4.673548340e-1, 1.0)]
 LOGISTIC_CLAMP = f32(16.6355324)  # from here on the quotient is exactly 1
@@ -44,15 +50,21 @@ EXPF_3, EXPF_2, EXPF_1 = (
 )
 
 
-def tanh(x: np.ndarray) -> np.ndarray:
+def _rounded(a: np.ndarray, b: np.ndarray, c: np.ndarray) -> np.ndarray:
+    """``a * b + c``, each rounded."""
+    return a * b + c
+
+
+def tanh(x: np.ndarray, fused: bool = False) -> np.ndarray:
     """tanh(x) of float32 ``x``: an odd polynomial of degree 9 over an even one of degree 8."""
-    x = np.clip(x, -TANH_CLAMP, TANH_CLAMP)
+    clamp, add = (TANH_CLAMP_FUSED, fma) if fused else (TANH_CLAMP, _rounded)
+    x = np.clip(x, -clamp, clamp)
     square = x * x
-    odd, even = _horner(TANH_ODD, square), _horner(TANH_EVEN, square)
-    return ((square * x) * odd + x) / even
+    odd, even = _horner(TANH_ODD, square, add), _horner(TANH_EVEN, square, add)
+    return add(square * x, odd, x) / even
 
 
-def logistic(x: np.ndarray, packed: np.ndarray) -> np.ndarray:
+def logistic(x: np.ndarray, packed: np.ndarray, fused: bool = False) -> np.ndarray:
     """1 / (1 + exp(-x)) of float32 ``x``, computed as e / (1 + e) with e = exp(x).
 
     Parameters
@@ -60,9 +72,11 @@ def logistic(x: np.ndarray, packed: np.ndarray) -> np.ndarray:
     x : float32 array
     packed : bool array, same shape
         Which values Eigen handles four at a time.
+    fused : bool
+        Whether it has fused multiply-add there.
     """
     clamped = np.minimum(x, LOGISTIC_CLAMP)
-    e = _exp_packet(clamped)
+    e = _exp_packet(clamped, fma if fused else _rounded)
     if not packed.all():
         e = np.where(packed, e, _expf(clamped))
     y = e / (f32(1) + e)
@@ -90,16 +104,16 @@ def in_packets(start: int, n: int) -> np.ndarray:
     return (first <= at) & (at < last)
 
 
-def _exp_packet(x: np.ndarray) -> np.ndarray:
+def _exp_packet(x: np.ndarray, add: Callable) -> np.ndarray:
     """exp(x) as Eigen's logistic function has it: the square of exp(x / 2) = 2^m * exp(r)."""
     half = x * f32(0.5)
     with np.errstate(invalid="ignore"):
-        m = np.floor(half * LOG2_E + f32(0.5))
-        r = m * -LN_2_HIGH + half
-        r = m * -LN_2_LOW + r
+        m = np.floor(add(half, LOG2_E, f32(0.5)))
+        r = add(m, -LN_2_HIGH, half)
+        r = add(m, -LN_2_LOW, r)
         square = r * r
-        even, odd = square * EXP_4 + EXP_2, square * EXP_5 + EXP_3
-        p = square * (r * odd + even) + (r + f32(1))
+        even, odd = add(square, EXP_4, EXP_2), add(square, EXP_5, EXP_3)
+        p = add(square, add(r, odd, even), r + f32(1))
         e = p * np.ldexp(f32(1), np.clip(np.nan_to_num(m), -127, 128).astype(np.int32))
     return e * e
 
@@ -117,9 +131,9 @@ def _expf(x: np.ndarray) -> np.ndarray:
         return (y * np.exp2(k / 32)).astype(f32)
 
 
-def _horner(coefficients: list, x: np.ndarray) -> np.ndarray:
+def _horner(coefficients: list, x: np.ndarray, add: Callable) -> np.ndarray:
     """A polynomial from its highest coefficient down, each step a product and a sum."""
     total = coefficients[0]
     for coefficient in coefficients[1:]:
-        total = total * x + coefficient
+        total = add(total, x, coefficient)
     return total

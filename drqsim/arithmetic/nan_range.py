@@ -1,11 +1,11 @@
-"""The range that the x86 kernels find in a row of values that holds NaN.
+"""The range that the builtin kernels find in a row of values that holds NaN.
 
 A comparison with NaN is false, so what NaN does to a minimum depends on which operand it is, and
 that on where in the row it stands. ``qparams`` asks here for such rows only; without NaN these
 functions are a plain minimum and maximum.
 
-Exact for ai-edge-litert 2.3.0 on x86-64. Source: ``NeonMinMax`` and ``NeonSymmetricQuantizeFloats``
-in ``tflite/kernels/internal/optimized/neon_tensor_utils.cc``.
+Exact for ai-edge-litert 2.3.0. Source: ``NeonMinMax`` and ``NeonSymmetricQuantizeFloats`` in
+``tflite/kernels/internal/optimized/neon_tensor_utils.cc``.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import numpy as np
 f32 = np.float32
 
 
-def with_zero(row: np.ndarray) -> tuple[np.float32, np.float32]:
+def with_zero_x86(row: np.ndarray) -> tuple[np.float32, np.float32]:
     """The range that the x86 kernel finds in a row with NaN; it always contains 0.
 
     Four lanes take every fourth value. A comparison with NaN is false, and the SSE instructions
@@ -29,14 +29,28 @@ def with_zero(row: np.ndarray) -> tuple[np.float32, np.float32]:
         lanes = [_after_last_nan(lane) for lane in row[:whole].reshape(-1, 4).T]
         low = _smaller(low, _across(np.less, [lane.min() for lane in lanes]))
         high = _larger(high, _across(np.greater, [lane.max() for lane in lanes]))
-    if whole < len(row):
-        rest = _minmax_element(row[whole:])
-        low, high = _smaller(low, rest[0]), _larger(high, rest[1])
+    return _with_rest(low, high, row[whole:])
+
+
+def with_zero_neon(row: np.ndarray) -> tuple[np.float32, np.float32]:
+    """The same on arm64, whose instructions let a NaN win: the whole vectors then count as 0."""
+    whole = len(row) - len(row) % 4
+    low = high = f32(0)
+    if whole:
+        low, high = _smaller(low, row[:whole].min()), _larger(high, row[:whole].max())
+    return _with_rest(low, high, row[whole:])
+
+
+def _with_rest(low: np.float32, high: np.float32, rest: np.ndarray):
+    """The range of the whole vectors, and of the up to three values that are left over."""
+    if rest.size:
+        smallest, largest = _minmax_element(rest)
+        low, high = _smaller(low, smallest), _larger(high, largest)
     return low, high
 
 
 def largest(row: np.ndarray) -> np.float32:
-    """max|x| as the x86 kernel finds it in a row with NaN; it may be NaN."""
+    """max|x| as the kernel finds it in a row with NaN; it may be NaN."""
     low, high = _minmax_element(row)
     return _larger(np.abs(low), np.abs(high))
 

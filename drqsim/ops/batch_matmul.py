@@ -21,11 +21,10 @@ import math
 
 import numpy as np
 
-from drqsim import accumulate, qparams
-from drqsim.arithmetic.floats import flush_denormals
+from drqsim import accumulate
 from drqsim.errors import InputError
 from drqsim.limits import PER_STEP
-from drqsim.ops import weights, xnnpack
+from drqsim.ops import builtin, weights, xnnpack
 from drqsim.ops.call import Call, join_shapes
 
 f32 = np.float32
@@ -75,12 +74,12 @@ def run(call: Call) -> list[np.ndarray]:
 def _builtin(call: Call, left, matrix, filter_scale, batches) -> np.ndarray:
     asymmetric = call.operator.options["asymmetric_quantize_inputs"]
     rows = left.reshape(-1, left.shape[-1])
-    codes, scale, zero_point = qparams.by_flag(rows, asymmetric, call.allow_nonfinite)
+    codes, scale, zero_point = builtin.quantize(call, rows, asymmetric)
     codes = codes.reshape(left.shape)
     call.record("input_scale", scale)
     call.record("input_zero_point", zero_point)
     call.record("input_quantized", codes)
-    row_sums = accumulate.row_sums_x86(matrix.reshape(-1, matrix.shape[-1]))
+    row_sums = builtin.family(call.processor).row_sums(matrix.reshape(-1, matrix.shape[-1]))
     call.record("filter_row_sums", row_sums)
 
     raw = _products(codes, matrix)
@@ -91,22 +90,23 @@ def _builtin(call: Call, left, matrix, filter_scale, batches) -> np.ndarray:
     )
     groups = _kernel_groups(matrix.shape, batches, False)
     row_sums = row_sums.reshape(-1, matrix.shape[-2])[groups][..., None, :]
-    correction = row_sums.astype(f32) * zero_point.astype(f32)
-    accumulator = (raw.astype(f32) - correction).astype(np.int32)
+    add = builtin.fused if call.processor.neon else builtin.rounded
+    corrected = add(raw.astype(f32), -row_sums.astype(f32), zero_point.astype(f32))
+    accumulator = corrected.astype(np.int32)
     call.record("accumulator", accumulator, stored="not stored", reserved=accumulator.nbytes)
     return f32(0) + (scale * filter_scale) * accumulator.astype(f32)
 
 
 def _xnnpack(call: Call, left, matrix, filter_scale, batches) -> np.ndarray:
     rows = left.reshape(-1, left.shape[-1])
-    codes, scale, zero_point = xnnpack.quantize_input(call, rows, left.shape)
+    own = xnnpack.dense(call.processor)
+    codes, scale, zero_point = xnnpack.quantize_input(call, own, rows, left.shape)
     row_sums = matrix.sum(axis=-1, dtype=np.int32)
     call.record("filter_row_sums", row_sums, stored="delegate")
     scale, zero_point = (v.reshape(*left.shape[:-1], 1) for v in (scale, zero_point))
     accumulator = _products(codes, matrix) - zero_point * row_sums[..., None, :]
     call.record("accumulator", accumulator, stored="not stored")
-    acc = flush_denormals(accumulator.astype(f32) * scale)
-    return flush_denormals(f32(0) + acc * filter_scale)
+    return own.rescale(accumulator, scale, filter_scale, f32(0))[1]
 
 
 def _products(codes: np.ndarray, matrix: np.ndarray) -> np.ndarray:

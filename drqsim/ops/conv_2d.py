@@ -27,12 +27,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from drqsim import accumulate, qparams
+from drqsim import accumulate
 from drqsim.arithmetic.window import Axis, unfold
 from drqsim.errors import InputError
 from drqsim.graph import Tensor
 from drqsim.limits import PER_PRODUCT
-from drqsim.ops import fused, weights, xnnpack
+from drqsim.ops import builtin, fused, weights, xnnpack
 from drqsim.ops.bands import by_bands
 from drqsim.ops.call import Call
 from drqsim.ops.window import window
@@ -68,8 +68,9 @@ def filter_scale_first(acc, s_in, s_w, bias) -> tuple[np.ndarray, np.ndarray]:
 PER_TENSOR            = Kernel(False,     True,   False,   scales_together,    "arena",      False)
 PER_CHANNEL           = Kernel(True,      True,   True,    scales_together,    "not stored", False)
 PER_CHANNEL_REFERENCE = Kernel(True,      False,  False,   filter_scale_first, "not stored", False)
-XNNPACK               = Kernel(True,      False,  True,    xnnpack.rescale,    "not stored", True)
+XNNPACK               = Kernel(True,      False,  True,    xnnpack.fused,      "not stored", True)
 # fmt: on
+# what of it the processor decides, the order of the rescaling for one, is in ``xnnpack.Kernel``
 
 
 def is_per_channel(filter_scale: np.ndarray, groups: int) -> bool:
@@ -145,6 +146,11 @@ class Layer(NamedTuple):
         """1x1 without stride or dilation: every pixel is its own patch, nothing is unfolded."""
         return self.rows[:3] == (1, 1, 1) and self.cols[:3] == (1, 1, 1)
 
+    def is_dense_in_xnnpack(self, x: np.ndarray) -> bool:
+        """Whether XNNPACK makes a dense layer over the pixels of ``x`` of it."""
+        strides = self.rows.stride, self.cols.stride
+        return becomes_dense(self.filter.shape, strides, x.shape[3])
+
 
 def run(call: Call) -> list[np.ndarray]:
     """Run one convolution; records every tensor of the kernel path."""
@@ -154,7 +160,9 @@ def run(call: Call) -> list[np.ndarray]:
     if layer.filter_scale is None:
         output = _float(call, layer, x)
     elif call.kernels == "xnnpack":
-        output = _hybrid(call, layer, XNNPACK, *_quantize_xnnpack(call, layer, x))
+        own = _xnnpack_kernel(call, layer, x)
+        kernel = XNNPACK._replace(rescale=own.rescale)
+        output = _hybrid(call, layer, kernel, *_quantize_xnnpack(call, layer, own, x))
     else:
         kernel = kernel_of(layer.filter_scale, layer.groups, call.kernels)
         output = _hybrid(call, layer, kernel, *_quantize_builtin(call, layer, kernel, x))
@@ -166,8 +174,7 @@ def _quantize_builtin(call: Call, layer: Layer, kernel: Kernel, x: np.ndarray):
     """Codes in the shape of ``x``; scale and zero point of every image, to be broadcast."""
     if layer.filters.bits:
         call.record("filter_unpacked", layer.filter)
-    quantize = qparams.asymmetric if kernel.asymmetric else qparams.symmetric
-    codes, scale, zero_point = quantize(x.reshape(len(x), -1), call.allow_nonfinite)
+    codes, scale, zero_point = builtin.quantize(call, x.reshape(len(x), -1), kernel.asymmetric)
     codes = codes.reshape(x.shape)
     slots = x[..., 0].size * layer.groups * 4  # one for every pixel is set aside, one is written
     call.record("input_scale", scale, reserved=slots)
@@ -177,14 +184,25 @@ def _quantize_builtin(call: Call, layer: Layer, kernel: Kernel, x: np.ndarray):
     return codes, scale.reshape(-1, 1, 1, 1), zero_point.reshape(-1, 1, 1, 1)
 
 
-def _quantize_xnnpack(call: Call, layer: Layer, x: np.ndarray):
+def _xnnpack_kernel(call: Call, layer: Layer, x: np.ndarray) -> xnnpack.Kernel:
+    """Which of XNNPACK's kernels multiplies.
+
+    Rows are the pixels of one image; of a 1x1 convolution that is not dense, those of all images.
+    """
+    if layer.is_dense_in_xnnpack(x):
+        return xnnpack.dense(call.processor)
+    single_tap = layer.rows[:2] == layer.cols[:2] == (1, 1)
+    images = len(x) if single_tap else 1
+    return xnnpack.convolution(call.processor, images * layer.rows.out * layer.cols.out)
+
+
+def _quantize_xnnpack(call: Call, layer: Layer, own: xnnpack.Kernel, x: np.ndarray):
     """The same in XNNPACK, where a 1x1 convolution has a scale for every pixel."""
-    batch, height, width, channels = x.shape
-    strides = layer.rows.stride, layer.cols.stride
-    per_pixel = becomes_dense(layer.filter.shape, strides, channels)
+    batch, height, width, _ = x.shape
+    per_pixel = layer.is_dense_in_xnnpack(x)
     group_shape = (batch, height, width, 1) if per_pixel else (batch, 1, 1, 1)
     rows = x.reshape(batch * height * width if per_pixel else batch, -1)
-    codes, scale, zero_point = xnnpack.quantize_input(call, rows, x.shape)
+    codes, scale, zero_point = xnnpack.quantize_input(call, own, rows, x.shape)
     return codes, scale.reshape(group_shape), zero_point.reshape(group_shape)
 
 
@@ -194,13 +212,14 @@ def _hybrid(call: Call, layer: Layer, kernel: Kernel, codes, s_in, zero_point) -
     unfolded = _unfold(codes, layer, zero_point[:, :1, :1])
     if kernel.unfolds and not layer.is_pointwise:
         call.record("im2col", unfolded)
-    builtin = kernel is not XNNPACK
+    delegated = call.kernels == "xnnpack"
     optimized = kernel is PER_CHANNEL  # it writes the raw sums, and its row sums may wrap
-    row_sums = (accumulate.row_sums_x86 if optimized else accumulate.row_sums)(layer.filter)
+    may_wrap = builtin.family(call.processor).row_sums
+    row_sums = (may_wrap if optimized else accumulate.row_sums)(layer.filter)
     if kernel.corrects:
-        call.record("filter_row_sums", row_sums, stored=None if builtin else "delegate")
+        call.record("filter_row_sums", row_sums, stored="delegate" if delegated else None)
     dense = is_dense(kernel, len(layer.filter))
-    dot = accumulate.dot_x86 if dense else accumulate.exact_matmul
+    dot = _dense_dot(call, layer, unfolded) if dense else accumulate.exact_matmul
     filters = layer.filter.astype(f32)
 
     def steps(unfolded, s_in, zero_point):
@@ -222,13 +241,19 @@ def _hybrid(call: Call, layer: Layer, kernel: Kernel, codes, s_in, zero_point) -
     if optimized:
         call.record("accumulator_raw", made["accumulator_raw"])
     # the raw sums, where they are kept, have the runtime's buffer
-    reserved = made["accumulator"].nbytes if builtin and not optimized else None
+    reserved = None if delegated or optimized else made["accumulator"].nbytes
     call.record(
         "accumulator", made["accumulator"], "not stored" if dense else kernel.stored, reserved
     )
     call.record("dequantized", made["dequantized"])
     call.record("pre_activation", made["pre_activation"])
     return made["output"]
+
+
+def _dense_dot(call: Call, layer: Layer, unfolded: np.ndarray) -> Callable:
+    """The dense layers' own sums of products, over all pixels."""
+    pixels = math.prod(layer.out_shape(unfolded)[:3])
+    return builtin.product(call.processor, pixels, unfolded.shape[-1], len(layer.filter)).dot
 
 
 def _float(call: Call, layer: Layer, x: np.ndarray) -> np.ndarray:

@@ -8,7 +8,7 @@ The hybrid kernel, for one output pixel and channel ``c``::
 
 XNNPACK does not take this operator: on the default path it runs the optimized builtin kernel. The
 two builtin paths differ in the order of the multiplications only (``scales_together`` and
-``by_fours``), and in what a NaN becomes.
+``by_fours``), and in what a NaN becomes. On arm64 common 3x3 filters have a kernel of their own.
 
 Sources, ai-edge-litert 2.3.0: ``tflite/kernels/depthwise_conv.cc`` (``EvalHybridPerChannel``),
 ``internal/reference/integer_ops/depthwise_conv.h``,
@@ -21,13 +21,13 @@ from typing import NamedTuple
 
 import numpy as np
 
-from drqsim import qparams
 from drqsim.arithmetic.window import Axis, pad, patches
 from drqsim.errors import InputError
-from drqsim.ops import fused, weights
+from drqsim.ops import builtin, fused, weights
 from drqsim.ops.bands import by_bands
 from drqsim.ops.call import Call
 from drqsim.ops.window import ask_for_taps, window
+from drqsim.processor import Processor
 
 f32 = np.float32
 
@@ -58,13 +58,14 @@ def run(call: Call) -> list[np.ndarray]:
 
 
 def _hybrid(call: Call, layer: Layer, x: np.ndarray) -> dict[str, np.ndarray]:
-    codes, scale, zero_point = qparams.asymmetric(x.reshape(len(x), -1), call.allow_nonfinite)
+    codes, scale, zero_point = builtin.quantize(call, x.reshape(len(x), -1))
     codes = codes.reshape(x.shape)
     call.record("input_scale", scale)
     call.record("input_zero_point", zero_point)
     call.record("input_quantized", codes)
     s_in, zero_point = scale.reshape(-1, 1, 1, 1), zero_point.reshape(-1, 1, 1, 1)
-    rescale = scales_together if call.kernels == "reference" else by_fours
+    together = call.kernels == "reference" or is_assembly(call.processor, layer, x.shape)
+    rescale = scales_together if together else by_fours
     filters = layer.filter.astype(np.int32)
 
     def steps(windows, s_in):
@@ -75,9 +76,12 @@ def _hybrid(call: Call, layer: Layer, x: np.ndarray) -> dict[str, np.ndarray]:
             "accumulator": accumulator,
             "dequantized": dequantized,
             "pre_activation": pre_activation,
-            "output": fused.apply(pre_activation, layer.activation),
+            "output": clamp(pre_activation, layer.activation),
         }
 
+    # the reference kernel clamps by comparison on arm64, where a negative zero passes
+    by_comparison = call.kernels == "reference" and call.processor.neon
+    clamp = fused.clamp if by_comparison else fused.apply
     # taps outside the image are skipped, which is what a tap that holds the zero point comes to
     centred = pad(codes, layer.rows, layer.cols, zero_point).astype(np.int32) - zero_point
     windows = patches(centred, layer.rows, layer.cols)
@@ -99,6 +103,22 @@ def _float(call: Call, layer: Layer, x: np.ndarray) -> dict[str, np.ndarray]:
     padded = pad(x, layer.rows, layer.cols, np.zeros(len(x)))
     windows = patches(padded, layer.rows, layer.cols)
     return by_bands(call, layer.out_shape(x), steps, windows)
+
+
+def is_assembly(processor: Processor, layer: Layer, shape: tuple[int, ...]) -> bool:
+    """Whether the optimized kernel for 3x3 filters runs, which is in assembly, for arm64 alone.
+
+    It takes whole vectors of channels, no dilation, and a padding that no window exceeds
+    (``Fast3x3FilterKernelSupported`` in ``depthwise_conv_3x3_filter_common.h``).
+    """
+    _, height, width, channels = shape
+    rows, cols = layer.rows, layer.cols
+    fits = layer.filter.shape[1:] == (3, 3, channels) and channels % 8 == 0
+    fits = fits and rows.dilation == cols.dilation == 1
+    fits = fits and rows.stride == cols.stride <= 2 and rows.before == cols.before <= 1
+    if not (processor.neon and fits) or max(rows.after, cols.after) > rows.before:
+        return False
+    return not (rows.before and min(height, width) == 1 and height != width)
 
 
 def scales_together(acc: np.ndarray, s_in: np.ndarray, s_w: np.ndarray) -> np.ndarray:

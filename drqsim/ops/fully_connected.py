@@ -19,11 +19,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from drqsim import accumulate, qparams
+from drqsim import accumulate
 from drqsim.arithmetic import eigen
 from drqsim.errors import InputError
 from drqsim.graph import Tensor
-from drqsim.ops import fully_connected_int4, fused, weights, xnnpack
+from drqsim.ops import builtin, fully_connected_int4, fused, weights, xnnpack
 from drqsim.ops.call import Call
 
 f32 = np.float32
@@ -74,7 +74,7 @@ def _activate(call: Call, x: np.ndarray) -> np.ndarray:
     """All fused activations work here; unlike convolutions, NONE and RELU let infinity pass."""
     activation = call.operator.options["fused_activation_function"]
     if activation == "TANH":
-        return eigen.tanh(x) if x.dtype == f32 else np.tanh(x)
+        return eigen.tanh(x, call.processor.neon) if x.dtype == f32 else np.tanh(x)
     if activation == "SIGN_BIT":
         if np.isnan(x).any():
             raise InputError("its fused SIGN_BIT reads the sign of a NaN, which has no meaning.")
@@ -94,18 +94,23 @@ def _builtin(call: Call, rows, filters: Tensor, filter_scale, bias, shape) -> np
     if filters.bits:
         call.record("filter_unpacked", matrix)
     asymmetric = call.operator.options["asymmetric_quantize_inputs"]
-    codes, scale, zero_point = qparams.by_flag(rows, asymmetric, call.allow_nonfinite)
+    codes, scale, zero_point = builtin.quantize(call, rows, asymmetric)
     call.record("input_scale", scale)
     call.record("input_zero_point", zero_point)
     call.record("input_quantized", codes.reshape(shape))
-    row_sums = accumulate.row_sums_x86(matrix)
+    row_sums = builtin.family(call.processor).row_sums(matrix)
     call.record("filter_row_sums", row_sums)
-    raw = accumulate.dot_x86(codes, matrix)
+    out, depth = matrix.shape
+    product = builtin.product(call.processor, len(rows), depth, out)
+    raw = product.dot(codes, matrix)
+    if product.writes:
+        call.record("accumulator_raw", raw)
     accumulator = raw - zero_point[:, None] * row_sums
-    call.record("accumulator", accumulator, stored="not stored", reserved=accumulator.nbytes)
-    dequantized = accumulator.astype(f32) * (filter_scale * scale[:, None])
-    call.record("dequantized", dequantized)
-    return bias + dequantized
+    reserved = 0 if product.writes else accumulator.nbytes
+    call.record("accumulator", accumulator, stored="not stored", reserved=reserved)
+    scale = filter_scale * scale[:, None]
+    call.record("dequantized", accumulator.astype(f32) * scale)
+    return product.add(bias, accumulator.astype(f32), scale)
 
 
 def _is_zero(rows: np.ndarray) -> bool:
@@ -121,12 +126,13 @@ def _is_zero(rows: np.ndarray) -> bool:
 def _xnnpack(call: Call, rows, filters: Tensor, filter_scale, bias, shape) -> np.ndarray:
     matrix = filters.value
     bias = np.zeros(len(matrix), f32) if bias is None else bias
-    codes, scale, zero_point = xnnpack.quantize_input(call, rows, shape, int4=bool(filters.bits))
+    own, int4 = xnnpack.dense(call.processor), bool(filters.bits)
+    codes, scale, zero_point = xnnpack.quantize_input(call, own, rows, shape, int4)
     codes = codes.reshape(rows.shape)
     row_sums = accumulate.row_sums(matrix)
     call.record("filter_row_sums", row_sums, stored="delegate")
     accumulator = accumulate.exact_matmul(codes, matrix) - zero_point[:, None] * row_sums
     call.record("accumulator", accumulator, stored="not stored")
-    dequantized, with_bias = xnnpack.rescale(accumulator, scale[:, None], filter_scale, bias)
+    dequantized, with_bias = own.rescale(accumulator, scale[:, None], filter_scale, bias)
     call.record("dequantized", dequantized)
     return with_bias

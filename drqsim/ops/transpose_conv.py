@@ -21,12 +21,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from drqsim import qparams
 from drqsim.arithmetic.window import axis, overlap
 from drqsim.errors import InputError
 from drqsim.graph import Tensor
 from drqsim.limits import PER_PRODUCT, PER_STEP
-from drqsim.ops import fused, weights, xnnpack
+from drqsim.ops import builtin, fused, weights, xnnpack
 from drqsim.ops.call import Call
 
 f32 = np.float32
@@ -47,6 +46,18 @@ class Layer(NamedTuple):
         """The weights; int8, or float32."""
         return self.filters.value
 
+    @property
+    def rows_in_xnnpack(self) -> int:
+        """How many rows XNNPACK thinks that the product of matrices has: the pixels of an image.
+
+        Where it is split by the stride, it counts images instead (``reshape_subconv2d_path`` in
+        XNNPACK ``src/operators/deconvolution-nhwc.c``).
+        """
+        taps = self.filter.shape[1:3]
+        split = max(self.stride) > 1 and all(k >= s for k, s in zip(taps, self.stride, strict=True))
+        batch, height, width, _ = self.out_shape
+        return batch if split else height * width
+
 
 def run(call: Call) -> list[np.ndarray]:
     """Run one transposed convolution; records every tensor of the kernel path."""
@@ -62,32 +73,37 @@ def run(call: Call) -> list[np.ndarray]:
     else:
         pre_activation = _builtin(call, layer, x)
     call.record("pre_activation", pre_activation)
-    output = fused.apply(pre_activation, activation, unbounded=on_xnnpack)
+    # without a bias the kernel clamps by comparison on arm64, where a negative zero passes
+    builtin_neon = call.processor.neon and not on_xnnpack and layer.filter_scale is not None
+    clamp = fused.clamp if builtin_neon and layer.bias is None else fused.apply
+    output = clamp(pre_activation, activation, unbounded=on_xnnpack)
     call.record("output", output)
     return [output]
 
 
 def _builtin(call: Call, layer: Layer, x: np.ndarray) -> np.ndarray:
-    codes, scale, zero_point = qparams.asymmetric(x.reshape(len(x), -1), call.allow_nonfinite)
+    codes, scale, zero_point = builtin.quantize(call, x.reshape(len(x), -1))
     codes = codes.reshape(x.shape)
     call.record("input_scale", scale)
     call.record("input_zero_point", zero_point)
     call.record("input_quantized", codes)
     centred = (codes.astype(np.int32) - zero_point.reshape(-1, 1, 1, 1)).astype(f32)
     s_in = scale.reshape(-1, 1, 1, 1)
+    add = builtin.fused if call.processor.neon else builtin.rounded
     total = np.zeros(layer.out_shape, f32)
     for source, target, tap in _taps(layer, x.shape):
         for channel in range(x.shape[3]):
             # a product of two int8 numbers is exact in float32
             product = centred[source][..., channel, None] * tap[:, channel].astype(f32)
-            total[target] += product * layer.filter_scale * s_in
+            total[target] = add(total[target], product * layer.filter_scale, s_in)
     call.record("dequantized", total)
     return total if layer.bias is None else total + layer.bias
 
 
 def _xnnpack(call: Call, layer: Layer, x: np.ndarray) -> np.ndarray:
     rows = x.reshape(len(x), -1)
-    codes, scale, zero_point = xnnpack.quantize_input(call, rows, x.shape)
+    own = xnnpack.convolution(call.processor, layer.rows_in_xnnpack)
+    codes, scale, zero_point = xnnpack.quantize_input(call, own, rows, x.shape)
     centred = codes.astype(np.int32) - zero_point.reshape(-1, 1, 1, 1)
     accumulator = np.zeros(layer.out_shape, np.int32)
     for source, target, tap in _taps(layer, x.shape):
@@ -95,7 +111,7 @@ def _xnnpack(call: Call, layer: Layer, x: np.ndarray) -> np.ndarray:
     call.record("accumulator", accumulator, stored="not stored")
     bias = f32(0) if layer.bias is None else layer.bias
     s_in = scale.reshape(-1, 1, 1, 1)
-    dequantized, with_bias = xnnpack.rescale(accumulator, s_in, layer.filter_scale, bias)
+    dequantized, with_bias = own.rescale(accumulator, s_in, layer.filter_scale, bias)
     call.record("dequantized", dequantized)
     return with_bias
 

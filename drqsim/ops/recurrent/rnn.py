@@ -22,7 +22,6 @@ from __future__ import annotations
 
 import numpy as np
 
-from drqsim import qparams
 from drqsim.errors import InputError
 from drqsim.ops.call import Call
 from drqsim.ops.recurrent import shared as recurrent
@@ -53,6 +52,7 @@ def run(call: Call) -> list[np.ndarray]:
     steps = x[None] if ndim == 2 else x if together else x.swapaxes(0, 1)
     state = recurrent.state(call, STATE, "hidden state", (steps.shape[1], units))
     asymmetric = bool(options["asymmetric_quantize_inputs"])
+    rules = recurrent.Arithmetic(call.processor, asymmetric, together)
     recurrent.ask(call, len(steps), state.size, n_input + units)
 
     call.record("input", x)
@@ -67,11 +67,10 @@ def run(call: Call) -> list[np.ndarray]:
             ("input", np.ascontiguousarray(step), "input"),
             ("output_state", state, "recurrent"),
         ):
-            q = qparams.by_flag(vector, asymmetric)
+            q = rules.quantize(vector)
             record |= recurrent.named(name, q, asymmetric)
-            record[f"{what}_accumulator"] = acc = recurrent.accumulators(q, matrices[what])
-            used = recurrent.used_rows(vector, together)
-            y = recurrent.add_product(y, acc, q, matrices[what], used)
+            record[f"{what}_accumulator"] = acc = rules.accumulators(q, matrices[what])
+            y = rules.add_product(y, acc, q, matrices[what], rules.used_rows(vector))
         record["pre_activation"] = y
         state = recurrent.activate(y, options["fused_activation_function"])
         records.append(record)

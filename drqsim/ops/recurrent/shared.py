@@ -5,8 +5,8 @@ each with int8 matrices that have one scale. Both are float32, so both are quant
 step, row by row: a state never stays int8.
 
 Sources, ai-edge-litert 2.3.0: ``tflite/kernels/internal/portable_tensor_utils.h``
-(``BatchQuantizeFloats``), ``internal/optimized/sse_tensor_utils.cc``
-(``SseMatrixBatchVectorMultiplyAccumulate``), ``internal/tensor_utils.h``
+(``BatchQuantizeFloats``), ``internal/optimized/sse_tensor_utils.cc`` and ``neon_tensor_utils.cc``
+(``MatrixBatchVectorMultiplyAccumulate``), ``internal/tensor_utils.h``
 (``ApplyActivationToVector``). Both builtin paths run this code, and XNNPACK takes none of the
 recurrent operators, so the three kernel paths agree.
 """
@@ -18,11 +18,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from drqsim import accumulate
+from drqsim import qparams
 from drqsim.arithmetic import eigen
 from drqsim.limits import PER_OPERATOR
-from drqsim.ops import weights
+from drqsim.ops import builtin, weights
 from drqsim.ops.call import Call
+from drqsim.processor import Processor
 from drqsim.qparams import Quantized
 
 f32 = np.float32
@@ -55,7 +56,7 @@ def matrix(call: Call, position: int, what: str, shape: tuple[int, ...]) -> Matr
             "takes 0 for more."
         )
     scale = weights.scales(call, tensor, axis=0, what=what)
-    return Matrix(tensor.value, scale[0], accumulate.row_sums_x86(tensor.value))
+    return Matrix(tensor.value, scale[0], builtin.family(call.processor).row_sums(tensor.value))
 
 
 def vector(call: Call, position: int, what: str, size: int) -> np.ndarray | None:
@@ -99,29 +100,52 @@ def check_weights(call: Call, position: int) -> tuple[int, int]:
     return tensor.shape
 
 
-def used_rows(x: np.ndarray, together: bool) -> np.ndarray:
-    """Which rows the kernel multiplies, bool [rows]: it skips a vector that is all zero.
+class Arithmetic(NamedTuple):
+    """How an operator quantizes and multiplies its vectors.
 
-    It takes all rows ``together`` for one vector (time-major) or each for itself (batch-major).
+    Attributes
+    ----------
+    processor : Processor
+    asymmetric : bool
+        Whether a vector has a zero point.
+    together : bool
+        Whether the kernel takes all rows for one matrix (time-major) or each for itself
+        (batch-major).
     """
-    return np.full(len(x), x.any()) if together else x.any(axis=1)
 
+    processor: Processor
+    asymmetric: bool
+    together: bool
 
-def accumulators(q: Quantized, weights: Matrix) -> np.ndarray:
-    """``sum q * w - zp * row_sum``, int32 [rows, len(weights)]."""
-    raw = accumulate.dot_x86(q.codes, weights.codes)
-    return raw - q.zero_point[:, None] * weights.row_sums
+    def quantize(self, x: np.ndarray) -> Quantized:
+        """The codes of float32 ``x``, a scale for every row."""
+        rule = qparams.asymmetric if self.asymmetric else qparams.symmetric
+        return rule(x, by=builtin.family(self.processor).codes)
 
+    def used_rows(self, x: np.ndarray) -> np.ndarray:
+        """Which rows the kernel multiplies, bool [rows]: it skips a vector that is all zero."""
+        return np.full(len(x), x.any()) if self.together else x.any(axis=1)
 
-def add_product(
-    total: np.ndarray, acc: np.ndarray, q: Quantized, weights: Matrix, used: np.ndarray
-) -> np.ndarray:
-    """``total + acc * (s_x * s_w)`` in the rows that are used.
+    def accumulators(self, q: Quantized, weights: Matrix) -> np.ndarray:
+        """``sum q * w - zp * row_sum``, int32 [rows, len(weights)]."""
+        raw = self._product(q, weights).dot(q.codes, weights.codes)
+        return raw - q.zero_point[:, None] * weights.row_sums
 
-    To add the product of a skipped vector, zero, would change the sign of a negative zero.
-    """
-    product = acc.astype(f32) * (q.scale * weights.scale)[:, None]
-    return np.where(used[:, None], total + product, total)
+    def add_product(
+        self, total: np.ndarray, acc: np.ndarray, q: Quantized, weights: Matrix, used: np.ndarray
+    ) -> np.ndarray:
+        """``total + acc * (s_x * s_w)`` in the rows that are used.
+
+        To add the product of a skipped vector, zero, would change the sign of a negative zero.
+        """
+        scale = (q.scale * weights.scale)[:, None]
+        added = self._product(q, weights).add(total, acc.astype(f32), scale)
+        return np.where(used[:, None], added, total)
+
+    def _product(self, q: Quantized, weights: Matrix) -> builtin.Product:
+        rows = len(q.codes) if self.together else 1
+        out, depth = weights.codes.shape
+        return builtin.product(self.processor, rows, depth, out)
 
 
 def named(name: str, q: Quantized, asymmetric: bool) -> dict[str, np.ndarray]:

@@ -24,7 +24,6 @@ from __future__ import annotations
 
 import numpy as np
 
-from drqsim import qparams
 from drqsim.errors import InputError
 from drqsim.ops.call import Call
 from drqsim.ops.recurrent import shared as recurrent
@@ -62,11 +61,11 @@ def run(call: Call) -> list[np.ndarray]:
     call.record("time_weights_dequantized", time_float)
     if bias is not None:
         call.record("bias", bias)
-    q = qparams.by_flag(x, asymmetric)
-    acc = recurrent.accumulators(q, feature_weights)
+    rules = recurrent.Arithmetic(call.processor, asymmetric, together=True)
+    q = rules.quantize(x)
+    acc = rules.accumulators(q, feature_weights)
     zeros = np.zeros(acc.shape, f32)
-    used = recurrent.used_rows(x, together=True)
-    feature = recurrent.add_product(zeros, acc, q, feature_weights, used)
+    feature = rules.add_product(zeros, acc, q, feature_weights, rules.used_rows(x))
     memory = np.concatenate([memory[:, :, 1:], feature[:, :, None]], axis=2)
     recurrent.leave(call, STATE, memory)
     for name, value in recurrent.named("input", q, asymmetric).items():

@@ -41,12 +41,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from drqsim import qparams
 from drqsim.arithmetic import eigen
 from drqsim.errors import InputError
 from drqsim.ops.call import Call
 from drqsim.ops.recurrent import shared as recurrent
-from drqsim.ops.recurrent.shared import Matrix
+from drqsim.ops.recurrent.shared import Arithmetic, Matrix
 
 f32 = np.float32
 GATES = ("input", "forget", "cell", "output")
@@ -76,8 +75,7 @@ class Layer(NamedTuple):
     activation: str
     cell_clip: float
     proj_clip: float
-    asymmetric: bool
-    time_major: bool
+    rules: Arithmetic
 
 
 def run(call: Call) -> list[np.ndarray]:
@@ -86,7 +84,7 @@ def run(call: Call) -> list[np.ndarray]:
     layer, state, cell = _layer(call, x)
     call.record("input", x)
     _record_constants(call, layer)
-    steps = x if layer.time_major else x.swapaxes(0, 1)
+    steps = x if layer.rules.together else x.swapaxes(0, 1)
     recurrent.ask(call, len(steps), 4 * cell.size, x.shape[2] + 2 * state.shape[1])
     records = []
     for step in steps:
@@ -103,18 +101,18 @@ def run(call: Call) -> list[np.ndarray]:
     }
     recurrent.record_steps(call, records, buffers)
     output = np.stack(outputs)
-    output = output if layer.time_major else np.ascontiguousarray(output.swapaxes(0, 1))
+    output = output if layer.rules.together else np.ascontiguousarray(output.swapaxes(0, 1))
     call.record("output", output)
     return [output]
 
 
 def _step(layer: Layer, x: np.ndarray, state: np.ndarray, cell: np.ndarray):
     """One step: its records, the new state, the new cell state."""
-    quantized_x = qparams.by_flag(x, layer.asymmetric)
-    quantized_state = qparams.by_flag(state, layer.asymmetric)
+    rules = layer.rules
+    quantized_x, quantized_state = rules.quantize(x), rules.quantize(state)
     sources = (
-        (quantized_x, recurrent.used_rows(x, layer.time_major)),
-        (quantized_state, recurrent.used_rows(state, layer.time_major)),
+        (quantized_x, rules.used_rows(x)),
+        (quantized_state, rules.used_rows(state)),
     )
     sums, gates = {}, {}
     for name in ("input", "forget", "cell"):
@@ -127,21 +125,21 @@ def _step(layer: Layer, x: np.ndarray, state: np.ndarray, cell: np.ndarray):
     # with NONE the kernel does not even copy: the buffer still holds the cell gate
     activated = recurrent.activate(cell, layer.activation)
     hidden = gates["output"] * (gates["cell"] if layer.activation == "NONE" else activated)
-    record = recurrent.named("input", quantized_x, layer.asymmetric)
+    record = recurrent.named("input", quantized_x, rules.asymmetric)
     record |= {"output_state": state}
-    record |= recurrent.named("output_state", quantized_state, layer.asymmetric)
+    record |= recurrent.named("output_state", quantized_state, rules.asymmetric)
     for at, name in enumerate(("input_accumulator", "recurrent_accumulator", "pre_activation")):
         record[name] = np.stack([sums[gate][at] for gate in layer.gates])
     record |= {"gates": np.stack([gates[gate] for gate in GATES]), "cell_state": cell}
     record["hidden"] = output = hidden
     if layer.projection is not None:
-        quantized = qparams.by_flag(hidden, layer.asymmetric)
-        acc = recurrent.accumulators(quantized, layer.projection)
+        quantized = rules.quantize(hidden)
+        acc = rules.accumulators(quantized, layer.projection)
         start = np.broadcast_to(layer.projection_bias, (len(x), len(layer.projection_bias)))
-        used = recurrent.used_rows(hidden, layer.time_major)
-        output = recurrent.add_product(start, acc, quantized, layer.projection, used)
+        used = rules.used_rows(hidden)
+        output = rules.add_product(start, acc, quantized, layer.projection, used)
         output = recurrent.clip(output, layer.proj_clip)
-        record |= recurrent.named("hidden", quantized, layer.asymmetric)
+        record |= recurrent.named("hidden", quantized, rules.asymmetric)
         record["projection_accumulator"] = acc
     record["output"] = output
     return record, output, cell
@@ -154,8 +152,8 @@ def _gate(layer: Layer, name: str, sources, cell: np.ndarray):
     y = np.broadcast_to(f32(0) if norm else gate.bias, cell.shape)
     sums = []
     for (q, used), weights in zip(sources, (gate.input, gate.recurrent), strict=True):
-        sums.append(recurrent.accumulators(q, weights))
-        y = recurrent.add_product(y, sums[-1], q, weights, used)
+        sums.append(layer.rules.accumulators(q, weights))
+        y = layer.rules.add_product(y, sums[-1], q, weights, used)
     if gate.peephole is not None:
         y = y + (gate.peephole.codes.astype(f32) * gate.peephole.scale) * cell
     if norm:
@@ -177,9 +175,9 @@ def _normalize(y: np.ndarray) -> np.ndarray:
 
 def _record_constants(call: Call, layer: Layer) -> None:
     gates = list(layer.gates.values())
-    recurrent.record_weights(call, "input", [gate.input for gate in gates], layer.asymmetric)
+    recurrent.record_weights(call, "input", [gate.input for gate in gates], layer.rules.asymmetric)
     states = [gate.recurrent for gate in gates]
-    recurrent.record_weights(call, "recurrent", states, layer.asymmetric)
+    recurrent.record_weights(call, "recurrent", states, layer.rules.asymmetric)
     peepholes = [gate.peephole for gate in gates if gate.peephole is not None]
     if peepholes:
         recurrent.record_weights(call, "peephole", peepholes, row_sums=False)
@@ -187,7 +185,7 @@ def _record_constants(call: Call, layer: Layer) -> None:
     if gates[0].coefficients is not None:
         call.record("layer_norm_coefficients", np.stack([gate.coefficients for gate in gates]))
     if layer.projection is not None:
-        recurrent.record_weights(call, "projection", [layer.projection], layer.asymmetric)
+        recurrent.record_weights(call, "projection", [layer.projection], layer.rules.asymmetric)
         call.record("projection_bias", layer.projection_bias)
 
 
@@ -233,8 +231,7 @@ def _layer(call: Call, x: np.ndarray) -> tuple[Layer, np.ndarray, np.ndarray]:
         options["fused_activation_function"],
         options["cell_clip"],
         options["proj_clip"],
-        bool(options["asymmetric_quantize_inputs"]),
-        time_major,
+        Arithmetic(call.processor, bool(options["asymmetric_quantize_inputs"]), time_major),
     )
     return layer, state, cell
 

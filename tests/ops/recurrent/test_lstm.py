@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 
 import drqsim
 from drqsim import litert
-from drqsim.arithmetic import eigen, rounding
+from drqsim.arithmetic import eigen
 from drqsim.graph import Graph
+from drqsim.ops import builtin
 from drqsim.ops.recurrent import shared as recurrent
 from drqsim.ops.recurrent import svdf as svdf_operator
 from drqsim.ops.recurrent import unidirectional_sequence_lstm
@@ -201,11 +202,18 @@ def test_reserved_bytes_are_those_of_the_runtime():
     assert 0 <= ours["input_row_sums"] - sum(record.reserved for record in sums) < 4 * 11
 
 
+def _with_wrong_codes(family):
+    def wrong(v):
+        return np.trunc(v + np.copysign(f32(0.49), v)).astype(np.int32)
+
+    return family._replace(codes=family.codes._replace(whole=wrong, overflowed=wrong))
+
+
 BREAKS = {
     "rounding of codes": (
-        rounding,
-        "half_away_x86",
-        lambda v: np.trunc(v + np.copysign(f32(0.49), v)).astype(np.int32),
+        builtin,
+        "family",
+        lambda processor, real=builtin.family: _with_wrong_codes(real(processor)),
     ),
     "packets": (eigen, "in_packets", lambda start, n: np.ones(n, bool)),
     "packets from the start": (
@@ -221,9 +229,9 @@ BREAKS = {
         lambda y: (y - y.mean(1, keepdims=True)) / np.sqrt(y.var(1, keepdims=True) + f32(1e-8)),
     ),
     "order of the sum": (
-        recurrent,
+        recurrent.Arithmetic,
         "add_product",
-        lambda total, acc, q, w, used: total + acc.astype(f32) * q.scale[:, None] * w.scale,
+        lambda self, total, acc, q, w, used: total + acc.astype(f32) * q.scale[:, None] * w.scale,
     ),
 }
 
