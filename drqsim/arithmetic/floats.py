@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
+
 import numpy as np
 
 f32 = np.float32
@@ -72,3 +75,19 @@ def flush_denormals(x: np.ndarray) -> np.ndarray:
     """Denormal float32 values become zero with their sign: the mode that XNNPACK computes in."""
     tiny = (np.abs(x) < np.finfo(f32).tiny) & (x != 0)
     return np.where(tiny, np.copysign(f32(0), x), x) if tiny.any() else x
+
+
+def multiply_add(a: np.ndarray, b: np.ndarray, c: np.ndarray) -> np.ndarray:
+    """``a * b + c`` in float32, each rounded: what stands for ``fma`` where nothing is fused."""
+    return a * b + c
+
+
+def horner(x: np.ndarray, *coefficients: float, add: Callable = multiply_add) -> np.ndarray:
+    """A polynomial in float32 from its highest coefficient down, each step an ``add``."""
+    total = f32(coefficients[0])
+    for coefficient in coefficients[1:]:
+        total = add(total, x, f32(coefficient))
+    return total
+
+
+horner_fused = partial(horner, add=fma)

@@ -68,7 +68,7 @@ def check(screen: Screen, model, specs, seed, kernels, allow_nonfinite) -> int:
 
     Each operator gets the input that the runtime gave it. An operator with int8 weights must have
     the runtime's bits in every tensor that can be read: equal. So must a float operator, but where
-    it adds in another order than the runtime, or where the runtime approximates a function: then
+    it adds in another order than the runtime, or where a function is not the runtime's own: then
     each element must lie within the bound of the sum, (n - 1) * 2^-24 * the sum of the terms' sizes
     for each of the two sums of n terms, or within the bound of the function. All else is different.
 

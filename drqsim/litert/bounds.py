@@ -10,8 +10,9 @@ stand here. Two kinds of reason allow a difference:
     products. There are two such sums, so they are apart by twice that at most. A fused activation
     brings two values nearer to each other, never further apart, so it leaves the bound as it is.
 **the function**
-    The runtime approximates exp, tanh and their kin with code of its own on every kernel path;
-    drqsim computes the true value, rounded.
+    drqsim has not got the runtime's exp, tanh and their kin bit by bit. On x86-64 with glibc that
+    is left of two functions only, XNNPACK's SQRT and RSQRT, which begin with the processor's own
+    estimate. On arm64, and where the system's C library is another, it is all of ``ELSEWHERE``.
 
 Source of the bound on sums: Jeannerod and Rump, Improved error bounds for inner products in
 floating-point arithmetic, SIAM J. Matrix Anal. Appl. 34 (2013): ``n - 1`` and ``n`` for sums and
@@ -27,6 +28,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from drqsim import processor as processors
+from drqsim.arithmetic.functions import glibc
 from drqsim.attribution.formula import HYBRID, evaluate
 from drqsim.graph import Graph, Operator
 from drqsim.kernels import KERNELS
@@ -67,7 +70,10 @@ def bound_of(graph: Graph, op: Operator, kernels: str) -> Bound | None:
     weights = graph.tensor_of(op, OPERANDS[op.code].weights) if op.code in HYBRID else None
     if made != f32 or weights is not None and weights.dtype != f32:
         return None
-    return BOUNDS.get((op.code, kernels))
+    bound = BOUNDS.get((op.code, kernels))
+    if bound is None and (processors.of().neon or not glibc.is_here()):
+        return ELSEWHERE.get((op.code, kernels))
+    return bound
 
 
 def _two_sums(size: np.ndarray, roundings: int) -> np.ndarray:
@@ -116,10 +122,10 @@ TERMS = {
 
 
 def _approximation(fed: Fed) -> np.ndarray:
-    """The runtime's exp, tanh and erf are polynomials of its own on each kernel path.
+    """Polynomials of one processor against those of another.
 
-    Their distance from the true value, measured on [-20, 20] for 2.3.0, is at most 5e-7 of the
-    larger of 1 and the result's size; the bound is twice that.
+    The distance of each of them from the true value, measured on [-20, 20] for 2.3.0, is at most
+    5e-7 of the larger of 1 and the result's size; the bound is twice that.
     """
     return APPROXIMATION * np.maximum(1, np.abs(fed.ours.astype(f64)))
 
@@ -138,17 +144,6 @@ def _steps(count: int) -> Callable[[Fed], np.ndarray]:
     return allowed
 
 
-def _exp_xnnpack(fed: Fed) -> np.ndarray:
-    # the argument is split into a power of two and a rest in float32: its error grows with |x|
-    return (np.abs(fed.read(0).astype(f64)) + 4) * 2 * UNIT * fed.ours + TINY
-
-
-def _sine_xnnpack(fed: Fed) -> np.ndarray:
-    # whole turns are taken off, a turn being known to 33 bits; four roundings of an angle up to pi
-    # (a unit there is twice that of 1), then a quotient of polynomials
-    return 12 * UNIT + np.abs(fed.read(0).astype(f64)) * 2.0**-33
-
-
 def _log_softmax(fed: Fed) -> np.ndarray:
     # every rounding on the way: x - max, n powers and their sum, its logarithm, the result
     x = fed.read(0).astype(f64)
@@ -158,26 +153,27 @@ def _log_softmax(fed: Fed) -> np.ndarray:
 
 # (operator code, kernel path) -> its bound; what is not listed is exact
 BOUNDS = {
-    # the C library's functions against the true value, rounded
+    # a Newton step after the processor's estimate of 1 / sqrt(x), which Intel and AMD make each
+    # from a table of their own
+    ("SQRT", "xnnpack"): Bound("function", _steps(2)),
+    ("RSQRT", "xnnpack"): Bound("function", _steps(2)),
+    **{(code, kernels): Bound("sum", _layer) for code in TERMS for kernels in KERNELS},
+}
+# the reference kernel adds tap after tap, as drqsim does
+del BOUNDS["DEPTHWISE_CONV_2D", "reference"]
+
+# the same for what follows x86-64 and glibc, where the runtime runs on something else
+ELSEWHERE = {
     **{
         (code, kernels): Bound("function", _steps(1))
         for code in ("EXP", "LOG", "SIN", "COS", "POW")
         for kernels in ("reference", "optimized")
     },
     ("POW", "xnnpack"): Bound("function", _steps(1)),
-    # XNNPACK's polynomials and Newton steps, which differ between CPUs
-    ("EXP", "xnnpack"): Bound("function", _exp_xnnpack),
-    ("SIN", "xnnpack"): Bound("function", _sine_xnnpack),
-    ("COS", "xnnpack"): Bound("function", _sine_xnnpack),
-    ("SQRT", "xnnpack"): Bound("function", _steps(2)),
-    ("RSQRT", "xnnpack"): Bound("function", _steps(2)),
     **{("LOG_SOFTMAX", kernels): Bound("function", _log_softmax) for kernels in KERNELS},
     **{(code, k): Bound("function", _approximation) for code in APPROXIMATE for k in KERNELS},
-    # the order of summation: vectors of the CPU's width, where it runs along the last dimension
+    # vectors of another width
     ("MEAN", "optimized"): Bound("sum", _reduction),
     ("MEAN", "xnnpack"): Bound("sum", _reduction),
     ("SUM", "xnnpack"): Bound("sum", _reduction),
-    **{(code, kernels): Bound("sum", _layer) for code in TERMS for kernels in KERNELS},
 }
-# the reference kernel adds tap after tap, as drqsim does
-del BOUNDS["DEPTHWISE_CONV_2D", "reference"]

@@ -20,7 +20,7 @@ from __future__ import annotations
 import numpy as np
 
 from drqsim import accumulate
-from drqsim.arithmetic import eigen
+from drqsim.arithmetic.functions import eigen
 from drqsim.errors import InputError
 from drqsim.graph import Tensor
 from drqsim.ops import builtin, fully_connected_int4, fused, weights, xnnpack

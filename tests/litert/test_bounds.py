@@ -1,11 +1,14 @@
 """The bounds of float operators: as wide as their reason, and no wider."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 import drqsim
-from drqsim import litert
-from drqsim.litert.bounds import BOUNDS, TINY, UNIT, Fed, bound_of
+from drqsim import litert, processor
+from drqsim.arithmetic.functions import glibc
+from drqsim.litert.bounds import BOUNDS, ELSEWHERE, TINY, UNIT, Fed, bound_of
 from drqsim.litert.comparison import Row
 from drqsim.litert.equality import part_of_bound, worst
 from drqsim.ops.fed import inputs_by_index
@@ -87,7 +90,8 @@ def fed(graph, x, kernels="xnnpack"):
 @pytest.mark.parametrize("what", SUMS)
 def test_the_bound_of_a_sum_is_its_terms_sizes_times_the_roundings_of_two_sums(what):
     graph, x, roundings, size = SUMS[what]
-    bound = bound_of(graph, graph.operators[0], "xnnpack")
+    with processor.using("arm64"):  # on x86-64 MEAN and SUM have none
+        bound = bound_of(graph, graph.operators[0], "xnnpack")
     allowed = bound.allowed(fed(graph, x))
     assert bound.of == "sum"
     assert np.allclose(allowed, 2 * roundings * (UNIT * size() + TINY), rtol=1e-6, atol=0)
@@ -111,6 +115,23 @@ def test_what_computes_with_codes_has_no_bound():
     )  # fmt: skip
     assert bound_of(whole, whole.operators[0], "xnnpack") is None
     assert ("RELU", "xnnpack") not in BOUNDS and ("ADD", "optimized") not in BOUNDS
+
+
+def test_what_x86_64_and_glibc_compute_has_a_bound_elsewhere_only(monkeypatch):
+    graph, *_ = SUMS["mean"]
+    (op,) = graph.operators
+    for code, kernels in ELSEWHERE:
+        made = replace(graph, operators=(replace(op, code=code),))
+        for name, is_glibc, expected in (
+            ("x86-64", True, None),
+            ("x86-64-vnni", True, None),
+            ("x86-64", False, ELSEWHERE[code, kernels]),
+            ("arm64", True, ELSEWHERE[code, kernels]),
+        ):
+            monkeypatch.setattr(glibc, "is_here", lambda here=is_glibc: here)
+            with processor.using(name):
+                assert bound_of(made, made.operators[0], kernels) is expected
+    assert not set(BOUNDS) & set(ELSEWHERE)
 
 
 def test_half_of_the_bound_is_within_and_twice_is_different():

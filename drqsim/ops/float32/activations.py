@@ -1,30 +1,45 @@
 """Activation functions as operators of their own: float32 in, float32 out, on every kernel path.
 
 Dynamic-range quantization never touches them: they have no weights, so the converter leaves them
-alone, and what they read and write is float32. RELU, RELU6, RELU_N1_TO_1, RELU_0_TO_1, LEAKY_RELU,
-PRELU and HARD_SWISH are a few float32 operations, written here in the kernels' order and equal to
-them bit for bit. The others need exp, tanh or erf, which every kernel path approximates in its own
-way; computed here is the true value, rounded.
+alone, and what they read and write is float32. All are written here in the kernels' order, and have
+the runtime's bits. RELU, RELU6, RELU_N1_TO_1, RELU_0_TO_1, LEAKY_RELU, PRELU and HARD_SWISH are a
+few float32 operations. The others need exp, tanh or erf, and no kernel path computes the true
+value: each has a formula of its own, in ``arithmetic.functions``.
 
-Sources, ai-edge-litert 2.3.0: ``tflite/kernels/activations.cc``, ``internal/reference/*.h``;
-XNNPACK ``src/f32-vlrelu``, ``src/f32-vbinary`` (prelu).
+========  =========================  ==================================  =====================
+          reference                  optimized                           xnnpack
+========  =========================  ==================================  =====================
+TANH      the C library's            Eigen's quotient                    a quotient of its own
+LOGISTIC  the C library's exp        Eigen's exp, four values at a time  by processor
+GELU      Eigen's erfc or tanh       the same                            a quotient of its own
+ELU       (there is no kernel)       the C library's exp - 1             by processor
+SOFTMAX   see ``softmax``
+========  =========================  ==================================  =====================
+
+Sources, ai-edge-litert 2.3.0: ``tflite/kernels/activations.cc``, ``internal/reference/*.h``,
+``internal/optimized/optimized_ops.h``; XNNPACK ``src/f32-vlrelu``, ``src/f32-vbinary`` (prelu).
 """
 
 from __future__ import annotations
 
-import math
+from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 
-from drqsim import processor
 from drqsim.arithmetic.floats import flush_denormals, fma
+from drqsim.arithmetic.functions import eigen, exponentials, glibc, quotients
 from drqsim.errors import InputError
 from drqsim.ops.call import Call
+from drqsim.ops.float32.softmax import softmax as _softmax
 
 f32 = np.float32
-f64 = np.float64
 SIXTH = f32(1 / 6)
-_erf = np.vectorize(math.erf, otypes=[f64])
+UPPER, LOWER = (
+    f32(16.619047),
+    f32(-9),
+)  # where the reference kernel has the logistic function's ends
+MINUS_SQRT_HALF, SQRT_2_BY_PI = f32(-np.sqrt(0.5)), f32(np.sqrt(2 / np.pi))
 
 
 def relu(call: Call, x: np.ndarray) -> np.ndarray:
@@ -52,7 +67,7 @@ def leaky_relu(call: Call, x: np.ndarray) -> np.ndarray:
     alpha = f32(call.operator.options["alpha"])
     # XNNPACK leaves a denormal alpha to the builtin kernel
     if call.kernels == "xnnpack" and flush_denormals(alpha) == alpha:
-        return _scale_negative_xnnpack(x, alpha)
+        return _scale_negative_xnnpack(call, x, alpha)
     return np.where(x > 0, x, x * alpha)
 
 
@@ -62,7 +77,7 @@ def prelu(call: Call, x: np.ndarray) -> np.ndarray:
     call.record("alpha", alpha, None if tensor.value is not None else "persistent")
     try:
         if call.kernels == "xnnpack":
-            return _scale_negative_xnnpack(x, alpha)
+            return _scale_negative_xnnpack(call, x, alpha)
         return np.where(x < 0, x * alpha, x)
     except ValueError:
         raise call.contradiction(
@@ -78,10 +93,10 @@ def _clamp(call: Call, x: np.ndarray, low: float, high: float) -> np.ndarray:
     return np.where(x < low, f32(low), np.where(x > high, f32(high), x))
 
 
-def _scale_negative_xnnpack(x: np.ndarray, alpha: np.ndarray) -> np.ndarray:
+def _scale_negative_xnnpack(call: Call, x: np.ndarray, alpha: np.ndarray) -> np.ndarray:
     flushed = flush_denormals(x)
     # AVX512 compares with 0, so zeros and denormals pass; other kernels ask for the sign bit
-    negative = flushed < 0 if processor.has("avx512f") else np.signbit(x)
+    negative = flushed < 0 if call.processor.avx512 else np.signbit(x)
     return np.where(negative, flush_denormals(flushed * flush_denormals(alpha)), x)
 
 
@@ -102,27 +117,44 @@ def hard_swish(call: Call, x: np.ndarray) -> np.ndarray:
 
 def elu(call: Call, x: np.ndarray) -> np.ndarray:
     """x if x >= 0 else exp(x) - 1"""
-    return np.where(x < 0, np.expm1(np.minimum(x, 0), dtype=f64), x).astype(f32)
+    if call.kernels == "xnnpack":
+        kernel = exponentials.elu_avx512 if call.processor.avx512 else exponentials.elu_avx2
+        return _flushed(kernel, x)
+    return np.where(x < 0, glibc.expm1f(np.minimum(x, f32(0))), x)
 
 
 def tanh(call: Call, x: np.ndarray) -> np.ndarray:
     """tanh(x)"""
-    return np.tanh(x, dtype=f64).astype(f32)
+    if call.kernels == "xnnpack":
+        return _flushed(quotients.tanh, x)
+    return glibc.tanhf(x) if call.kernels == "reference" else eigen.tanh(x)
 
 
 def logistic(call: Call, x: np.ndarray) -> np.ndarray:
     """1 / (1 + exp(-x))"""
-    with np.errstate(over="ignore"):
-        return (1 / (1 + np.exp(-x.astype(f64)))).astype(f32)
+    if call.kernels == "xnnpack":
+        avx512, avx2 = exponentials.logistic_avx512, exponentials.logistic_avx2
+        return _flushed(avx512 if call.processor.avx512 else avx2, x)
+    if call.kernels == "optimized":
+        return eigen.logistic(x, eigen.in_packets(0, x.size).reshape(x.shape))
+    y = f32(1) / (f32(1) + glibc.expf(-x))
+    return np.where(x > UPPER, f32(1), np.where(x < LOWER, glibc.expf(x), y))
 
 
 def gelu(call: Call, x: np.ndarray) -> np.ndarray:
     """x * Phi(x), Phi the normal distribution function, or its tanh approximation"""
-    wide = x.astype(f64)
-    if call.operator.options["approximate"]:
-        inner = math.sqrt(2 / math.pi) * (wide + 0.044715 * wide**3)
-        return (0.5 * wide * (1 + np.tanh(inner))).astype(f32)
-    return (0.5 * wide * (1 + _erf(wide / math.sqrt(2)))).astype(f32)
+    approximate = bool(call.operator.options["approximate"])
+    if call.kernels == "xnnpack":
+        return _flushed(partial(quotients.gelu, approximate=approximate), x)
+    with np.errstate(over="ignore", invalid="ignore"):
+        if not approximate:
+            return f32(0.5) * x * eigen.erfc(x * MINUS_SQRT_HALF)
+        inner = x + f32(0.044715) * (x * x * x)
+        return f32(0.5) * x * (f32(1) + eigen.tanh(SQRT_2_BY_PI * inner))
+
+
+def _flushed(kernel: Callable, x: np.ndarray) -> np.ndarray:
+    return flush_denormals(kernel(flush_denormals(x)))
 
 
 def softmax(call: Call, x: np.ndarray) -> np.ndarray:
@@ -133,9 +165,7 @@ def softmax(call: Call, x: np.ndarray) -> np.ndarray:
         if call.kernels != "reference":
             raise call.contradiction(f"its input {list(x.shape)} has no last dimension of values.")
         return x
-    beta = call.operator.options["beta"]
-    powers = np.exp(beta * (x.astype(f64) - x.max(axis=-1, keepdims=True)))
-    return (powers / powers.sum(axis=-1, keepdims=True)).astype(f32)
+    return _softmax(call, x)
 
 
 FUNCTIONS = {

@@ -2,9 +2,9 @@
 
 One operand or two; two are broadcast against each other. Plain arithmetic is one float32 rounding
 in every kernel, so it is equal bit for bit. XNNPACK computes with denormals taken for zero. EXP,
-LOG, SIN, COS, POW and XNNPACK's RSQRT are approximated by each kernel path in its own way; computed
-here is the true value, rounded, but for XNNPACK's LOG, which is the kernel's own. XNNPACK's SIN and
-COS lose digits with the size of the angle: at a million they are 2e-6 off, at 1e20 NaN.
+LOG, SIN, COS and POW are the C library's on the builtin paths, and XNNPACK, which leaves POW alone,
+has quotients of its own: ``arithmetic.functions`` has both, bit for bit. XNNPACK's SQRT and RSQRT
+begin with the processor's own estimate, which ``arithmetic.functions.roots`` has for AVX-512.
 
 Sources, ai-edge-litert 2.3.0: ``tflite/kernels/add.cc``, ``sub.cc``, ``mul.cc``, ``div.cc``,
 ``maximum_minimum.cc``, ``squared_difference.cc``, ``pow.cc``, ``elementwise.cc``, ``exp.cc``,
@@ -14,16 +14,17 @@ Sources, ai-edge-litert 2.3.0: ``tflite/kernels/add.cc``, ``sub.cc``, ``mul.cc``
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
+
 import numpy as np
 
-from drqsim import processor
-from drqsim.arithmetic.floats import flush_denormals, fma
+from drqsim.arithmetic.floats import flush_denormals
+from drqsim.arithmetic.functions import glibc, quotients, roots
 from drqsim.ops import fused
 from drqsim.ops.call import Call
 
 f32 = np.float32
-f64 = np.float64
-SQRT_2, SQRT_HALF = f32(1.414213419), f32(0.70710688829)  # the kernel's: their product is 1
 
 
 def add(a: np.ndarray, b: np.ndarray) -> np.ndarray:
@@ -64,7 +65,7 @@ def squared_difference(a: np.ndarray, b: np.ndarray) -> np.ndarray:
 
 def power(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """a to the power of b"""
-    return np.power(a, b, dtype=f64).astype(f32)
+    return glibc.powf(a, b)
 
 
 def absolute(x: np.ndarray) -> np.ndarray:
@@ -84,7 +85,7 @@ def negative_xnnpack(x: np.ndarray) -> np.ndarray:
 
 def exp(x: np.ndarray) -> np.ndarray:
     """e to the power of x"""
-    return np.exp(x, dtype=f64).astype(f32)
+    return glibc.expf(x)
 
 
 def sqrt(x: np.ndarray) -> np.ndarray:
@@ -99,39 +100,17 @@ def square(x: np.ndarray) -> np.ndarray:
 
 def log(x: np.ndarray) -> np.ndarray:
     """The natural logarithm"""
-    return np.log(x, dtype=f64).astype(f32)
-
-
-def log_xnnpack(x: np.ndarray) -> np.ndarray:
-    """The natural logarithm; where x * sqrt(2) overflows, it depends on the processor
-
-    AVX512 has an instruction for the exponent, to which that of infinity is infinity. The other
-    kernels cut it from the bits of the float: 128, so nothing has a logarithm above 88.37627.
-    """
-    return log_fused(x, f32(np.inf) if processor.has("avx512f") else f32(128))
-
-
-def log_fused(x: np.ndarray, exponent_of_infinity: np.float32) -> np.ndarray:
-    """log(m * 2^e) = e * log(2) + log(m), m of [sqrt(1/2), sqrt(2)): a quotient of polynomials"""
-    scaled, one = x * SQRT_2, f32(1)
-    bits = scaled.view(np.uint32)
-    e = ((bits >> 23).astype(np.int32) - 127).astype(f32)
-    e = np.where(scaled == np.inf, exponent_of_infinity, e)
-    e = np.where(scaled > 0, e, np.log(scaled))  # -inf for zeros, NaN below
-    m = ((bits & np.uint32(0x007FFFFF)) | np.uint32(0x3F800000)).view(f32) * SQRT_HALF - one
-    above = m * fma(m, fma(m, f32(0.182499691844), one), one)
-    below = fma(m, fma(m, fma(m, f32(0.049584995955), f32(0.599170029163)), f32(1.5)), one)
-    return fma(e, f32(0.6931471805599453), above / below)
+    return glibc.logf(x)
 
 
 def sin(x: np.ndarray) -> np.ndarray:
     """sin(x), x in radians"""
-    return np.sin(x, dtype=f64).astype(f32)
+    return glibc.sinf(x)
 
 
 def cos(x: np.ndarray) -> np.ndarray:
     """cos(x), x in radians"""
-    return np.cos(x, dtype=f64).astype(f32)
+    return glibc.cosf(x)
 
 
 def floor(x: np.ndarray) -> np.ndarray:
@@ -142,11 +121,6 @@ def floor(x: np.ndarray) -> np.ndarray:
 def rsqrt(x: np.ndarray) -> np.ndarray:
     """1 / sqrt(x), the root rounded before it divides"""
     return f32(1) / np.sqrt(x)
-
-
-def rsqrt_xnnpack(x: np.ndarray) -> np.ndarray:
-    """1 / sqrt(x), but NaN for zero: the Newton step multiplies infinity by zero"""
-    return np.where(x == 0, f32(np.nan), rsqrt(x))
 
 
 BINARY = {
@@ -171,7 +145,23 @@ UNARY = {
     "RSQRT": rsqrt,
     "FLOOR": floor,
 }
-DELEGATED = UNARY | {"NEG": negative_xnnpack, "LOG": log_xnnpack, "RSQRT": rsqrt_xnnpack}
+# XNNPACK's own kernels
+DELEGATED = {
+    "NEG": negative_xnnpack,
+    "EXP": quotients.exp,
+    "SIN": quotients.sin,
+    "COS": quotients.cos,
+}
+WITH_AVX512 = {
+    "LOG": partial(quotients.log, avx512=True),
+    "SQRT": roots.sqrt_avx512,
+    "RSQRT": roots.rsqrt_avx512,
+}
+WITH_AVX2 = {
+    "LOG": partial(quotients.log, avx512=False),
+    "SQRT": roots.sqrt_avx2,
+    "RSQRT": roots.rsqrt_avx2,
+}
 # these also work on the integers that shapes and indices are made of
 INTEGER = ("ADD", "SUB", "MUL", "MAXIMUM", "MINIMUM", "SQUARED_DIFFERENCE", "NEG")
 FUSED = ("ADD", "SUB", "MUL", "DIV")
@@ -214,11 +204,17 @@ def unary(call: Call) -> list[np.ndarray]:
     call.record_inputs()
     delegated = _delegated(call, x)
     if delegated:
-        output = flush_denormals(DELEGATED[call.operator.code](flush_denormals(x)))
+        output = flush_denormals(_delegate(call)(flush_denormals(x)))
     else:
         output = UNARY[call.operator.code](x)
     call.record("output", output)
     return [output]
+
+
+def _delegate(call: Call) -> Callable:
+    """XNNPACK's kernel on the processor."""
+    code, avx512 = call.operator.code, call.processor.avx512
+    return (DELEGATED | (WITH_AVX512 if avx512 else WITH_AVX2)).get(code, UNARY[code])
 
 
 def _delegated(call: Call, x: np.ndarray) -> bool:

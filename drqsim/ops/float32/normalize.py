@@ -1,11 +1,10 @@
 """Operators over the last dimension as a whole: LOG_SOFTMAX and L2_NORMALIZATION.
 
-L2_NORMALIZATION is exact: every path adds the squares one after another. LOG_SOFTMAX needs exp and
-log, which the kernels approximate; computed here is the true value, rounded. Both stay with the
-builtin kernels on the default path.
+Every path adds the squares of L2_NORMALIZATION one after another. Both stay with the builtin
+kernels on the default path.
 
 Sources, ai-edge-litert 2.3.0: ``tflite/kernels/l2norm.cc``, ``internal/optimized/optimized_ops.h``
-(``L2Normalization``), ``internal/reference/log_softmax.h``.
+(``L2Normalization``).
 """
 
 from __future__ import annotations
@@ -14,9 +13,9 @@ import numpy as np
 
 from drqsim.arithmetic.floats import running_sum
 from drqsim.ops.call import Call
+from drqsim.ops.float32.softmax import log_softmax
 
 f32 = np.float32
-f64 = np.float64
 SMALLEST_NORM = f32(1e-6)
 
 
@@ -27,12 +26,6 @@ def l2_normalization(call: Call, x: np.ndarray) -> np.ndarray:
         raise call.refuse(f"the fused activation {activation} is refused by the runtime too.")
     norm = np.sqrt(running_sum(np.moveaxis(x * x, -1, 0)))
     return x / np.maximum(norm, SMALLEST_NORM)[..., np.newaxis]
-
-
-def log_softmax(call: Call, x: np.ndarray) -> np.ndarray:
-    """x - max - log(sum of exp(x - max))"""
-    shifted = x.astype(f64) - x.max(axis=-1, keepdims=True)
-    return (shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True))).astype(f32)
 
 
 NORMALIZERS = {"L2_NORMALIZATION": l2_normalization, "LOG_SOFTMAX": log_softmax}

@@ -1,10 +1,11 @@
 """Operators that reduce dimensions: MEAN, SUM, REDUCE_MAX, REDUCE_MIN, ARG_MAX, TOPK_V2.
 
-All but MEAN and SUM are exact. The order in which a sum is added up differs between the
-kernels (and from NumPy's), so MEAN and SUM may differ in the last bits.
+A sum depends on its order, which differs between the kernels (and from NumPy's). The builtin ones
+add one value after another, except that the optimized MEAN of the last dimensions is Eigen's sum.
+XNNPACK adds up the last dimension in vectors, whose width depends on the processor.
 
 Sources, ai-edge-litert 2.3.0: ``tflite/kernels/reduce.cc``, ``arg_min_max.cc``, ``topk_v2.cc``;
-XNNPACK ``src/f32-rdsum``, ``src/f32-rsum``.
+XNNPACK ``src/f32-rdsum``, ``src/f32-rsum``, ``src/operators/reduce-nd.c``.
 """
 
 from __future__ import annotations
@@ -13,7 +14,14 @@ import math
 
 import numpy as np
 
-from drqsim.arithmetic.floats import flush_denormals, running_sum
+from drqsim.arithmetic.floats import flush_denormals, fma, running_sum
+from drqsim.arithmetic.vector_sums import (
+    SUM_AVX,
+    SUM_AVX512,
+    eigen_sum_of_rows,
+    flushed_sum,
+    xnnpack_sum,
+)
 from drqsim.model_file.schema import DTYPES
 from drqsim.ops.call import Call
 
@@ -54,6 +62,55 @@ def _signed(rows: np.ndarray, best: np.ndarray, reference: bool) -> np.ndarray:
     return best
 
 
+def _runs(shape: tuple[int, ...], axes: list[int], ones: bool) -> list[tuple[int, bool]]:
+    """Sizes, and whether they are summed: neighbors joined where both are, or both are not.
+
+    With ``ones`` a dimension of 1 counts; without, it goes with its neighbor.
+    """
+    runs: list[tuple[int, bool]] = []
+    for axis, size in enumerate(shape):
+        if size == 1 and not ones:
+            continue
+        if runs and runs[-1][1] == (axis in axes):
+            runs[-1] = runs[-1][0] * size, runs[-1][1]
+        else:
+            runs.append((size, axis in axes))
+    return runs
+
+
+def _is_left_to_eigen(x: np.ndarray, axes: list[int]) -> bool:
+    """Whether the optimized MEAN sums the innermost dimensions, and these alone."""
+    runs = _runs(x.shape, axes, ones=False)
+    return len(runs) == 2 and runs[-1][1]
+
+
+def _sum_xnnpack(call: Call, x: np.ndarray, axes: list[int], scale: np.float32) -> np.ndarray:
+    """The innermost stretch that is summed, times the scale; then one such sum after another.
+
+    Along the last dimension a stretch is summed in vectors, else one value after another.
+    """
+    runs = _runs(x.shape, axes, ones=True)
+    x = x.reshape([size for size, _ in runs])
+    summed = [at for at, (_, is_summed) in enumerate(runs) if is_summed]
+    if not summed:
+        return x * scale
+    last = summed.pop()
+    inner, avx512 = last == len(runs) - 1, call.processor.avx512
+    if inner:
+        sums = xnnpack_sum(x, SUM_AVX512 if avx512 else SUM_AVX)
+    else:
+        sums = flushed_sum(np.moveaxis(x, last, 0))
+    sums = np.moveaxis(sums, summed, range(len(summed)))
+    total = np.zeros(sums.shape[len(summed) :], f32)
+    for stretch in sums.reshape(-1, *total.shape):
+        # AVX-512 has a fused multiply-add, which AVX alone lacks
+        if inner and avx512:
+            total = flush_denormals(fma(stretch, scale, total))
+        else:
+            total = flush_denormals(total + flush_denormals(stretch * scale))
+    return total
+
+
 REDUCERS = {"MEAN": mean, "SUM": total, "REDUCE_MAX": largest, "REDUCE_MIN": smallest}
 
 
@@ -76,7 +133,13 @@ def reduce(call: Call) -> list[np.ndarray]:
     if not call.operator.options["keep_dims"]:
         kept = [size for a, size in enumerate(x.shape) if a not in axes]
     whole = len(axes) == x.ndim
-    output = REDUCERS[code](rows, call.kernels == "reference", whole).reshape(kept)
+    if delegated and code in ("MEAN", "SUM"):
+        scale = f32(1) / f32(len(rows)) if code == "MEAN" else f32(1)
+        output = _sum_xnnpack(call, flush_denormals(x), axes, scale).reshape(kept)
+    elif code == "MEAN" and call.kernels != "reference" and _is_left_to_eigen(x, axes):
+        output = (eigen_sum_of_rows(rows.T.copy()) / f32(len(rows))).reshape(kept)
+    else:
+        output = REDUCERS[code](rows, call.kernels == "reference", whole).reshape(kept)
     if delegated:
         output = flush_denormals(output)
     call.record("output", output)

@@ -19,7 +19,7 @@ from typing import NamedTuple
 import numpy as np
 
 from drqsim import qparams
-from drqsim.arithmetic import eigen
+from drqsim.arithmetic.functions import eigen
 from drqsim.limits import PER_OPERATOR
 from drqsim.ops import builtin, weights
 from drqsim.ops.call import Call

@@ -41,7 +41,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from drqsim.arithmetic import eigen
+from drqsim.arithmetic.functions import eigen
 from drqsim.errors import InputError
 from drqsim.ops.call import Call
 from drqsim.ops.recurrent import shared as recurrent

@@ -1,4 +1,4 @@
-"""Activation functions as operators: against the runtime, exactly or within a named bound."""
+"""Activation functions as operators, against the runtime, bit for bit."""
 
 import numpy as np
 import pytest
@@ -6,23 +6,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import drqsim
-from drqsim import litert, processor
+from drqsim import litert
 from drqsim.graph import Graph
-from drqsim.litert.bounds import APPROXIMATE, APPROXIMATION
 from drqsim.ops.float32.activations import FUNCTIONS
 from tests.kit.one_operator import one_operator
 from tests.kit.strategies import KERNELS, float_constant, inputs
 
-f32 = np.dtype(np.float32)
-EXACT = (
-    "RELU",
-    "RELU6",
-    "RELU_N1_TO_1",
-    "RELU_0_TO_1",
-    "LEAKY_RELU",
-    "PRELU",
-    "HARD_SWISH",
-)
+f32 = np.float32
+# every activation with its options
+WITH_OPTIONS = {code: [{}] for code in FUNCTIONS} | {
+    "LEAKY_RELU": [{"alpha": 0.2}],
+    "GELU": [{"approximate": False}, {"approximate": True}],
+    "SOFTMAX": [{"beta": 1.0}, {"beta": 0.5}],
+}
+# equal, where ``litert.bounds`` names no reason for less: on another C library, on arm64
+ALLOWED = {"equal", "within the bound of the function"}
 
 
 def activation(code: str, shape, **options) -> Graph:
@@ -30,19 +28,17 @@ def activation(code: str, shape, **options) -> Graph:
     return one_operator(code, [shape, *slopes], [shape], **options)
 
 
-def test_every_activation_is_judged():
-    assert set(EXACT + APPROXIMATE) == set(FUNCTIONS)
-
-
 @pytest.mark.parametrize("kernels", KERNELS)
-@pytest.mark.parametrize("code", EXACT)
+@pytest.mark.parametrize("code", WITH_OPTIONS)
 @given(data=st.data())
-def test_a_few_float_operations_have_the_bits_of_the_runtime(code, kernels, data):
-    shape = (2, 3, data.draw(st.integers(1, 5)), data.draw(st.integers(1, 9)))
-    graph = activation(code, shape, alpha=0.2)
+def test_as_the_runtime(code, kernels, data):
+    if (code, kernels) == ("ELU", "reference"):
+        return
+    shape = (2, 3, data.draw(st.integers(1, 5)), data.draw(st.integers(1, 99)))
+    graph = activation(code, shape, **data.draw(st.sampled_from(WITH_OPTIONS[code])))
     x = data.draw(inputs(shape))
     comparison = litert.compare(graph, x, kernels)
-    assert comparison.exact, f"{x}\n{comparison}"
+    assert {row.verdict for row in comparison.rows} <= ALLOWED, f"{x}\n{comparison}"
 
 
 def signs_of_nothing(code, alpha):
@@ -60,46 +56,23 @@ def test_zeros_and_denormals_have_the_bits_of_the_runtime(code, alpha, kernels):
     assert litert.compare(graph, x, kernels).exact
 
 
-@pytest.mark.parametrize("code", ["LEAKY_RELU", "PRELU"])
-def test_what_is_negative_on_either_kind_of_processor(code, monkeypatch):
-    """With AVX512 what compares below 0; without it what has the sign, -0 and denormals too."""
-    graph, x = signs_of_nothing(code, -0.5)
-    for held, expected in (
-        ({"avx512f"}, [0, -0.0, 1e-40, -1e-40, 0.5]),
-        ({"avx2", "fma"}, [0, 0, 1e-40, 0, 0.5]),
-    ):
-        monkeypatch.setattr(processor, "instructions", lambda held=held: held)
-        y = drqsim.run(graph, x, "xnnpack")[0]["y"]
-        assert y.tobytes() == np.array([expected], f32).tobytes()
-
-
 @pytest.mark.parametrize("kernels", KERNELS)
-@pytest.mark.parametrize(
-    ("code", "options"),
-    [
-        ("ELU", {}),
-        ("TANH", {}),
-        ("LOGISTIC", {}),
-        ("GELU", {"approximate": False}),
-        ("GELU", {"approximate": True}),
-        ("SOFTMAX", {"beta": 1.0}),
-        ("SOFTMAX", {"beta": 0.5}),
-    ],
-)
-def test_transcendental_functions_stay_within_the_bound(code, options, kernels):
+@pytest.mark.parametrize("code", WITH_OPTIONS)
+def test_any_float_has_the_bits_of_the_runtime(code, kernels):
+    """Values of every size, what a model holds and any bits that are a number."""
     if (code, kernels) == ("ELU", "reference"):
         with pytest.raises(drqsim.ModelFileError, match="ELU"):  # 2.3.0 has no reference ELU
             litert.run(activation(code, (1, 4)), np.zeros((1, 4), f32), kernels)
         return
     random = np.random.default_rng(0)
-    x = np.concatenate([random.normal(size=4000) * 4, np.linspace(-20, 20, 4001)]).astype(f32)
-    x = np.resize(x, (1, 30, 30, 8))
-    graph = activation(code, x.shape, **options)
-    ours = drqsim.run(graph, x, kernels)[0]["y"]
-    theirs = litert.run(graph, x, kernels).outputs["y"]
-    distance = np.abs(ours.astype(np.float64) - theirs) / np.maximum(np.abs(ours), 1)
-    assert distance.max() <= APPROXIMATION
-    assert theirs.std() > 0.01
+    bits = random.integers(0, 2**32, 4000, dtype=np.uint64).astype(np.uint32).view(f32)
+    usual = [random.normal(size=4000) * scale for scale in (1e-3, 0.1, 1, 4, 20, 80)]
+    x = np.concatenate([bits, *(part.astype(f32) for part in usual)])
+    x = np.where(np.abs(x) < 1e37, x, f32(0))  # finite, and so is the difference of two
+    x = x[:27_991].reshape(1, 23, -1)  # three are left over by registers of four
+    for options in WITH_OPTIONS[code]:
+        comparison = litert.compare(activation(code, x.shape, **options), x, kernels)
+        assert {row.verdict for row in comparison.rows} <= ALLOWED, comparison
 
 
 def test_a_fused_activation_is_the_operator_applied_to_the_pre_activation():

@@ -11,7 +11,7 @@ from drqsim.graph import Tensor
 from drqsim.litert.bounds import Fed, bound_of
 from drqsim.litert.equality import part_of_bound
 from drqsim.ops.fed import inputs_by_index
-from drqsim.ops.float32 import activations, elementwise
+from drqsim.ops.float32 import activations
 from tests.kit.float_cases import COMPARED, GENERATORS, cases
 from tests.kit.full_integer import quantized
 from tests.kit.one_operator import (
@@ -115,17 +115,6 @@ def test_where_xnnpack_gives_another_result():
         for kernels, expected in (("optimized", builtin), ("xnnpack", default)):
             ((_, theirs),) = run_both(case, kernels)
             assert np.array_equal(theirs, f32(expected), equal_nan=True)
-
-
-def test_the_logarithm_of_what_overflows_on_either_kind_of_processor(monkeypatch):
-    """What the runtime gave on a processor with AVX512, and on one without."""
-    x = f32([0, -0.0, 1, 2.4e38, 2.5e38, np.inf, -1, np.nan])
-    for instructions, above in ({"avx512f"}, np.inf), ({"avx2", "fma"}, 88.37627):
-        monkeypatch.setattr(processor, "instructions", lambda held=instructions: held)
-        with np.errstate(all="ignore"):
-            ours = elementwise.log_xnnpack(x)
-        expected = f32([-np.inf, -np.inf, 0, 88.3737, above, above, np.nan, np.nan])
-        assert same_bits(ours, expected), ours
 
 
 @pytest.mark.parametrize("kernels", KERNELS)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 import drqsim
 from drqsim import litert
-from drqsim.arithmetic import eigen
+from drqsim.arithmetic.functions import eigen, glibc
 from drqsim.graph import Graph
 from drqsim.ops import builtin
 from drqsim.ops.recurrent import shared as recurrent
@@ -222,7 +222,7 @@ BREAKS = {
         lambda start, n, real=eigen.in_packets: real(0, n),
     ),
     "tanh": (recurrent, "_ACTIVATIONS", recurrent._ACTIVATIONS | {"TANH": np.tanh}),
-    "expf": (eigen, "_expf", np.exp),
+    "expf": (glibc, "expf", np.exp),
     "layer norm": (
         unidirectional_sequence_lstm,
         "_normalize",

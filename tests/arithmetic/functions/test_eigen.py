@@ -1,14 +1,12 @@
 """tanh and the logistic function: the runtime's bits, and how near they are to the truth."""
 
-import ctypes
-import platform
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from drqsim import litert
-from drqsim.arithmetic import eigen
+from drqsim.arithmetic.functions import eigen
 from tests.kit.recurrent import lstm
 
 f32 = np.float32
@@ -55,18 +53,3 @@ def test_the_runtime_has_the_same_bits(n):
     assert np.array_equal(cell, eigen.tanh(biases))
     for slot in (2, 3):
         assert np.array_equal(gates[slot], eigen.logistic(biases, eigen.in_packets(slot * n, n)))
-
-
-@pytest.mark.skipif(
-    platform.libc_ver()[0] != "glibc"
-    or tuple(map(int, platform.libc_ver()[1].split("."))) not in [(2, n) for n in range(27, 41)],
-    reason="only glibc 2.27 to 2.40 has this expf",
-)
-def test_expf_is_that_of_the_c_library():
-    expf = ctypes.CDLL("libm.so.6").expf
-    expf.restype, expf.argtypes = ctypes.c_float, [ctypes.c_float]
-    random = np.random.default_rng(0)
-    x = np.concatenate([random.uniform(-104, 16.7, 20_000), random.normal(size=20_000)]).astype(f32)
-    # the one float32 that goes wrong when r is not computed as with a fused multiply-add
-    x = np.append(x, f32(float.fromhex("-0x1.f8cbb2p+5")))
-    assert np.array_equal(eigen._expf(x), np.array([expf(float(v)) for v in x], f32))
