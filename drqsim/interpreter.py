@@ -19,8 +19,10 @@ from drqsim.ops import TABLE, TAKE_INT4
 from drqsim.ops.call import Call
 from drqsim.ops.delegate import why_builtin
 from drqsim.ops.fed import inputs_by_index
+from drqsim.ops.operand_checks import wrong_type_of
 from drqsim.ops.refusals import check_counts, check_types
-from drqsim.ops.unread import check_known_types
+from drqsim.ops.unread import check_known_types, why_halves
+from drqsim.ops.unwritten import check_constants, left_in, why_unwritten
 from drqsim.processor import Processor
 from drqsim.trace import TensorRecord, Trace, keeper, make_record, numbered, usual_place
 
@@ -86,6 +88,7 @@ def run(
             "supported operators alone with graph.extract(name)."
         )
     check_known_types(graph)
+    check_constants(graph)
     keep = keeper(record)
     constants = {i: t.value for i, t in enumerate(graph.tensors) if t.value is not None}
     values = Values(constants, Budget(limits))
@@ -206,6 +209,9 @@ def _run_operator(
         allow_nonfinite,
         budget=values.budget,
     )
+    wrong = wrong_type_of(op.code, call.values)
+    if wrong:
+        raise ModelFileError(f"{op.name}: {wrong}; the runtime refuses the model.")
     call.ask()
     try:
         # XNNPACK lets infinity pass, the builtin kernels clamp it: neither is an error yet
@@ -219,7 +225,7 @@ def _run_operator(
         )
     check_types(op, call.results, outputs)
     for index, output in zip(op.outputs, outputs, strict=True):
-        values[index] = output
+        values[index] = left_in(op, graph.tensors[index], output)
     for position, state in call.left.items():
         values[op.inputs[position]] = state
 
@@ -234,16 +240,24 @@ def _read(graph: Graph, values: Values, index: int, use: str) -> np.ndarray:
         zero = tensor.quantization.zero_point[0] if is_code else 0
         values[index] = np.full(tensor.shape, zero, tensor.dtype)
     if index not in values:
+        later = any(index in op.outputs for op in graph.operators)
         raise ModelFileError(
             f"{use} tensor {index} ({shorten(tensor.name)!r}), which is no "
-            "input of the model, holds no data, and no operator before it writes."
+            "input of the model, holds no data, and no operator before it writes"
+            + (": the runtime reads what its memory happens to hold, or refuses." if later else ".")
         )
     return values[index]
 
 
 def _check_operator(graph: Graph, op: Operator, kernels: str) -> None:
-    """Refuse an operator that the runtime refuses, or that takes no int4."""
+    """Refuse an operator that the runtime refuses, or that takes no int4, or gives no result."""
+    why = why_halves(graph, op, kernels)
+    if why:
+        raise UnsupportedOperatorError(f"{op.name}: {why}.")
     check_counts(graph, op, kernels)
+    why = why_unwritten(graph, op, kernels)
+    if why:
+        raise ModelFileError(f"{op.name}: {why}.")
     packed = [graph.tensors[i] for i in (*op.inputs, *op.outputs) if i >= 0]
     packed = next((tensor for tensor in packed if tensor.bits), None)
     if packed is not None and op.code not in TAKE_INT4:

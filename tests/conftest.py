@@ -30,6 +30,12 @@ def pytest_addoption(parser):
         "--fuzz", type=int, default=120, help="graphs that are changed at random (default 120)"
     )
     parser.addoption(
+        "--fuzz-seed", type=int, default=2025, help="another number changes other graphs and bytes"
+    )
+    parser.addoption(
+        "--generated", type=int, default=330, help="files held against the runtime (default 330)"
+    )
+    parser.addoption(
         "--hostile", type=int, default=80, help="hostile .npy, .npz and .png files (default 80)"
     )
 

@@ -102,7 +102,7 @@ def test_a_depthwise_convolution_over_no_channels_is_refused():
 @pytest.mark.parametrize("name", ("empty_batch", "in_zero"))
 def test_an_empty_input_is_called_so(name):
     graph = drqsim.load(CASES / f"{name}.tflite")
-    with pytest.raises(drqsim.InputError, match="is empty: .* so there is nothing to run"):
+    with pytest.raises(drqsim.InputError, match="is empty, .*: drqsim does not run empty inputs"):
         drqsim.run(graph, drawn(graph))
 
 

@@ -37,7 +37,7 @@ def test_the_pool_has_every_operator():
 def test_changed_graphs(request, tmp_path):
     ends: Counter[str] = Counter()
     for at in range(request.config.getoption("--fuzz")):
-        random = np.random.default_rng([2025, at])
+        random = np.random.default_rng([request.config.getoption("--fuzz-seed"), at])
         first = any_graph(random)
         try:
             graph = mutant(random, first)
@@ -63,7 +63,7 @@ def test_changed_graphs(request, tmp_path):
 def test_damaged_bytes(request):
     read, count = 0, request.config.getoption("--fuzz")
     for at in range(count):
-        random = np.random.default_rng([2026, at])
+        random = np.random.default_rng([request.config.getoption("--fuzz-seed") + 1, at])
         first = choose(random, layers())
         content = drqsim.to_bytes(first)
         damaged = mutate(random, content, tables(content))

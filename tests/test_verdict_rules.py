@@ -40,9 +40,16 @@ def graph(code: str, *reads: Tensor | None, writes=(f32,), runs=(), **options) -
 
 
 X = activation(f32, 1, 4)
+STRIDES = {"stride_h": 1, "stride_w": 1}
 # rule -> (graph, arithmetic, a part of the sentence)
 CASES = {
+    "_computes_in_halves": (
+        graph("RELU", activation(np.float16, 1, 4), writes=(np.float16,)),
+        "not known",
+        "XNNPACK takes it with float16[1,4]",
+    ),
     "_is_refused": (graph("QUANTIZE", X, writes=()), "refused", "no output"),
+    "_is_unwritten": (graph("DEQUANTIZE", codes(4)), "not known", "does not write it"),
     "_touches_unread": (
         graph("CAST", replace(X, dtype=np.dtype("V2"), unread="BFLOAT16")),
         "not known",
@@ -59,11 +66,15 @@ CASES = {
     "_reads_nothing": (graph("CONV_3D", None), "refused", "no input 0"),
     "_lacks_weights": (graph("CONV_3D", X), "refused", "no weights (input 1)"),
     "_has_other_dimensions": (
-        graph("CONV_2D", activation(f32, 1, 4, 4, 4), codes(4, 4), constant(f32, 4)),
+        graph("CONV_2D", activation(f32, 1, 4, 4, 4), codes(4, 4), constant(f32, 4), **STRIDES),
         "refused",
         "4 dimensions or more",
     ),
-    "_is_dequantize": (graph("DEQUANTIZE", codes(4)), "float32", "constant int8[4] into float32"),
+    "_is_dequantize": (
+        graph("DEQUANTIZE", constant(np.uint8, 4, quantization=SCALE)),
+        "float32",
+        "constant uint8[4] into float32",
+    ),
     "_is_quantize": (graph("QUANTIZE", X, writes=(np.int8,)), "float32", "turns float32[1,4] into"),
     "_moves_codes": (
         graph("GATHER", codes(9, 4), activation(np.int32, 1), writes=(np.int8,)),
@@ -242,7 +253,7 @@ def test_weights_of_another_number_of_dimensions_are_refused_by_the_runtime(code
     if code == "TRANSPOSE_CONV":
         output_shape = Tensor("shape", (4,), np.dtype(np.int32), np.int32([1, 1, 2, 4]))
         reads = [output_shape, *reversed(reads)]
-    bare = graph(code, *reads, constant(f32, 4))
+    bare = graph(code, *reads, constant(f32, 4), **STRIDES if "CONV" in code else {})
     for kernels in KERNELS:
         (found,) = drqsim.explain(bare, kernels)
         assert found.arithmetic == "refused" and f"{OPERANDS[code].exactly} of the" in found.why

@@ -89,7 +89,10 @@ def evaluate(
     tensors = [None if i < 0 else graph.tensors[i] for i in op.inputs]
     for at, tensor in enumerate(tensors):
         if tensor is not None and tensor.value is not None:
-            value = _dequantized(tensor)
+            is_bias = op.code in OPERANDS and at == OPERANDS[op.code].bias
+            # int32 elsewhere is axes and shapes, whatever scale the file gives them
+            is_code = tensor.dtype.itemsize < 4 or is_bias
+            value = _dequantized(tensor) if is_code else tensor.value
             is_weights = op.code in OPERANDS and at == OPERANDS[op.code].weights
             if value.dtype == f64 or is_weights and value.dtype == f32:
                 value = value.astype(float_type)

@@ -124,8 +124,10 @@ def _check(graph: Graph, kernels: str, threads: int, partition) -> None:
                 "type that drqsim does not know, so no memory is planned."
             )
     known = {i for op in graph.operators for i in op.outputs} | {-1, *graph.inputs}
+    on_xnnpack = taken(graph) if kernels == "xnnpack" and partition is None else partition or ()
     for op in graph.operators:
-        check_counts(graph, op, kernels)
+        left = kernels == "xnnpack" and op.name not in on_xnnpack
+        check_counts(graph, op, "optimized" if left else kernels)
         lost = [i for i in op.inputs if i not in known and graph.tensors[i].is_fed]
         if lost:
             raise ModelFileError(

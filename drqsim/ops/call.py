@@ -88,12 +88,18 @@ class Call:
         return value
 
     def integers(
-        self, position: int, what: str, length: int | None = None, dimensions: int | None = None
+        self,
+        position: int,
+        what: str,
+        length: int | None = None,
+        dimensions: int | None = None,
+        types: tuple[type, ...] = (np.int32, np.int64),
     ) -> list[int]:
         """A parameter that comes as a tensor (axes, a shape, paddings), flattened."""
         value = self.value(position, what)
-        if value.dtype not in (np.int32, np.int64):
-            raise self.contradiction(f"its {what} is {value.dtype}; expected int32 or int64.")
+        if value.dtype not in types:
+            expected = " or ".join(np.dtype(each).name for each in types)
+            raise self.contradiction(f"its {what} is {value.dtype}; expected {expected}.")
         if length is not None and value.size != length:
             raise self.contradiction(f"its {what} has {value.size} values; expected {length}.")
         if dimensions not in (None, value.ndim):

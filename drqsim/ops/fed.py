@@ -54,11 +54,12 @@ def check_type_and_shape(tensor: Tensor, dtype: np.dtype, shape: tuple[int, ...]
     if 0 in shape:
         own = 0 in tensor.shape and not (tensor.signature and -1 in tensor.signature)
         raise InputError(
-            f"Input {shorten(tensor.name)!r} is empty: {dtype.name}{list(shape)} holds no value, "
+            f"Input {shorten(tensor.name)!r} is empty, {dtype.name}{list(shape)}: drqsim does not "
+            "run empty inputs, of which the runtime makes empty outputs or refuses them; "
             + (
-                "and the file fixes that shape, so there is nothing to run."
+                "the file fixes that shape, so there is nothing to pass instead."
                 if own
-                else "so there is nothing to run; pass one with no dimension zero."
+                else "pass one with no dimension zero."
             )
         )
 

@@ -15,7 +15,8 @@ import numpy as np
 from drqsim.errors import ModelFileError
 from drqsim.graph import Graph, Operator, Tensor
 from drqsim.ops.counts import CHECKS, OPTIONAL, wrong_count
-from drqsim.ops.delegate import taken
+from drqsim.ops.operand_checks import why_not_taken
+from drqsim.ops.option_checks import wrong_option
 
 # kernel path -> the operators for which it has no kernel at all
 NO_KERNEL = {"reference": ("ELU",)}
@@ -96,6 +97,7 @@ def why_refused(graph: Graph, op: Operator, kernels: str) -> str:
     op : Operator
         One of ``graph``.
     kernels : {"optimized", "reference", "xnnpack"}
+        The path of this operator: ``optimized`` for one that XNNPACK leaves.
 
     Returns
     -------
@@ -107,7 +109,7 @@ def why_refused(graph: Graph, op: Operator, kernels: str) -> str:
         return f"the {kernels} kernels have none: Didn't find op for builtin opcode '{op.code}'"
     wrong = wrong_count(op)
     # XNNPACK reads the first two inputs and counts nothing
-    if wrong and kernels == "xnnpack" and op.code == "BATCH_MATMUL" and op.name in taken(graph):
+    if wrong and kernels == "xnnpack" and op.code == "BATCH_MATMUL":
         return ""
     if wrong or op.code not in CHECKS:
         return wrong
@@ -117,6 +119,7 @@ def why_refused(graph: Graph, op: Operator, kernels: str) -> str:
             said = f"Tensor at index {position} was optional but was expected"
             return f"its input {position} is left out: {said}"
     wrong = _wrong_dimensions(graph, op) or _wrong_type(graph, op)
+    wrong = wrong or why_not_taken(graph, op, kernels) or wrong_option(graph, op, kernels)
     if wrong:
         return wrong
     if op.code == "CONV_2D" and len(op.inputs) == 2:
@@ -124,9 +127,13 @@ def why_refused(graph: Graph, op: Operator, kernels: str) -> str:
     filled = next((i for i in op.inputs if i >= 0 and _is_filled_variable(graph.tensors[i])), None)
     if filled is not None:
         return f"Tensor {filled} is a variable tensor with buffer or external buffer"
-    if any(graph.tensors[i].value is not None for i in op.outputs):
-        return "its output is a constant of the file"
+    if kernels == "xnnpack" and _returns_a_constant(graph, op):
+        return "its output is a constant of the file: failed to get external value shape"
     return ""
+
+
+def _returns_a_constant(graph: Graph, op: Operator) -> bool:
+    return any(i in graph.outputs and graph.tensors[i].value is not None for i in op.outputs)
 
 
 def _is_filled_variable(tensor: Tensor) -> bool:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from drqsim.errors import UnsupportedOperatorError
 from drqsim.graph import Graph, Operator, Tensor, shorten
 
@@ -14,6 +16,22 @@ def why_unread(graph: Graph, op: Operator) -> str:
             if tensor is not None and tensor.unread:
                 return f"it {does} {tensor}, a type that drqsim does not know"
     return ""
+
+
+def why_halves(graph: Graph, op: Operator, kernels: str) -> str:
+    """Whether XNNPACK computes it in float16; empty where it does not.
+
+    ``kernels`` is the path of this operator: ``optimized`` for one that XNNPACK leaves.
+    """
+    if kernels != "xnnpack":
+        return ""
+    # a DEQUANTIZE that XNNPACK takes only makes its input wider
+    read = () if op.code == "DEQUANTIZE" else op.inputs
+    touched = [graph.tensors[i] for i in (*read, *op.outputs) if i >= 0]
+    half = next((tensor for tensor in touched if tensor.dtype == np.float16), None)
+    if half is None:
+        return ""
+    return f"XNNPACK takes it with {half}, and drqsim does not compute in float16"
 
 
 def check_known_types(graph: Graph) -> None:

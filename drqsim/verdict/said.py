@@ -75,6 +75,11 @@ class Site(NamedTuple):
         return "reference" if self.kernels == "reference" else "optimized"
 
     @property
+    def path(self) -> str:
+        """The kernel path of this operator: ``optimized`` for one that XNNPACK leaves."""
+        return self.builtin if self.why_builtin else self.kernels
+
+    @property
     def kind(self) -> str:
         """What the codes of its weights are, ``int8`` or ``int4``."""
         return "int4" if self.weights.bits else "int8"

@@ -11,7 +11,8 @@ from drqsim.names import custom_name, shorten
 from drqsim.ops import TABLE
 from drqsim.ops.integer import shared as integer
 from drqsim.ops.refusals import why_refused
-from drqsim.ops.unread import why_unread
+from drqsim.ops.unread import why_halves, why_unread
+from drqsim.ops.unwritten import why_unwritten
 from drqsim.verdict.said import FLOAT, INT8, PASSED, REFUSED, RUNS, UNKNOWN, Site, Verdict
 
 f32 = np.float32
@@ -21,11 +22,27 @@ LSTM_WEIGHTS, LSTM_INPUTS = OPERANDS["UNIDIRECTIONAL_SEQUENCE_LSTM"], (20, 24)
 
 
 def _is_refused(site: Site) -> bool:
-    return bool(why_refused(site.graph, site.op, site.kernels))
+    return bool(why_refused(site.graph, site.op, site.path))
 
 
 def _say_refused(site: Site) -> Verdict:
-    return site.verdict(REFUSED, why_refused(site.graph, site.op, site.kernels))
+    return site.verdict(REFUSED, why_refused(site.graph, site.op, site.path))
+
+
+def _computes_in_halves(site: Site) -> bool:
+    return bool(why_halves(site.graph, site.op, site.path))
+
+
+def _say_halves(site: Site) -> Verdict:
+    return site.verdict(UNKNOWN, why_halves(site.graph, site.op, site.path))
+
+
+def _is_unwritten(site: Site) -> bool:
+    return bool(why_unwritten(site.graph, site.op, site.path))
+
+
+def _say_unwritten(site: Site) -> Verdict:
+    return site.verdict(UNKNOWN, why_unwritten(site.graph, site.op, site.path))
 
 
 def _touches_unread(site: Site) -> bool:
@@ -202,7 +219,9 @@ def _judge_activations(site: Site) -> Verdict:
 
 # (does it apply?, what is said then), from top to bottom
 RULES = (
+    (_computes_in_halves, _say_halves),
     (_is_refused, _say_refused),
+    (_is_unwritten, _say_unwritten),
     (_touches_unread, _say_unread),
     (_runs_subgraphs, _say_what_it_runs),
     (_reads_nothing, _refuse_without_input),

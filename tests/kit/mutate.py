@@ -274,6 +274,10 @@ def other_side(random, graph: Graph) -> Graph:
     return replace(graph, **{side: tuple(ends)})
 
 
+# what a kernel looks at when a model is loaded
+other_type_of, other_scale_of = map(_of_a_tensor, (other_type, other_quantization))
+other_option_of = _of_an_operator(other_option)
+
 CHANGES = (
     *map(_of_a_tensor, (other_size, other_size, other_shape, other_shape, other_type, other_type)),
     *map(_of_a_tensor, (other_values, other_values, given_or_not, variable_or_not, other_bits)),

@@ -3,6 +3,7 @@
 from dataclasses import replace
 from functools import cache
 
+import hypothesis
 import numpy as np
 from hypothesis import HealthCheck, Phase, given, settings
 
@@ -19,13 +20,13 @@ BY_ITS_SHAPE = "ELU GELU HARD_SWISH LEAKY_RELU LOGISTIC RELU RELU6 RELU_0_TO_1 R
 BY_ITS_SHAPE += " TANH"
 
 
-def drawn(strategy, count: int) -> list:
-    """The first examples of a strategy, the same ones each time."""
+def drawn(strategy, count: int, seed: int | None = None) -> list:
+    """The first examples of a strategy, the same ones each time; others for each ``seed``."""
     found = []
 
     @settings(
         max_examples=count,
-        derandomize=True,
+        derandomize=seed is None,
         database=None,
         deadline=None,
         phases=[Phase.generate],
@@ -35,6 +36,8 @@ def drawn(strategy, count: int) -> list:
     def collect(example):
         found.append(example)
 
+    if seed is not None:
+        collect = hypothesis.seed(seed)(collect)
     collect()
     return found
 

@@ -185,11 +185,11 @@ def _transpose_conv(site: Site) -> Reasons:
 
 def _unfolded(output, read, kernel, strides, padding: str) -> str:
     """The sizes of a transposed convolution belong together (CalculateTransposeConvPaddings)."""
-    if min(strides) <= 0:
-        return "XNNPACK refuses a stride of 0"
-    if padding == "VALID":
+    if padding == "VALID":  # it takes any stride here, and does not survive one of 0
         fits = all(k <= n for k, n in zip(kernel, output, strict=True))
         return "" if fits else "XNNPACK refuses VALID padding with a kernel larger than the output"
+    if min(strides) <= 0:
+        return "XNNPACK refuses a stride of 0"
     if any(-(-n // s) != m for n, s, m in zip(output, strides, read, strict=True)):
         return "XNNPACK refuses an output that its input does not fill"
     if any(k < s for k, s in zip(kernel, strides, strict=True)):

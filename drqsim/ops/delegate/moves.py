@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import numpy as np
 
-from drqsim.graph import Tensor
 from drqsim.ops.delegate.site import (
     FLOAT32,
     INT8,
@@ -23,6 +22,7 @@ from drqsim.ops.delegate.site import (
     kind,
     of_kind,
 )
+from drqsim.ops.operand_checks import whole
 
 
 def _concatenation(site: Site) -> Reasons:
@@ -33,16 +33,8 @@ def _concatenation(site: Site) -> Reasons:
     if any(site.options["axis"] >= len(x.shape) for x in site.reads):
         yield f"XNNPACK refuses the new dimension {site.options['axis']}"
     yield codes(*site.reads)
-    if kind(y) == UINT8 and any(_one(x) != _one(y) for x in site.reads):
+    if kind(y) == UINT8 and any(whole(x) != whole(y) for x in site.reads):
         yield "XNNPACK refuses uint8 inputs with scales of their own"
-
-
-def _one(tensor: Tensor) -> tuple[float, int]:
-    """Scale and zero point of the whole tensor; 0 where it has none, or several."""
-    given = tensor.quantization
-    if given is None or given.scale.size != 1:
-        return 0.0, 0
-    return float(given.scale[0]), int(given.zero_point[0])
 
 
 def _pad(site: Site) -> Reasons:
@@ -67,7 +59,7 @@ def _reshape(site: Site) -> Reasons:
     for tensor in (x, y):
         yield codes(tensor)
         yield dimensions(tensor, 0, MOST_DIMENSIONS)
-    if kind(y) in (INT8, UINT8) and _one(x) != _one(y):
+    if kind(y) in (INT8, UINT8) and whole(x) != whole(y):
         yield "XNNPACK refuses another scale behind it"
     if len(site.reads) == 2:
         yield of_kind(site.reads[1], INT32)

@@ -75,7 +75,8 @@ def expand_dims(call: Call) -> list[np.ndarray]:
 def transpose(call: Call) -> list[np.ndarray]:
     """The dimensions in another order."""
     x = call.value(0, "input")
-    order = [call.axis(a, x.ndim) for a in call.integers(1, "permutation", length=x.ndim)]
+    order = call.integers(1, "permutation", length=x.ndim, types=(np.int32,))
+    order = [call.axis(a, x.ndim) for a in order]
     if len(set(order)) != x.ndim:
         raise call.contradiction(f"its permutation {order} names a dimension twice.")
     return [x.transpose(order)]

@@ -10,6 +10,7 @@ import numpy as np
 
 from drqsim.ops.call import Call
 from drqsim.ops.float32.arrange import recorded
+from drqsim.ops.operand_checks import whole
 
 WHOLE = "whole"
 
@@ -17,6 +18,11 @@ WHOLE = "whole"
 def cut(call: Call) -> list[np.ndarray]:
     """SLICE: a beginning and a size for each dimension; size -1 reaches to the end."""
     x = call.value(0, "input")
+    if call.tensor(1, "begin").dtype != call.tensor(2, "size").dtype:
+        raise call.contradiction(
+            f"its begin is {call.tensors[1]} and its size {call.tensors[2]}; the runtime reads "
+            "both as if they had one type."
+        )
     begins, sizes = (call.integers(at, what, x.ndim) for at, what in ((1, "begin"), (2, "size")))
     index = []
     for at, (begin, size, limit) in enumerate(zip(begins, sizes, x.shape, strict=True)):
@@ -44,6 +50,9 @@ def strided_slice(call: Call) -> list[np.ndarray]:
     )
     if options["offset"]:
         raise call.refuse("its option offset is not simulated.")
+    for mask in ("ellipsis_mask", "new_axis_mask", "shrink_axis_mask"):
+        if options[mask] >> len(begins):
+            raise call.refuse(f"its {mask} {options[mask]} has bits beyond its entries.")
     # XNNPACK takes an end of 0 for the end of the dimension, where the builtin kernel gives nothing
     to_the_end = _delegated(call, x, steps)
     index: list = []
@@ -90,7 +99,7 @@ def _entries(call: Call, rank: int, count: int) -> list:
     options = call.operator.options
     ellipsis, new = options["ellipsis_mask"], options["new_axis_mask"] & ~options["ellipsis_mask"]
     if ellipsis & (ellipsis - 1):
-        raise call.contradiction("its ellipsis_mask has more than one bit.")
+        raise call.refuse("its ellipsis_mask has more than one bit.")
     inserted = sum(new >> entry & 1 for entry in range(count))
     entries: list = []
     for entry in range(count):
@@ -106,7 +115,9 @@ def _place(call: Call, begin: int | None, step: int, size: int) -> int:
     """The one index that a shrunk dimension is taken at, from 0."""
     place = (0 if step > 0 else -1) if begin is None else begin
     place += size if place < 0 else 0
-    if step < 0 or not 0 <= place < size:
+    if step < 0:
+        raise call.refuse(f"it drops a dimension with the stride {step}, which is not simulated.")
+    if not 0 <= place < size:
         raise call.contradiction(f"it takes index {begin}, stride {step}, of {size}.")
     return place
 
@@ -114,12 +125,12 @@ def _place(call: Call, begin: int | None, step: int, size: int) -> int:
 def pad(call: Call) -> list[np.ndarray]:
     """PAD and PADV2: a border of the value that is the third input.
 
-    Without one, of zeros, or of the zero point where the tensor is quantized: the two are one
+    Without one, of zeros, or of the output's zero point where it holds codes: the two are one
     kernel.
     """
     if len(call.tensors) < 3 or call.tensors[2] is None:
-        quantization = call.tensor(0, "input").quantization
-        return [_bordered(call, 0 if quantization is None else quantization.zero_point[0])]
+        coded = call.results[0].type_name in ("uint8", "int8", "int16")
+        return [_bordered(call, whole(call.results[0])[1] if coded else 0)]
     fill = call.value(2, "padding value")
     if fill.size != 1 or fill.dtype != call.value(0, "input").dtype:
         raise call.contradiction(

@@ -168,7 +168,7 @@ def top_k(call: Call) -> list[np.ndarray]:
     Of equal values the one that stood first comes first.
     """
     x = call.value(0, "input")
-    (k,) = call.integers(1, "k", length=1)
+    (k,) = call.integers(1, "k", length=1, types=(np.int16, np.int32))
     if x.ndim == 0 or not 0 <= k <= x.shape[-1] or len(call.results) != 2:
         raise call.contradiction(
             f"it takes the {k} largest of rows of {list(x.shape)} into {len(call.results)} outputs."

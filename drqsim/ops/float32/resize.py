@@ -156,7 +156,8 @@ def run(call: Call) -> list[np.ndarray]:
             f"it resizes {list(x.shape)} to {size}; expected [batch, height, width, channels] and "
             "a size of at least 1."
         )
-    if options["align_corners"] and options["half_pixel_centers"]:
+    both = options["align_corners"] and options["half_pixel_centers"]
+    if both and call.operator.code == "RESIZE_BILINEAR":
         raise call.contradiction("align_corners and half_pixel_centers exclude each other.")
     call.sized((len(x), *size, x.shape[3]))
     call.record_inputs()

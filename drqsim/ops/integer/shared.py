@@ -34,7 +34,8 @@ f64 = np.float64
 OPERATORS = ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED")
 ACTIVATIONS = (np.dtype(np.int8), np.dtype(np.int16))
 # QuantizedBiasType as the options have it: the schema's TensorType, 0 where nothing is said
-BIAS_TYPES = {0: np.dtype(np.int64), 2: np.dtype(np.int32), 4: np.dtype(np.int64)}
+INT64 = 4
+BIAS_TYPES = {0: np.dtype(np.int64), 2: np.dtype(np.int32), INT64: np.dtype(np.int64)}
 XNNPACK_LIMIT = f32(256)
 
 
@@ -122,16 +123,19 @@ def _bias(call: Call, out: int, dtype: np.dtype) -> tuple[np.ndarray | None, np.
             f"the bias is {tensor}; with {dtype} activations and these options the kernel reads "
             f"{wanted}[{out}]."
         )
-    quantization = tensor.quantization
-    if quantization is not None and quantization.zero_point.any():
-        raise call.contradiction("its bias has a zero point; the runtime wants 0.")
+    quantization = tensor.quantization  # no kernel looks at its zero point
     return tensor.value, None if quantization is None else quantization.scale
 
 
 def wide(call: Call, given: Scales) -> bool:
-    """True where the kernel sums in int64: 16x8 whose options do not ask for an int32 bias."""
+    """True where the kernel sums in int64: 16x8 whose options do not ask for an int32 bias.
+
+    Without a bias the optimized dense layer sums in int64 where they ask for an int64 one alone.
+    """
     if given.dtype != np.int16:
         return False
+    if given.bias is None and call.kernels != "reference":
+        return bias_type(call) == INT64
     return BIAS_TYPES[bias_type(call)] == np.int64
 
 

@@ -180,7 +180,6 @@ REFUSED = {
     "a scale of zero": (np.int8, 3, quantized_as(0), "positive scale"),
     "a zero point past int8": (np.int8, 0, quantized_as(1, 128), "from -128 to 127"),
     "int16 with a zero point": (np.int16, 0, quantized_as(1, 1), "wants 0"),
-    "a bias with a zero point": (np.int8, 2, quantized_as(1, 1), "wants 0"),
     "a bias of another type": (
         np.int8,
         2,
