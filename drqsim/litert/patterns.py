@@ -34,7 +34,10 @@ MOST_RUNS = 16
 
 
 def layer_patterns(
-    model: Graph, x: np.ndarray | dict[str, np.ndarray], op: str | None = None
+    model: Graph,
+    x: np.ndarray | dict[str, np.ndarray],
+    op: str | None = None,
+    kernels: str = "xnnpack",
 ) -> dict[str, np.ndarray | list[np.ndarray]]:
     """What to look for with ``find_in_memory`` after a layer with int8 weights has run.
 
@@ -45,11 +48,13 @@ def layer_patterns(
     op : str, optional
         The name of a CONV_2D or FULLY_CONNECTED with int8 weights and a float32 input, which the
         model has once if none is named.
+    kernels : {"xnnpack", "optimized", "reference"}
+        By whose rules the input is quantized.
 
     Returns
     -------
     dict of arrays, and of lists of arrays
-        In five groups, without what would be found by chance (see ``find_in_memory``):
+        In six groups, without what would be found by chance (see ``find_in_memory``):
 
         ``codes``
             those of the input, ``as int8`` and ``as uint8``, 128 more, which is what some
@@ -58,6 +63,9 @@ def layer_patterns(
             int8, for each layout that XNNPACK has a list with the blocks of ``packed``
         ``row sums``, ``negated row sums``
             int32, a list: those of four outputs side by side
+        ``accumulator``
+            int32, lists of runs of four along the outputs, ``raw`` and ``corrected`` for the zero
+            point
         ``float filter``
             float32, lists of runs of eight weights, ``along outputs`` and ``along inputs``, times
             their scales and without them
@@ -74,7 +82,7 @@ def layer_patterns(
     """
     chosen = _layer(model, op)
     weights = weights_of(model, model.operator(chosen))
-    _, trace = run(model, x, "xnnpack", [f"{chosen}/input_quantized"], processor="native")
+    _, trace = run(model, x, kernels, [f"{chosen}/*"], processor="native")
     codes = trace[f"{chosen}/input_quantized"].value
     signed = codes if codes.dtype == np.int8 else (codes ^ 128).view(np.int8)
     # outputs, taps, inputs
@@ -91,6 +99,12 @@ def layer_patterns(
     sums = filter.sum((1, 2), dtype=np.int32).reshape(groups, -1)
     found["row sums"] = _runs(sums, 4)
     found["negated row sums"] = _runs(-sums, 4)
+    corrected = trace[f"{chosen}/accumulator"].value
+    found["accumulator, corrected"] = _runs(corrected, 4)
+    if f"{chosen}/input_zero_point" in trace:
+        zero_point = trace[f"{chosen}/input_zero_point"].value.astype(np.int32)
+        zero_point = zero_point - 128 * (codes.dtype == np.uint8)
+        found["accumulator, raw"] = _runs(corrected + _of_each(zero_point, corrected) * sums.ravel(), 4)
     scale = weights.quantization.scale.reshape(-1, 1, 1)
     for form, floats in (("scaled", filter * scale), ("unscaled", filter.astype(np.float32))):
         found[f"float filter, {form}, along outputs"] = _runs(floats.transpose(1, 2, 0), RUN)
