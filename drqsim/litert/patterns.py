@@ -64,8 +64,7 @@ def layer_patterns(
         ``row sums``, ``negated row sums``
             int32, a list: those of four outputs side by side
         ``accumulator``
-            int32, lists of runs of four along the outputs, ``raw`` and ``corrected`` for the zero
-            point
+            int32, lists of four sums of one pixel, ``corrected`` for the zero point and ``raw``
         ``float filter``
             float32, lists of runs of eight weights, ``along outputs`` and ``along inputs``, times
             their scales and without them
@@ -102,9 +101,9 @@ def layer_patterns(
     corrected = trace[f"{chosen}/accumulator"].value
     found["accumulator, corrected"] = _runs(corrected, 4)
     if f"{chosen}/input_zero_point" in trace:
-        zero_point = trace[f"{chosen}/input_zero_point"].value.astype(np.int32)
-        zero_point = zero_point - 128 * (codes.dtype == np.uint8)
-        found["accumulator, raw"] = _runs(corrected + _of_each(zero_point, corrected) * sums.ravel(), 4)
+        zero_point = trace[f"{chosen}/input_zero_point"].value.astype(np.int32).reshape(-1, 1, 1)
+        own = corrected.reshape(len(zero_point), -1, sums.size)  # of each image, row or pixel
+        found["accumulator, raw"] = _runs(own + zero_point * sums.ravel(), 4)
     scale = weights.quantization.scale.reshape(-1, 1, 1)
     for form, floats in (("scaled", filter * scale), ("unscaled", filter.astype(np.float32))):
         found[f"float filter, {form}, along outputs"] = _runs(floats.transpose(1, 2, 0), RUN)

@@ -45,7 +45,7 @@ def layers(draw):
 @given(case=layers())
 def test_random_layers(kernels, case):
     graph, x = case
-    patterns = litert.layer_patterns(graph, x)
+    patterns = litert.layer_patterns(graph, x, kernels=kernels)
     found = litert.find_in_memory(graph, x, patterns, kernels)
     delegated = kernels == "xnnpack"
     unsigned = delegated and processor.native().uint8_codes
@@ -54,8 +54,10 @@ def test_random_layers(kernels, case):
     assert (found["codes, as int8"] > 0) == (not unsigned)
     assert (found.of("packed weights") > 0) == delegated
     assert (found.of("negated row sums") > 0) == delegated
-    # the kernel for groups is the reference one, which has none
+    # the kernel for groups is the reference one, which has neither
     assert (found.of("row sums") > 0) == (kernels == "optimized" and groups == 1)
+    assert (found["accumulator, raw"] > 0) == (kernels == "optimized" and groups == 1)
+    assert not found["accumulator, corrected"]
     assert found.of("float filter") == 0
     assert not any(row.given for row in found)
 
