@@ -19,6 +19,11 @@ def _book_extension():
 
 
 def pytest_collection_modifyitems(items):
-    _book_extension().kernel_environment()
+    extension = _book_extension()
+    extension.kernel_environment()
+    kept = {
+        item for item in items if hasattr(item, "cell") and extension.keeps_its_outputs(item.cell)
+    }
+    items[:] = [item for item in items if item not in kept]
     for chapter in {item.parent for item in items if hasattr(item.parent, "skip_compare")}:
         chapter.skip_compare += NOT_COMPARED

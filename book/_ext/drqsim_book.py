@@ -5,12 +5,17 @@
 * The site needs nothing from another host: MathJax is copied from the installed package
   `django-static-mathjax` (Apache-2.0), and the scripts of Thebe, which every Jupyter Book
   carries and which point to a CDN, are left out.
+* A cell with the tag `reads-memory` reads the memory of another process. Where the system does not
+  let it, which is everywhere but on Linux, the cell is not run: its page shows what it printed.
 * A chapter can be started in Colab or Binder only from a public repository: while `_config.yml`
   names none, there are no buttons for that.
 """
 
 import os
 import shutil
+import subprocess
+import sys
+from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -20,6 +25,7 @@ MATHJAX_FILES = (
     "es5/output/chtml/fonts/woff-v2/*.woff",
     "LICENSE",
 )
+READS_MEMORY = "reads-memory"
 
 
 def kernel_environment():
@@ -27,6 +33,38 @@ def kernel_environment():
     paths = [str(ROOT), *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))]
     os.environ["PYTHONPATH"] = os.pathsep.join(dict.fromkeys(paths))
     os.environ["DRQSIM_STATIC"] = "1"
+
+
+@cache
+def memory_can_be_read():
+    """Whether a process may read the memory of one that it has started."""
+    waits = [sys.executable, "-c", "import sys; sys.stdin.read()"]
+    with subprocess.Popen(waits, stdin=subprocess.PIPE) as child:
+        try:
+            os.close(os.open(f"/proc/{child.pid}/mem", os.O_RDONLY))
+        except OSError:
+            return False
+    return True
+
+
+def keeps_its_outputs(cell):
+    """Whether a cell cannot be run on this system."""
+    return READS_MEMORY in cell.metadata.get("tags", ()) and not memory_can_be_read()
+
+
+def run_what_can_be_run():
+    """Let nbclient, which runs the chapters, leave out the cells that this system cannot run."""
+    from nbclient import NotebookClient
+
+    run = NotebookClient.async_execute_cell
+
+    async def run_or_keep(client, cell, *arguments, **options):
+        if keeps_its_outputs(cell):
+            return cell
+        return await run(client, cell, *arguments, **options)
+
+    if run.__name__ != run_or_keep.__name__:
+        NotebookClient.async_execute_cell = run_or_keep
 
 
 def read_in_parallel(app):
@@ -74,6 +112,7 @@ def drop_thebe(app, pagename, templatename, context, doctree):
 def setup(app):
     """Register the above with Sphinx."""
     kernel_environment()
+    run_what_can_be_run()
     app.add_css_file("drqsim.css", priority=900)
     app.add_js_file("a11y.js", loading_method="defer")
     app.connect("config-inited", launch_from_repository)

@@ -35,10 +35,11 @@ def chapters():
 
 def run(path):
     """Run a chapter as the book build does, and return it."""
-    from drqsim_book import kernel_environment
+    from drqsim_book import kernel_environment, run_what_can_be_run
     from nbclient import NotebookClient
 
     kernel_environment()
+    run_what_can_be_run()
     notebook = nbformat.read(path, as_version=4)
     client = NotebookClient(
         notebook,
@@ -85,7 +86,20 @@ def check(path):
         problems.append("is not clean: run `make notebooks`")
     for position, cell in enumerate(notebook.cells, start=1):
         problems += [f"cell {position} {problem}" for problem in check_cell(cell)]
-    return problems + list(check_knobs(notebook))
+    return problems + list(check_knobs(notebook)) + list(check_reads_memory(notebook))
+
+
+def check_reads_memory(notebook):
+    """Which cells need a name that only a cell has that is not run on every system."""
+    cells = {False: [], True: []}
+    for position, cell in enumerate(notebook.cells, start=1):
+        if cell.cell_type == "code" and "%" not in cell.source[:1]:
+            cells["reads-memory" in cell.metadata.get("tags", ())].append((position, cell.source))
+    everywhere = set().union(*(_bound(source) for _, source in cells[False]))
+    for position, source in cells[True]:
+        for other, needs in cells[False]:
+            for name in sorted((_bound(source) - everywhere) & _read(needs)):
+                yield f"cell {other} needs {name} from cell {position}, which not every system runs"
 
 
 def check_knobs(notebook):
@@ -130,6 +144,11 @@ def _bound(source):
     """The names that a cell gives a meaning to."""
     top = symtable.symtable(source, "cell", "exec")
     return {s.get_name() for s in top.get_symbols() if s.is_assigned() or s.is_imported()}
+
+
+def _read(source):
+    """The names that stand in a cell."""
+    return {node.id for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Name)}
 
 
 def check_cell(cell):

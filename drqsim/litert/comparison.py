@@ -121,7 +121,8 @@ def compare(
         One operator or a whole model.
     x : array, or dict of arrays by input name
     kernels : {"optimized", "reference", "xnnpack"}
-        On ``xnnpack`` scratch cannot be read: outputs are compared, and a note says so.
+        On ``xnnpack`` scratch is in no tensor: outputs are compared, and a note says so.
+        ``find_in_memory`` looks for it in the memory of the process.
     allow_nonfinite : bool
         Feed both sides NaN and infinity too. A NaN then equals any NaN: its bits say which
         instruction made it, and carry no value.
@@ -144,7 +145,7 @@ def compare(
     notes = [f"{name}: not compared, {why}" for name, why in left_out.items()]
     if kernels == "xnnpack":
         notes.append(
-            "On the default path XNNPACK keeps its scratch to itself: of the operators that it "
+            "On the default path no tensor holds XNNPACK's scratch: of the operators that it "
             "takes, only outputs are compared."
         )
     return Comparison(rows, notes, kernels, left_out)

@@ -62,8 +62,8 @@ def compare_model(
     -----
     The runtime is told to keep every tensor. On ``xnnpack`` the delegate then takes each operator
     as a partition of its own, so that what every operator reads and writes can be read; what it
-    does inside cannot. The codes that the runtime makes of an input are taken to be ours of the
-    same input: the bits of the output say so.
+    keeps inside is in no tensor (``find_in_memory`` looks for it). The codes that the runtime makes
+    of an input are taken to be ours of the same input: the bits of the output say so.
     """
     graph, content = read_both(model)
     ours, trace = interpreter.run(graph, x, kernels, _KEPT, allow_nonfinite)
@@ -79,7 +79,7 @@ def compare_model(
     notes = [f"{', '.join(names)}: not compared, {why}" for why, names in left_out.items()]
     if kernels == "xnnpack":
         notes.append(
-            "On the default path XNNPACK's codes cannot be read: of the operators that it takes, "
+            "On the default path no tensor holds XNNPACK's codes: of the operators that it takes, "
             "inputs and outputs are compared."
         )
     after = _after(graph, {row.operator for row in rows if not row.is_exact})

@@ -67,6 +67,37 @@ def test_what_a_knob_reads_keeps_its_meaning(cells, complaint):
     assert [line.split()[:2] for line in found] == ([["cell", complaint]] if complaint else [])
 
 
+@pytest.mark.parametrize(
+    ("tagged", "other", "complaint"),
+    [
+        ("found = 1", "print(found)", "cell 2 needs found from cell 1"),
+        ("found = 1", "found = 2\nprint(found)", None),
+        ("print(1)", "print(2)", None),
+    ],
+)
+def test_what_only_some_systems_run_is_needed_by_no_other_cell(tagged, other, complaint):
+    cells = [notebooks.nbformat.v4.new_code_cell(source) for source in (tagged, other)]
+    cells[0].metadata["tags"] = ["reads-memory"]
+    found = notebooks.check_reads_memory(notebooks.nbformat.v4.new_notebook(cells=cells))
+    assert [line.partition(",")[0] for line in found] == ([complaint] if complaint else [])
+
+
+@pytest.mark.parametrize("can", [True, False])
+def test_a_cell_that_cannot_be_run_here_keeps_what_it_printed(tmp_path, monkeypatch, can):
+    monkeypatch.syspath_prepend(ROOT / "book/_ext")
+    extension = importlib.import_module("drqsim_book")
+    monkeypatch.setattr(extension, "memory_can_be_read", lambda: can)
+    nbformat = notebooks.nbformat
+    cells = [nbformat.v4.new_code_cell(f"print({n} + 1)", execution_count=n) for n in (1, 2)]
+    cells[0].metadata["tags"] = ["reads-memory"]
+    for cell in cells:
+        cell.outputs = [nbformat.v4.new_output("stream", name="stdout", text="as it was\n")]
+    path = tmp_path / "chapter.ipynb"
+    nbformat.write(nbformat.v4.new_notebook(cells=cells), path)
+    ran = notebooks.run(path).cells
+    assert [cell.outputs[0].text for cell in ran] == ["2\n" if can else "as it was\n", "3\n"]
+
+
 def _notebook_with(change):
     defaults = {
         "display_data": {"data": {}, "metadata": {}},

@@ -48,7 +48,7 @@ def test_what_lies_in_memory_is_compared(what, kernels):
     assert comparison.exact, comparison
     _, trace = drqsim.run(layer, x, kernels)
     said = {r.name for r in trace if r.role == "scratch" and r.stored in ("arena", "persistent")}
-    if kernels == "xnnpack" and said == set():  # the delegate's memory cannot be read
+    if kernels == "xnnpack" and said == set():  # no tensor holds what the delegate keeps
         expected = []
     assert sorted(covered) == sorted([*expected, "output"])
     assert said == set(expected)

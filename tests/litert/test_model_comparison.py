@@ -78,7 +78,7 @@ def test_it_prints_as_a_table():
     assert text.splitlines()[0].split()[:4] == ["operator", "arithmetic", "elements", "equal"]
     assert "6 of 6 hybrid operators give its bits in every element." in text
     assert "of 7,744 codes are flipped" in text
-    assert "XNNPACK's codes cannot be read" in text
+    assert "no tensor holds XNNPACK's codes" in text
     markup = compared._repr_html_()
     assert markup.count("<tr>") == 13 and "6 of 6 hybrid" in markup
     with pytest.raises(drqsim.InputError, match="conv_2d_9"):
