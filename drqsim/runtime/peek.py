@@ -20,7 +20,7 @@ from drqsim.errors import DrqsimError
 
 AT_ONCE = 2**24  # bytes read in one go
 MOST_BYTES = 2**33  # that are searched
-MOST_SECONDS = 120.0
+MOST_SECONDS = 300.0
 MOST_PLACES = 1000  # that are told of one pattern
 
 
