@@ -123,9 +123,9 @@ class ProcessorComparison(Printed):
         fed = [
             (
                 row.operator,
-                *row.families,
                 *_counts(row.elements, row.elements - row.equal, row.apart),
                 *(_counts(row.codes, row.flipped) if row.codes else ("", "")),
+                *row.families,
             )
             for row in self
         ]
@@ -138,9 +138,9 @@ class ProcessorComparison(Printed):
             for row in self
             if row.equal_through < row.elements or row.flipped_through
         ]
-        of_both = ("operator", *self.processors, *_COUNTS)
+        of_both = ("operator", *_COUNTS, *self.processors)
         whole = Table(("operator", *_COUNTS), through, range(1, 6), title=THROUGH)
-        return [Table(of_both, fed, range(3, 8), title=FED), *([whole] if through else [])]
+        return [Table(of_both, fed, range(1, 6), title=FED), *([whole] if through else [])]
 
     def summary(self) -> list[str]:
         """Sentences on the whole."""

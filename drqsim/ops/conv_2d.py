@@ -121,6 +121,18 @@ def becomes_dense(filter_shape: tuple[int, ...], strides: tuple[int, int], chann
     return single_tap and depth == channels and channels + out > 2
 
 
+def rows_in_xnnpack(
+    filter_shape: tuple[int, ...], strides: tuple[int, int], out_shape: tuple[int, ...]
+) -> int:
+    """How many rows XNNPACK's product of matrices has, unless the convolution becomes dense.
+
+    The pixels of one image; of a 1x1 convolution those of all images.
+    """
+    batch, height, width, _ = out_shape
+    single_tap = (*filter_shape[1:3], *strides) == (1, 1, 1, 1)
+    return (batch if single_tap else 1) * height * width
+
+
 class Layer(NamedTuple):
     """The constants and the geometry of one convolution."""
 
@@ -137,6 +149,11 @@ class Layer(NamedTuple):
         """The weights; int8, or float32."""
         return self.filters.value
 
+    @property
+    def strides(self) -> tuple[int, int]:
+        """Of the rows and the columns."""
+        return self.rows.stride, self.cols.stride
+
     def out_shape(self, x: np.ndarray) -> tuple[int, int, int, int]:
         """[batch, height, width, channels] of the output."""
         return len(x), self.rows.out, self.cols.out, len(self.filter)
@@ -148,8 +165,7 @@ class Layer(NamedTuple):
 
     def is_dense_in_xnnpack(self, x: np.ndarray) -> bool:
         """Whether XNNPACK makes a dense layer over the pixels of ``x`` of it."""
-        strides = self.rows.stride, self.cols.stride
-        return becomes_dense(self.filter.shape, strides, x.shape[3])
+        return becomes_dense(self.filter.shape, self.strides, x.shape[3])
 
 
 def run(call: Call) -> list[np.ndarray]:
@@ -185,15 +201,11 @@ def _quantize_builtin(call: Call, layer: Layer, kernel: Kernel, x: np.ndarray):
 
 
 def _xnnpack_kernel(call: Call, layer: Layer, x: np.ndarray) -> xnnpack.Kernel:
-    """Which of XNNPACK's kernels multiplies.
-
-    Rows are the pixels of one image; of a 1x1 convolution that is not dense, those of all images.
-    """
+    """Which of XNNPACK's kernels multiplies."""
     if layer.is_dense_in_xnnpack(x):
         return xnnpack.dense(call.processor)
-    single_tap = layer.rows[:2] == layer.cols[:2] == (1, 1)
-    images = len(x) if single_tap else 1
-    return xnnpack.convolution(call.processor, images * layer.rows.out * layer.cols.out)
+    rows = rows_in_xnnpack(layer.filter.shape, layer.strides, layer.out_shape(x))
+    return xnnpack.convolution(call.processor, rows)
 
 
 def _quantize_xnnpack(call: Call, layer: Layer, own: xnnpack.Kernel, x: np.ndarray):

@@ -64,7 +64,7 @@ def _hybrid(call: Call, layer: Layer, x: np.ndarray) -> dict[str, np.ndarray]:
     call.record("input_zero_point", zero_point)
     call.record("input_quantized", codes)
     s_in, zero_point = scale.reshape(-1, 1, 1, 1), zero_point.reshape(-1, 1, 1, 1)
-    together = call.kernels == "reference" or is_assembly(call.processor, layer, x.shape)
+    together = call.kernels == "reference" or _is_assembly(call, layer, x.shape)
     rescale = scales_together if together else by_fours
     filters = layer.filter.astype(np.int32)
 
@@ -105,15 +105,24 @@ def _float(call: Call, layer: Layer, x: np.ndarray) -> dict[str, np.ndarray]:
     return by_bands(call, layer.out_shape(x), steps, windows)
 
 
-def is_assembly(processor: Processor, layer: Layer, shape: tuple[int, ...]) -> bool:
+def _is_assembly(call: Call, layer: Layer, shape: tuple[int, ...]) -> bool:
+    return is_assembly(call.processor, layer.filter.shape, layer.rows, layer.cols, shape)
+
+
+def is_assembly(
+    processor: Processor,
+    filter_shape: tuple[int, ...],
+    rows: Axis,
+    cols: Axis,
+    shape: tuple[int, ...],
+) -> bool:
     """Whether the optimized kernel for 3x3 filters runs, which is in assembly, for arm64 alone.
 
     It takes whole vectors of channels, no dilation, and a padding that no window exceeds
     (``Fast3x3FilterKernelSupported`` in ``depthwise_conv_3x3_filter_common.h``).
     """
     _, height, width, channels = shape
-    rows, cols = layer.rows, layer.cols
-    fits = layer.filter.shape[1:] == (3, 3, channels) and channels % 8 == 0
+    fits = filter_shape[1:] == (3, 3, channels) and channels % 8 == 0
     fits = fits and rows.dilation == cols.dilation == 1
     fits = fits and rows.stride == cols.stride <= 2 and rows.before == cols.before <= 1
     if not (processor.neon and fits) or max(rows.after, cols.after) > rows.before:

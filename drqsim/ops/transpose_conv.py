@@ -46,17 +46,19 @@ class Layer(NamedTuple):
         """The weights; int8, or float32."""
         return self.filters.value
 
-    @property
-    def rows_in_xnnpack(self) -> int:
-        """How many rows XNNPACK thinks that the product of matrices has: the pixels of an image.
 
-        Where it is split by the stride, it counts images instead (``reshape_subconv2d_path`` in
-        XNNPACK ``src/operators/deconvolution-nhwc.c``).
-        """
-        taps = self.filter.shape[1:3]
-        split = max(self.stride) > 1 and all(k >= s for k, s in zip(taps, self.stride, strict=True))
-        batch, height, width, _ = self.out_shape
-        return batch if split else height * width
+def rows_in_xnnpack(
+    filter_shape: tuple[int, ...], strides: tuple[int, int], out_shape: tuple[int, ...]
+) -> int:
+    """How many rows XNNPACK thinks that the product of matrices has: the pixels of an image.
+
+    Where it is split by the stride, it counts images instead (``reshape_subconv2d_path`` in XNNPACK
+    ``src/operators/deconvolution-nhwc.c``).
+    """
+    taps = filter_shape[1:3]
+    split = max(strides) > 1 and all(k >= s for k, s in zip(taps, strides, strict=True))
+    batch, height, width, _ = out_shape
+    return batch if split else height * width
 
 
 def run(call: Call) -> list[np.ndarray]:
@@ -102,7 +104,8 @@ def _builtin(call: Call, layer: Layer, x: np.ndarray) -> np.ndarray:
 
 def _xnnpack(call: Call, layer: Layer, x: np.ndarray) -> np.ndarray:
     rows = x.reshape(len(x), -1)
-    own = xnnpack.convolution(call.processor, layer.rows_in_xnnpack)
+    product_rows = rows_in_xnnpack(layer.filter.shape, layer.stride, layer.out_shape)
+    own = xnnpack.convolution(call.processor, product_rows)
     codes, scale, zero_point = xnnpack.quantize_input(call, own, rows, x.shape)
     centred = codes.astype(np.int32) - zero_point.reshape(-1, 1, 1, 1)
     accumulator = np.zeros(layer.out_shape, np.int32)
