@@ -8,8 +8,10 @@ import pytest
 
 import drqsim
 from drqsim import litert
+from drqsim.cli import inputs
 from drqsim.kernels import KERNELS
 from drqsim.model_file.write import to_bytes
+from drqsim.report import plain
 from drqsim.report.words import about_the_file, weigh
 from tests.kit.command import refused
 
@@ -154,3 +156,12 @@ def test_float16_weights_are_the_reason_why_nothing_is_quantized(tmp_path):
     file = tmp_path / "q.tflite"
     said = refused(1, "quantize", CASES / "float16_dense.tflite", "-o", file)
     assert "its float16 weights would have to be float32" in said and not file.exists()
+
+
+def test_data_of_a_custom_operator_has_its_name():
+    operators = plain.of_graph(drqsim.load(CASES / "custom_mine.tflite"))["operators"]
+    assert [op.get("custom_code") for op in operators] == [None, "MyNewOperator"]
+
+
+def test_help_tells_how_the_second_input_of_a_name_is_called():
+    assert "NAME:1" in inputs.HELP

@@ -77,7 +77,8 @@ def xnnpack_sum(x: np.ndarray, by: Vectors) -> np.ndarray:
     """The sum over the last dimension, each lane from 0 on."""
     n, lanes = x.shape[-1], by.lanes
     missing = np.zeros((*x.shape[:-1], -n % lanes), f32)
-    registers = np.concatenate([x, missing], axis=-1).reshape(*x.shape[:-1], -1, lanes)
+    registers = np.concatenate([x, missing], axis=-1)
+    registers = registers.reshape(*x.shape[:-1], registers.shape[-1] // lanes, lanes)
     registers = np.moveaxis(registers, -2, 0)
     whole = n // lanes
     early = whole - whole % by.turn if by.late else whole

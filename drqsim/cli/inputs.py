@@ -23,7 +23,7 @@ from drqsim.ops.unread import check_input
 HELP = """\
 What to feed: 'random', a .npy file, a .npz file (arrays by input name, or file.npz:array), or a
 .png of the input's size (scaled to 0..1). 'x.npz:images[3]' is the fourth of many. With several
-inputs, repeat it as NAME=FILE."""
+inputs, repeat it as NAME=FILE; of inputs with one name the second is called NAME:1."""
 
 
 def read_inputs(

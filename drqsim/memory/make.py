@@ -155,6 +155,7 @@ def _blocks(graph: Graph, steps: list[schedule.Step], planner: Planner) -> list[
     for index in (*graph.inputs, *graph.outputs):
         used.setdefault(index, [0]).append(end)
     (first, last, root), blocks = planner.lives, []
+    holders: dict[tuple[int, int], int] = {}  # bytes of the file -> the first tensor that has them
     for tensor in planner.tensors:
         index = tensor.index
         if tensor.shape is None or tensor.stored == "none":
@@ -162,6 +163,11 @@ def _blocks(graph: Graph, steps: list[schedule.Step], planner: Planner) -> list[
         if tensor.role != "scratch" and index not in used:
             continue
         shares = root.get(index) if tensor.stored == "arena" else None
+        if tensor.stored == "file" and tensor.role != "scratch":
+            value = graph.tensors[index].value
+            bytes_of = (value.__array_interface__["data"][0], value.nbytes)
+            holder = holders.setdefault(bytes_of, index)
+            shares = None if holder == index or not value.nbytes else holder
         offset = None
         if tensor.stored in ("arena", "persistent"):
             offset = planner.offsets.get(index if shares is None else shares, 0)

@@ -39,7 +39,8 @@ class Block:
     offset : int or None
         Bytes from the beginning of its arena; None where there is none.
     shares : int or None
-        The index of the tensor whose bytes this one takes over, if it does.
+        The index of the tensor whose bytes this one takes over, if it does; of a constant, of
+        another one with the same bytes of the file.
     bits : int or None
         4 where the values are int4, two to a byte.
     """
@@ -148,8 +149,8 @@ class MemoryPlan(Printed):
 
     @property
     def file_bytes(self) -> int:
-        """Values that are read where they lie in the file."""
-        return sum(b.nbytes for b in self.of("file"))
+        """Values that are read where they lie in the file; what several tensors share, once."""
+        return sum(b.nbytes for b in self.of("file") if b.shares is None)
 
     @property
     def not_planned(self) -> str:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from drqsim.graph import Graph, Tensor
-from drqsim.names import type_name
+from drqsim.names import custom_name, type_name
 from drqsim.trace import TensorRecord, Trace
 from drqsim.verdict import Explanation
 
@@ -53,6 +53,7 @@ def of_graph(graph: Graph) -> dict:
                 "inputs": list(op.inputs),
                 "outputs": list(op.outputs),
             }
+            | ({"custom_code": custom_name(op)} if custom_name(op) else {})
             for op in graph.operators
         ],
         "tensors": [of_tensor(tensor, at) for at, tensor in enumerate(graph.tensors)],

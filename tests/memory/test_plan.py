@@ -11,10 +11,11 @@ from hypothesis import strategies as st
 
 import drqsim
 from drqsim import litert
+from drqsim.graph import Graph, Operator, Tensor
 from tests.kit.memory_graphs import conv_2d, matmul
 from tests.kit.memory_layers import LAYERS, chain
 from tests.kit.memory_net import Net
-from tests.kit.places import MODELS
+from tests.kit.places import CASES, MODELS
 from tests.kit.recurrent import lstm
 from tests.kit.strategies import KERNELS
 
@@ -217,3 +218,21 @@ def test_the_plan_needs_numpy_alone():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.split() == [str(64 + 2 * 64 + 9 * 64), "('delegate_0',)"]
+
+
+def test_bytes_of_the_file_that_two_tensors_share_count_once():
+    weights = np.ones((4, 4), np.float32)
+    one, two = (Tensor(name, (4, 4), weights.dtype, weights) for name in "ab")
+    x, y, z = (Tensor(name, (4, 4), weights.dtype) for name in "xyz")
+    none = {"fused_activation_function": "NONE"}
+    adds = (
+        Operator("ADD", "add_0", (0, 2), (3,), none),
+        Operator("ADD", "add_1", (3, 1), (4,), none),
+    )
+    graph = Graph((one, two, x, y, z), adds, (2,), (4,))
+    plan = drqsim.plan_memory(graph)
+    assert [block.shares for block in plan.of("file")] == [None, 0] and plan.file_bytes == 64
+    read = drqsim.plan_memory(drqsim.load(CASES / "shared_drq.tflite"))
+    assert sum(block.nbytes for block in read.of("file")) == 8192 and read.file_bytes == 4096
+    copied = replace(two, value=weights.copy())
+    assert drqsim.plan_memory(replace(graph, tensors=(one, copied, x, y, z))).file_bytes == 128
