@@ -8,8 +8,9 @@ emulated too. Then the property tests run on a core of each class: without dot p
 and with int8 matrix products as well. There drqsim follows the emulated processor, as it does on
 a machine of that kind.
 
-Any other program runs there likewise; QEMU_CPU names the core, as in
-``QEMU_CPU=cortex-a53 .arm64/bin/python -m pytest -q tests/ops/test_lookups.py``.
+``python tests/check_arm64.py --core neoverse-n1 tests/memory`` runs other tests, and
+``--nbval book/05-accumulator.ipynb`` chapters; what it does not know goes to pytest. Any other
+program runs with ``.arm64/bin/python``; QEMU_CPU names the core.
 
 What is fetched is checked: Debian's packages by apt, against the archive's signature, and wheels by
 pip, against the sums that the index names.
@@ -78,8 +79,8 @@ def main() -> int:
     options = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     options.add_argument("--draws", default=8, type=int, help="random cases of each property test")
     options.add_argument("--set-up", action="store_true", help="make the environment, no more")
-    options.add_argument("tests", nargs="*", default=TESTS, help="others than the property tests")
-    options = options.parse_args()
+    options.add_argument("--core", action="append", choices=CORES, help="not on all")
+    options, tests = options.parse_known_args()
     try:
         set_up()
     except NotTried as reason:
@@ -88,9 +89,10 @@ def main() -> int:
     if options.set_up:
         return 0
     pytest = ["-m", "pytest", "-q", "-n0", "-p", "no:cacheprovider", "--no-shrinking"]
-    pytest += [f"--draws={options.draws}", *options.tests]
+    pytest += [f"--draws={options.draws}", *(tests or TESTS)]
+    cores = options.core or CORES
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        done = dict(zip(CORES, pool.map(lambda core: check(core, pytest), CORES), strict=True))
+        done = dict(zip(cores, pool.map(lambda core: check(core, pytest), cores), strict=True))
     for core, (passed, said) in done.items():
         print(f"{core} ({CORES[core]}): {said if passed else 'FAILED'}")
         if not passed:
