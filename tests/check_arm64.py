@@ -46,6 +46,7 @@ CORES = {
 TESTS = (
     "tests/ops/test_conv_2d.py",
     "tests/ops/test_hybrid.py",
+    "tests/litert/test_proven.py",
 )
 
 KEYS = Path("/usr/share/keyrings/debian-archive-keyring.gpg")

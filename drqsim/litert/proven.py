@@ -9,7 +9,7 @@ kernel paths together:
     on, ``make check-arm64`` on emulated cores; ``tests/litert/test_proven.py`` reads this table.
 a share
     So many random layers of so many had the runtime's bits in every output.
-``bound of the sum``, ``bound of the function``
+``bounded``
     Float operators alone: ``drqsim.litert.bounds`` says why they may differ, and how far.
 ``not proven``
     Nobody has held it against the runtime there, or a difference is known that no rule explains.
@@ -24,10 +24,10 @@ from typing import NamedTuple
 from drqsim.litert.bounds import BOUNDS
 from drqsim.ops import TABLE
 from drqsim.processor import PROCESSORS
-from drqsim.tables import Printed, Printout, Table
+from drqsim.tables import Printed, Printout, Table, text_table
 
 WIDTH = 44  # of the names of operators in one line
-EXACT, NOT_PROVEN = "exact", "not proven"
+EXACT, BOUNDED, NOT_PROVEN = "exact", "bounded", "not proven"
 
 
 class Share(NamedTuple):
@@ -65,30 +65,30 @@ def draft(equal: int, cases: int) -> Share:
     return Share(equal, cases, draft=True)
 
 
-INT8, INT4, INTEGER = "int8 weights", "int4 weights", "int8 or int16 activations"
+INT8, INT4, INTEGER = "int8 weights", "int4 weights", "full integer"
 NO = NOT_PROVEN
 SEQUENCE_RNN, LSTM = "UNIDIRECTIONAL_SEQUENCE_RNN", "UNIDIRECTIONAL_SEQUENCE_LSTM"
 # fmt: off
 WITH_CODES = (
-#                                x86-64 -vnni  arm64            -dotprod           -i8mm
-Row("CONV_2D",           INT8, EXACT, EXACT, draft(900, 900), draft(1800, 1800), draft(1800, 1800)),
-Row("DEPTHWISE_CONV_2D", INT8, EXACT, EXACT, draft(900, 900), draft(1796, 1800), draft(1800, 1800)),
-Row("FULLY_CONNECTED",   INT8, EXACT, EXACT, draft(900, 900), draft(1800, 1800), draft(1800, 1800)),
-Row("BATCH_MATMUL",      INT8, EXACT, EXACT, draft(900, 900), draft(1800, 1800), draft(1500, 1500)),
-Row("TRANSPOSE_CONV",    INT8, EXACT, EXACT, draft(900, 900), draft(1199, 1200), draft(898, 900)),
-Row("FULLY_CONNECTED",   INT4, EXACT, EXACT, draft(900, 900), draft(1800, 1800), draft(1800, 1800)),
-Row("CONV_2D",           INT4, EXACT, EXACT, NO,              NO,                NO),
-Row("EMBEDDING_LOOKUP",  INT8, EXACT, EXACT, NO,              NO,                NO),
-Row("RNN",               INT8, EXACT, EXACT, NO,              NO,                NO),
-Row(SEQUENCE_RNN,        INT8, EXACT, EXACT, NO,              NO,                NO),
-Row(LSTM,                INT8, EXACT, EXACT, NO,              NO,                NO),
-Row("SVDF",              INT8, EXACT, EXACT, NO,              NO,                NO),
+#                              x86-64 -vnni  arm64  -dotprod -i8mm
+Row("CONV_2D",           INT8, EXACT, EXACT, EXACT, EXACT, EXACT),
+Row("DEPTHWISE_CONV_2D", INT8, EXACT, EXACT, EXACT, EXACT, EXACT),
+Row("FULLY_CONNECTED",   INT8, EXACT, EXACT, EXACT, EXACT, EXACT),
+Row("BATCH_MATMUL",      INT8, EXACT, EXACT, EXACT, EXACT, EXACT),
+Row("TRANSPOSE_CONV",    INT8, EXACT, EXACT, EXACT, EXACT, EXACT),
+Row("FULLY_CONNECTED",   INT4, EXACT, EXACT, EXACT, EXACT, EXACT),
+Row("CONV_2D",           INT4, EXACT, EXACT, EXACT, EXACT, EXACT),
+Row("EMBEDDING_LOOKUP",  INT8, EXACT, EXACT, NO,    NO,    NO),
+Row("RNN",               INT8, EXACT, EXACT, NO,    NO,    NO),
+Row(SEQUENCE_RNN,        INT8, EXACT, EXACT, NO,    NO,    NO),
+Row(LSTM,                INT8, EXACT, EXACT, NO,    NO,    NO),
+Row("SVDF",              INT8, EXACT, EXACT, NO,    NO,    NO),
 Row("CONV_2D",           INTEGER, EXACT, EXACT, NO, NO, NO),
 Row("DEPTHWISE_CONV_2D", INTEGER, EXACT, EXACT, NO, NO, NO),
 Row("FULLY_CONNECTED",   INTEGER, EXACT, EXACT, NO, NO, NO),
 )
 # fmt: on
-FLOAT, REST = "float32", "without weights"
+FLOAT, REST = "float32", "no weights"
 OTHERS_ON_ARM64 = (NOT_PROVEN,) * 3  # float32, and operators without weights
 
 
@@ -103,12 +103,14 @@ _ONLY_WITH_CODES = {"EMBEDDING_LOOKUP", "RNN", SEQUENCE_RNN, LSTM, "SVDF"}
 def _other(operator: str) -> Row:
     """An operator in float32, or without weights; on x86-64 the bounds say what is proven."""
     has_weights = any(row.operator == operator for row in WITH_CODES)
-    bounds = [bound.of for (code, _), bound in BOUNDS.items() if code == operator]
-    on_x86 = f"bound of the {bounds[0]}" if bounds else EXACT
+    on_x86 = BOUNDED if any(code == operator for code, _ in BOUNDS) else EXACT
     return Row(operator, FLOAT if has_weights else REST, on_x86, on_x86, *OTHERS_ON_ARM64)
 
 
-DRAFT = "* random layers with the runtime's bits, by the rules as they were found at first."
+NOTES = {
+    BOUNDED: "bounded: drqsim.litert.bounds says why these may differ, and how far.",
+    Share: "*: random layers with the runtime's bits, by the rules as they were found at first.",
+}
 
 
 class SupportTable(Printed):
@@ -117,17 +119,25 @@ class SupportTable(Printed):
     def __init__(self, rows: Iterable[Row]):
         self.rows = list(rows)
 
+    def __repr__(self) -> str:
+        """As text with the names of the operators on several lines, as they are many."""
+        (table,), notes, _ = self._printed()
+        lines = []
+        for names, *cells in table.rows:
+            first, *more = wrap(names, WIDTH)
+            lines.append((first, *cells))
+            lines += [(line, *[""] * len(cells)) for line in more]
+        return "\n".join([text_table(table.header, lines), *notes])
+
     def _printed(self) -> Printout:
         alike: dict[tuple, list[str]] = {}
         for row in self.rows:
             alike.setdefault(row[1:], []).append(row.operator)
-        cells = []
-        for same, names in alike.items():
-            first, *rest = wrap(", ".join(names), WIDTH)
-            cells.append((first, *map(str, same)))
-            cells += [(line, *[""] * len(same)) for line in rest]
-        starred = any(isinstance(cell, Share) and cell.draft for row in self.rows for cell in row)
-        return Printout([Table(("operator", "", *PROCESSORS), cells)], [DRAFT] * starred)
+        cells = [(", ".join(names), *map(str, same)) for same, names in alike.items()]
+        shown = {cell for same in alike for cell in same}
+        notes = [NOTES[BOUNDED]] * (BOUNDED in shown)
+        notes += [NOTES[Share]] * any(isinstance(cell, Share) and cell.draft for cell in shown)
+        return Printout([Table(("operator", "", *PROCESSORS), cells)], notes)
 
 
 def support_table() -> SupportTable:
@@ -136,7 +146,7 @@ def support_table() -> SupportTable:
     Returns
     -------
     SupportTable
-        Its ``rows`` have a cell for each processor: ``exact``, a share of random layers, the bound
-        that a float operator keeps, or ``not proven``.
+        Its ``rows`` have a cell for each processor: ``exact``, a share of random layers,
+        ``bounded``, or ``not proven``.
     """
     return SupportTable(rows())

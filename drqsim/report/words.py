@@ -140,7 +140,7 @@ def about_the_arithmetic(explanation: Explanation) -> list[str]:
         lines.append(f"{line}: {listed(names)}.")
         if kind == INT8:
             lines.append(
-                "Such an operator reads float32, turns it into int8 codes with a scale found at "
+                "Such an operator reads float32, turns it into 8-bit codes with a scale found at "
                 "run time, multiplies them with the codes of the weights, and writes float32."
             )
     return lines

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 import drqsim
@@ -104,6 +104,36 @@ def test_it_prints_and_is_data(one_code_differs, image):
     assert plain.as_json(data) and data["processors"] == list(X86) and not data["same"]
     (row,) = (r for r in data["operators"] if r["flips"])
     assert row["operator"] == "conv_2d_3" and row["flips"][0]["position"] == [0, 0, 0, 0]
+
+
+def test_a_half_has_two_codes():
+    """KleidiAI rounds it away from zero, XNNPACK's other kernels to even."""
+    x = np.float32([0, 255, 0.5, 1.5, 2.5, 3.5]).reshape(1, 1, 1, 6)  # 255 steps of 1
+    layer = drqsim.conv_relu(
+        np.ones((1, 1, 1, 6), np.int8),
+        np.zeros(1, np.float32),
+        input_shape=(1, 1, 1, 6),
+        filter_scale=np.ones(1, np.float32),
+    )
+    for other in "arm64-dotprod", "arm64-i8mm":
+        found = drqsim.compare_processors(layer, x, processors=("x86-64", other))
+        flips = found["conv_2d_0"].flips
+        assert [(f.position[3], f.first, f.second) for f in flips] == [(2, 0, 1), (4, 2, 3)]
+        (first,), (second,) = found.first.values(), found.second.values()
+        assert second - first == 2
+    found = drqsim.compare_processors(layer, x, processors=("x86-64", "arm64"))
+    assert found.same
+
+
+@pytest.mark.parametrize("name", sorted(set(HYBRID_LAYERS) - {"depthwise_conv_2d"}))
+@given(data=st.data())
+def test_without_dot_products_xnnpack_computes_what_it_does_on_x86(name, data):
+    graph, x = data.draw(HYBRID_LAYERS[name]("xnnpack"))
+    (op,) = graph.operators
+    assume(drqsim.explain(graph)[op.name].kernel == "XNNPACK")
+    found = drqsim.compare_processors(graph, x, processors=("x86-64", "arm64"))
+    assert all(np.array_equal(found.first[n], found.second[n]) for n in found.first)  # but for -0
+    assert found[op.name].code_types == ("int8", "int8")
 
 
 @given(case=hybrid_lstm())
