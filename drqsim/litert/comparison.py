@@ -222,7 +222,8 @@ def _states(graph: Graph, x, kernels: str, allow_nonfinite: bool) -> Mapping[str
         return {}
     try:
         _, trace = interpreter.run(graph, x, kernels, "shapes", allow_nonfinite)
-    except UnsupportedOperatorError:  # then nobody knows, and what can run begins at zero
+    # then nobody knows, and what can run begins at zero
+    except (InputError, UnsupportedOperatorError):
         return {}
     return trace.states
 

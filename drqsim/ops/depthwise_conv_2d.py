@@ -88,7 +88,7 @@ def _hybrid(call: Call, layer: Layer, x: np.ndarray) -> dict[str, np.ndarray]:
     made = by_bands(call, layer.out_shape(x), steps, windows, s_in)
     call.record("accumulator", made["accumulator"], stored="not stored")
     call.record("dequantized", made["dequantized"])
-    if call.kernels != "reference" and call.allow_nonfinite:
+    if call.kernels != "reference" and call.allow_nonfinite and not call.processor.neon:
         fused.lower_nan(made["output"][..., _fours(layer.filter.shape[3])], layer.activation)
     return made
 

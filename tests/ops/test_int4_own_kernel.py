@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import drqsim
-from drqsim import litert
+from drqsim import litert, processor
 from tests.kit.one_operator import one_operator
 from tests.kit.strategies import (
     ACTIVATIONS,
@@ -52,6 +52,8 @@ def test_hazard_weight_of_minus_8(lowest, others):
         [litert.run(graph, row[None], "optimized").outputs["y"][0] for row in np.eye(86, dtype=f32)]
     )
     read = np.rint(seen.T / weights.quantization.scale[:, None])
+    if lowest % 32 < 16 and processor.of().neon:
+        others = ()  # arm64 shifts every byte by itself
     meant = weights.value.copy()
     meant[1, [lowest, *others]] = 8
     assert np.array_equal(read, meant)

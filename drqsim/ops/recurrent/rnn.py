@@ -72,7 +72,7 @@ def run(call: Call) -> list[np.ndarray]:
             record[f"{what}_accumulator"] = acc = rules.accumulators(q, matrices[what])
             y = rules.add_product(y, acc, q, matrices[what], rules.used_rows(vector))
         record["pre_activation"] = y
-        state = recurrent.activate(y, options["fused_activation_function"])
+        state = rules.activate(y, options["fused_activation_function"])
         records.append(record)
         outputs.append(state)
     recurrent.leave(call, STATE, state)

@@ -142,6 +142,41 @@ class Arithmetic(NamedTuple):
         added = self._product(q, weights).add(total, acc.astype(f32), scale)
         return np.where(used[:, None], added, total)
 
+    @property
+    def fused(self) -> bool:
+        """Whether a float32 product and the sum that it is added to are rounded once."""
+        return self.processor.neon
+
+    def add(self, total: np.ndarray, a: np.ndarray, b: np.ndarray) -> np.ndarray:
+        """``total + a * b`` of float32."""
+        return (builtin.fused if self.fused else builtin.rounded)(total, a, b)
+
+    def sum_of_products(self, a: np.ndarray, b: np.ndarray, lanes: int) -> np.ndarray:
+        """Sum of ``a * b`` over the last dimension, so many at a time in as many partial sums.
+
+        Their halves are added up until four are left. These add up in order on x86, on arm64 two
+        and two. What fills no lanes is added last, one by one.
+        """
+        b = np.broadcast_to(b, a.shape)
+        whole = a.shape[-1] - a.shape[-1] % lanes
+        sums = np.zeros((*a.shape[:-1], lanes), f32)
+        for at in range(0, whole, lanes):
+            sums = self.add(sums, a[..., at : at + lanes], b[..., at : at + lanes])
+        while sums.shape[-1] > 4:
+            sums = np.add(*np.split(sums, 2, axis=-1))
+        total = sums[..., 0]
+        if lanes > 1:
+            first, second, third, fourth = np.moveaxis(sums, -1, 0)
+            last = (third + fourth,) if self.processor.neon else (third, fourth)
+            total = sum(last, start=first + second)
+        for at in range(whole, a.shape[-1]):
+            total = self.add(total, a[..., at], b[..., at])
+        return total
+
+    def activate(self, x: np.ndarray, activation: str) -> np.ndarray:
+        """The fused activation of a recurrent operator; all of the file format's are honoured."""
+        return eigen.tanh(x, self.fused) if activation == "TANH" else _ACTIVATIONS[activation](x)
+
     def _product(self, q: Quantized, weights: Matrix) -> builtin.Product:
         rows = len(q.codes) if self.together else 1
         out, depth = weights.codes.shape
@@ -191,11 +226,6 @@ def record_steps(
 _IN_ANOTHER_BUFFER = ("pre_activation", "hidden", "hidden_scale", "hidden_zero_point")
 
 
-def activate(x: np.ndarray, activation: str) -> np.ndarray:
-    """The fused activation of a recurrent operator; all of the file format's are honoured."""
-    return _ACTIVATIONS[activation](x)
-
-
 def clip(x: np.ndarray, bound: float) -> np.ndarray:
     """``x`` between -bound and bound, if the bound is positive; NaN becomes the bound."""
     bound = f32(bound)
@@ -209,6 +239,5 @@ _ACTIVATIONS = {
     "RELU": lambda x: np.where(x > 0, x, f32(0)),
     "RELU6": lambda x: np.where(x > 0, np.minimum(x, f32(6)), f32(0)),
     "RELU_N1_TO_1": lambda x: np.where(x > -1, np.minimum(x, f32(1)), f32(-1)),
-    "TANH": eigen.tanh,
     "SIGN_BIT": lambda x: np.signbit(x).astype(f32),
 }

@@ -73,30 +73,11 @@ def run(call: Call) -> list[np.ndarray]:
     call.record("input_accumulator", acc)
     call.record("dequantized", feature, stored="arena", reserved=0)  # where `filtered` will be
     call.record("memory", memory)
-    filtered = _sum_by_four(memory * time_float)
+    filtered = rules.sum_of_products(memory, time_float, lanes=4)
     call.record("filtered", filtered)
-    y = _sum_by_four(filtered.reshape(len(x), -1, rank))
+    y = rules.sum_of_products(filtered.reshape(len(x), -1, rank), f32(1), lanes=4)
     y = y if bias is None else y + bias
     call.record("pre_activation", y, stored="arena", reserved=0)  # where the output will be
-    output = recurrent.activate(y, options["fused_activation_function"])
+    output = rules.activate(y, options["fused_activation_function"])
     call.record("output", output)
     return [output]
-
-
-def _sum_by_four(terms: np.ndarray) -> np.ndarray:
-    """Sum over the last dimension as the kernel does: in four lanes, which then add up in order.
-
-    What is left over, up to three terms, is added last.
-    """
-    n = terms.shape[-1] - terms.shape[-1] % 4
-    rows = terms[..., :n].reshape(*terms.shape[:-1], -1, 4)
-    lanes = np.zeros((*terms.shape[:-1], 4), f32)
-    for at in range(rows.shape[-2]):
-        lanes = lanes + rows[..., at, :]
-    parts = [lanes[..., lane] for lane in range(4)] + [
-        terms[..., at] for at in range(n, terms.shape[-1])
-    ]
-    total = parts[0]
-    for part in parts[1:]:
-        total = total + part
-    return total
