@@ -10,9 +10,10 @@ stand here. Two kinds of reason allow a difference:
     products. There are two such sums, so they are apart by twice that at most. A fused activation
     brings two values nearer to each other, never further apart, so it leaves the bound as it is.
 **the function**
-    drqsim has not got the runtime's exp, tanh and their kin bit by bit. On x86-64 with glibc that
-    is left of two functions only, XNNPACK's SQRT and RSQRT, which begin with the processor's own
-    estimate. On arm64, and where the system's C library is another, it is all of ``ELSEWHERE``.
+    drqsim has not got the runtime's function bit by bit. That is left of two: XNNPACK's SQRT and
+    RSQRT on x86, which begin with the processor's own estimate. Where the system's C library is
+    another than glibc 2.27 to 2.40, it holds for all that the library computes
+    (``OF_ANOTHER_LIBRARY``).
 
 Source of the bound on sums: Jeannerod and Rump, Improved error bounds for inner products in
 floating-point arithmetic, SIAM J. Matrix Anal. Appl. 34 (2013): ``n - 1`` and ``n`` for sums and
@@ -70,27 +71,16 @@ def bound_of(graph: Graph, op: Operator, kernels: str) -> Bound | None:
     weights = graph.tensor_of(op, OPERANDS[op.code].weights) if op.code in HYBRID else None
     if made != f32 or weights is not None and weights.dtype != f32:
         return None
-    bound = BOUNDS.get((op.code, kernels))
-    if bound is None and (processors.of().neon or not glibc.is_here()):
-        return ELSEWHERE.get((op.code, kernels))
-    return bound
+    key = op.code, kernels
+    if key in OF_ANOTHER_LIBRARY and not glibc.is_here():
+        return OF_ANOTHER_LIBRARY[key]
+    return None if key in ON_X86 and processors.of().neon else BOUNDS.get(key)
 
 
 def _two_sums(size: np.ndarray, roundings: int) -> np.ndarray:
     """How far two sums are apart whose terms' sizes add up to ``size``."""
     size = np.where(size <= LARGEST, size, np.inf)  # a part of one of them may overflow
     return 2 * roundings * (UNIT * size + TINY)
-
-
-def _reduction(fed: Fed) -> np.ndarray:
-    x = fed.read(0)
-    axes = tuple({int(axis) % x.ndim for axis in fed.read(1).reshape(-1)})
-    count = math.prod(x.shape[axis] for axis in axes)
-    size = np.abs(x.astype(f64)).sum(axis=axes).reshape(fed.ours.shape)
-    if fed.op.code == "SUM":
-        return _two_sums(size, count - 1)
-    # divided by count, or multiplied with its reciprocal, which was rounded before
-    return _two_sums(size / count, count + 1)
 
 
 def _layer(fed: Fed) -> np.ndarray:
@@ -122,16 +112,8 @@ TERMS = {
 
 
 def _approximation(fed: Fed) -> np.ndarray:
-    """Polynomials of one processor against those of another.
-
-    The distance of each of them from the true value, measured on [-20, 20] for 2.3.0, is at most
-    5e-7 of the larger of 1 and the result's size; the bound is twice that.
-    """
-    return APPROXIMATION * np.maximum(1, np.abs(fed.ours.astype(f64)))
-
-
-APPROXIMATION = 1e-6
-APPROXIMATE = ("ELU", "TANH", "LOGISTIC", "GELU", "SOFTMAX")
+    """What a C library's exp or tanh, good to 5e-7, may change of the larger of 1 and the result"""
+    return 1e-6 * np.maximum(1, np.abs(fed.ours.astype(f64)))
 
 
 def _steps(count: int) -> Callable[[Fed], np.ndarray]:
@@ -162,18 +144,21 @@ BOUNDS = {
 # the reference kernel adds tap after tap, as drqsim does
 del BOUNDS["DEPTHWISE_CONV_2D", "reference"]
 
-# the same for what follows x86-64 and glibc, where the runtime runs on something else
-ELSEWHERE = {
+# arm64 has an instruction for the root itself
+ON_X86 = (("SQRT", "xnnpack"), ("RSQRT", "xnnpack"))
+
+_BUILTIN = ("reference", "optimized")
+OF_ANOTHER_LIBRARY = {
     **{
-        (code, kernels): Bound("function", _steps(1))
-        for code in ("EXP", "LOG", "SIN", "COS", "POW")
-        for kernels in ("reference", "optimized")
+        (f, k): Bound("function", _steps(1)) for f in ("EXP", "LOG", "SIN", "COS") for k in _BUILTIN
     },
-    ("POW", "xnnpack"): Bound("function", _steps(1)),
+    **{("POW", kernels): Bound("function", _steps(1)) for kernels in KERNELS},
     **{("LOG_SOFTMAX", kernels): Bound("function", _log_softmax) for kernels in KERNELS},
-    **{(code, k): Bound("function", _approximation) for code in APPROXIMATE for k in KERNELS},
-    # vectors of another width
-    ("MEAN", "optimized"): Bound("sum", _reduction),
-    ("MEAN", "xnnpack"): Bound("sum", _reduction),
-    ("SUM", "xnnpack"): Bound("sum", _reduction),
+    **{
+        (code, kernels): Bound("function", _approximation)
+        for code in ("ELU", "TANH", "LOGISTIC", "GELU", "SOFTMAX")
+        for kernels in _BUILTIN
+    },
+    # XNNPACK leaves a SOFTMAX of another beta than 1 to the optimized kernel
+    ("SOFTMAX", "xnnpack"): Bound("function", _approximation),
 }

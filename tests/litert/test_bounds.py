@@ -8,7 +8,7 @@ import pytest
 import drqsim
 from drqsim import litert, processor
 from drqsim.arithmetic.functions import glibc
-from drqsim.litert.bounds import BOUNDS, ELSEWHERE, TINY, UNIT, Fed, bound_of
+from drqsim.litert.bounds import BOUNDS, OF_ANOTHER_LIBRARY, TINY, UNIT, Fed, bound_of
 from drqsim.litert.comparison import Row
 from drqsim.litert.equality import part_of_bound, worst
 from drqsim.ops.fed import inputs_by_index
@@ -67,18 +67,6 @@ SUMS = {
         9,
         lambda: np.abs(ROWS) @ np.abs(M.value),
     ),
-    "mean": (
-        one_operator("MEAN", [(4, 9), np.array([1], np.int32)], [(4,)], keep_dims=False),
-        ROWS,
-        9 - 1 + 2,
-        lambda: np.abs(ROWS).mean(1),
-    ),
-    "sum": (
-        one_operator("SUM", [(4, 9), np.array([-1], np.int32)], [(4, 1)], keep_dims=True),
-        ROWS,
-        9 - 1,
-        lambda: np.abs(ROWS).sum(1, keepdims=True),
-    ),
 }
 
 
@@ -90,8 +78,7 @@ def fed(graph, x, kernels="xnnpack"):
 @pytest.mark.parametrize("what", SUMS)
 def test_the_bound_of_a_sum_is_its_terms_sizes_times_the_roundings_of_two_sums(what):
     graph, x, roundings, size = SUMS[what]
-    with processor.using("arm64"):  # on x86-64 MEAN and SUM have none
-        bound = bound_of(graph, graph.operators[0], "xnnpack")
+    bound = bound_of(graph, graph.operators[0], "xnnpack")
     allowed = bound.allowed(fed(graph, x))
     assert bound.of == "sum"
     assert np.allclose(allowed, 2 * roundings * (UNIT * size() + TINY), rtol=1e-6, atol=0)
@@ -117,21 +104,24 @@ def test_what_computes_with_codes_has_no_bound():
     assert ("RELU", "xnnpack") not in BOUNDS and ("ADD", "optimized") not in BOUNDS
 
 
-def test_what_x86_64_and_glibc_compute_has_a_bound_elsewhere_only(monkeypatch):
-    graph, *_ = SUMS["mean"]
+def test_functions_have_a_bound_where_the_c_library_is_another(monkeypatch):
+    graph, *_ = SUMS["dense"]
     (op,) = graph.operators
-    for code, kernels in ELSEWHERE:
+    for code, kernels in OF_ANOTHER_LIBRARY:
         made = replace(graph, operators=(replace(op, code=code),))
-        for name, is_glibc, expected in (
-            ("x86-64", True, None),
-            ("x86-64-vnni", True, None),
-            ("x86-64", False, ELSEWHERE[code, kernels]),
-            ("arm64", True, ELSEWHERE[code, kernels]),
-        ):
+        for is_glibc, expected in (True, None), (False, OF_ANOTHER_LIBRARY[code, kernels]):
             monkeypatch.setattr(glibc, "is_here", lambda here=is_glibc: here)
-            with processor.using(name):
-                assert bound_of(made, made.operators[0], kernels) is expected
-    assert not set(BOUNDS) & set(ELSEWHERE)
+            assert bound_of(made, made.operators[0], kernels) is expected
+    assert not set(BOUNDS) & set(OF_ANOTHER_LIBRARY)
+
+
+def test_roots_have_a_bound_on_x86_alone():
+    graph = one_operator("RSQRT", [(3,)], [(3,)])
+    for name in processor.PROCESSORS:
+        with processor.using(name):
+            bound = bound_of(graph, graph.operators[0], "xnnpack")
+            assert (bound is None) == name.startswith("arm64")
+            assert bound_of(graph, graph.operators[0], "optimized") is None
 
 
 def test_half_of_the_bound_is_within_and_twice_is_different():

@@ -1,8 +1,8 @@
 """Eigen's functions, which the optimized and the recurrent kernels take, bit for bit.
 
 Each is a short polynomial or a quotient of two in float32: without fused multiply-add on x86, with
-it on arm64 (``fused``), where every product that is added to something is. tanh and erfc are the
-same everywhere on a processor. exp and the logistic function have two versions: Eigen handles
+it on arm64 (``fused``), where every product that is added to something is. tanh is the
+same everywhere on a processor. exp, erfc and the logistic function have two versions: Eigen handles
 four values at a time, from the first 16-byte boundary on; what lies before and after goes one by
 one through the C library's ``expf``. So the last bit of a gate may depend on where in memory it
 lies (``in_packets``).
@@ -20,7 +20,7 @@ from collections.abc import Callable
 import numpy as np
 
 from drqsim.arithmetic.floats import fma, horner, multiply_add
-from drqsim.arithmetic.functions import glibc
+from drqsim.arithmetic.functions import glibc, roots
 
 f32 = np.float32
 f64 = np.float64
@@ -36,6 +36,8 @@ LN_2_HIGH, LN_2_LOW = f32(0.693359375), f32(-2.12194440e-4)  # their sum is ln 2
 EXP_2, EXP_3, EXP_4, EXP_5 = (
     f32(c) for c in (0.499991417, 0.166668773, 4.18986678e-2, 8.33471306e-3)
 )
+EXP_EVEN = (1.37449637986719608e-3, 4.166965186595917e-2, 0.4999998807907104)
+EXP_ODD = (8.36894474923610687e-3, 0.16666518151760101)
 # erfc(x): near 0 one polynomial, else exp(-x^2) / x times a quotient of two in 1 / x^2
 ERFC_NEAR = (5.61802298761904240e-4, -4.91381669417023659e-3, 2.67075151205062866e-2)
 ERFC_NEAR += (-1.12800106406211853e-1, 3.76122951507568359e-1, -1.12837910652160645)
@@ -106,31 +108,31 @@ def _exp_for_logistic(x: np.ndarray, add: Callable) -> np.ndarray:
     return e * e
 
 
-def exp(x: np.ndarray) -> np.ndarray:
+def exp(x: np.ndarray, fused: bool = False) -> np.ndarray:
     """exp(x), four values at a time: 2^m * exp(r)."""
+    add = fma if fused else multiply_add
     with np.errstate(invalid="ignore", over="ignore", under="ignore"):
         x = np.minimum(np.maximum(x, f32(-104)), f32(88.723))
         m = np.rint(x * LOG2_E)
-        r = m * -LN_2_HIGH + x
-        r = m * -LN_2_LOW + r
+        r = add(m, -LN_2_LOW, add(m, -LN_2_HIGH, x))
         square = r * r
-        even = horner(square, 1.37449637986719608e-3, 4.166965186595917e-2, 0.4999998807907104)
-        odd = square * f32(8.36894474923610687e-3) + f32(0.16666518151760101)
-        y = square * (r * odd + even) + (r + f32(1))
+        even, odd = horner(square, *EXP_EVEN, add=add), horner(square, *EXP_ODD, add=add)
+        y = add(square, add(r, odd, even), r + f32(1))
         m = np.nan_to_num(m).astype(np.int32)
         return np.ldexp(np.ldexp(y, m >> 1), m - (m >> 1))
 
 
-def erfc(x: np.ndarray) -> np.ndarray:
-    """erfc(x), alike for four values and for one."""
+def erfc(x: np.ndarray, packed: np.ndarray, fused: bool = False) -> np.ndarray:
+    """erfc(x), whose exp has two versions."""
+    add = fma if fused else multiply_add
     with np.errstate(divide="ignore", over="ignore", invalid="ignore", under="ignore"):
         x = np.minimum(np.maximum(x, f32(-11)), f32(11))
         square = x * x
-        near = x * horner(square, *ERFC_NEAR) + f32(1)
+        near = add(x, horner(square, *ERFC_NEAR, add=add), f32(1))
         lost = (x.astype(f64) * x - square).astype(f32)  # by rounding the square
-        power = exp(-square)
-        power = power - power * lost
-        inverse = f32(1) / square
-        quotient = horner(inverse, *ERFC_ABOVE) / (x * horner(inverse, *ERFC_BELOW))
-        far = power * quotient + np.where(x < 0, f32(2), f32(0))
+        power = np.where(packed, exp(-square, fused), glibc.expf(-square))
+        power = add(-power, lost, power)
+        inverse = roots.reciprocal_neon(np.maximum(square, f32(1))) if fused else f32(1) / square
+        above, below = (horner(inverse, *c, add=add) for c in (ERFC_ABOVE, ERFC_BELOW))
+        far = add(power, above / (x * below), np.where(x < 0, f32(2), f32(0)))
         return np.where(square > 1, far, near)

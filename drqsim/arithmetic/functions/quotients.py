@@ -66,13 +66,13 @@ EXP_BELOW = (float.fromhex("0x1.89034ep-6"), float.fromhex("-0x1.1bdd2ap-2"), 1)
 TO_WHOLE = f32(1.5 * 2**23)  # what is added and taken away again leaves a whole number
 
 
-def exp(x: np.ndarray) -> np.ndarray:
+def exp(x: np.ndarray, keeps_nan: bool = False) -> np.ndarray:
     """exp(x) = 2^z * (1 + r * above(r) / below(r)), z whole, r the rest of x * log2(e).
 
-    2^-127 is 0 and 2^128 infinity, and so is 0 what is not a number.
+    2^-127 is 0 and 2^128 infinity. NaN is 0 on x86, where the larger of NaN and -127 is -127.
     """
     with np.errstate(invalid="ignore", over="ignore"):
-        x = x * LOG2_E
+        nan, x = keeps_nan & np.isnan(x), x * LOG2_E
         x = np.where(x > -127, x, f32(-127))
         x = np.where(x < 128, x, f32(128))
         z = (x + TO_WHOLE) - TO_WHOLE
@@ -80,7 +80,7 @@ def exp(x: np.ndarray) -> np.ndarray:
         below = horner_fused(r, *EXP_BELOW)
         part = r * horner_fused(r, *EXP_ABOVE) / below + ONE
         power = ((z.astype(np.int32) + 127) << 23).view(f32)
-        return part * power
+        return np.where(nan, f32(np.nan), part * power)
 
 
 SQRT_2, SQRT_HALF = f32(1.414213419), f32(0.70710688829)  # the kernel's: their product is 1

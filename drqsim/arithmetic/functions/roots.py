@@ -20,7 +20,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from drqsim.arithmetic.floats import flush_denormals
+from drqsim.arithmetic.floats import flush_denormals, fma
 
 f32 = np.float32
 ONE, HALF = f32(1), f32(0.5)
@@ -87,3 +87,14 @@ def sqrt_avx2(x: np.ndarray) -> np.ndarray:
 
 def _too_large(x: np.ndarray) -> np.ndarray:
     return np.where((x > f32(2.0**126)) & (x < np.inf), f32(1.5), ONE)
+
+
+def reciprocal_neon(x: np.ndarray) -> np.ndarray:
+    """1 / x for x from 2^-100 to 2^100, from arm64's estimate and two steps of Newton's."""
+    bits = np.nan_to_num(x, nan=1).view(np.int32).astype(np.int64)
+    exponent, middle = (bits >> 23) - 127, (256 + (bits >> 15 & 255)) * 2 + 1
+    y = np.ldexp(((1 << 19) // middle + 1 >> 1).astype(f32), -9 - exponent)  # good to 8 bits
+    y = np.where(np.isnan(x), x, y)
+    for _ in range(2):
+        y = y * fma(-x, y, f32(2))
+    return y

@@ -28,9 +28,10 @@ from functools import partial
 import numpy as np
 
 from drqsim.arithmetic.floats import flush_denormals, fma
-from drqsim.arithmetic.functions import eigen, exponentials, glibc, quotients
+from drqsim.arithmetic.functions import eigen, glibc, quotients
 from drqsim.errors import InputError
 from drqsim.ops.call import Call
+from drqsim.ops.float32.by_processor import kernels
 from drqsim.ops.float32.softmax import softmax as _softmax
 
 f32 = np.float32
@@ -87,16 +88,17 @@ def prelu(call: Call, x: np.ndarray) -> np.ndarray:
 
 def _clamp(call: Call, x: np.ndarray, low: float, high: float) -> np.ndarray:
     # XNNPACK, which leaves RELU_0_TO_1 to the builtin kernel, takes denormals for zero
-    if call.kernels == "xnnpack" and call.operator.code != "RELU_0_TO_1":
-        x = flush_denormals(x)
-    # comparisons, not np.maximum: the kernels let a negative zero pass
-    return np.where(x < low, f32(low), np.where(x > high, f32(high), x))
+    delegated = call.kernels == "xnnpack" and call.operator.code != "RELU_0_TO_1"
+    x = flush_denormals(x) if delegated else x
+    # comparisons, not np.maximum: the kernels let a negative zero pass, but for XNNPACK's on arm64
+    below = x <= low if delegated and call.processor.neon else x < low
+    return np.where(below, f32(low), np.where(x > high, f32(high), x))
 
 
 def _scale_negative_xnnpack(call: Call, x: np.ndarray, alpha: np.ndarray) -> np.ndarray:
     flushed = flush_denormals(x)
-    # AVX512 compares with 0, so zeros and denormals pass; other kernels ask for the sign bit
-    negative = flushed < 0 if call.processor.avx512 else np.signbit(x)
+    # AVX-512 compares with 0, so zeros and denormals pass
+    negative = np.signbit(x) if kernels(call.processor).sign_bit else flushed < 0
     return np.where(negative, flush_denormals(flushed * flush_denormals(alpha)), x)
 
 
@@ -118,39 +120,42 @@ def hard_swish(call: Call, x: np.ndarray) -> np.ndarray:
 def elu(call: Call, x: np.ndarray) -> np.ndarray:
     """x if x >= 0 else exp(x) - 1"""
     if call.kernels == "xnnpack":
-        kernel = exponentials.elu_avx512 if call.processor.avx512 else exponentials.elu_avx2
-        return _flushed(kernel, x)
-    return np.where(x < 0, glibc.expm1f(np.minimum(x, f32(0))), x)
+        return _flushed(kernels(call.processor).elu, x)
+    return np.where(x < 0, glibc.expm1f(np.minimum(x, f32(0)), call.processor.neon), x)
 
 
 def tanh(call: Call, x: np.ndarray) -> np.ndarray:
     """tanh(x)"""
+    neon = call.processor.neon
     if call.kernels == "xnnpack":
         return _flushed(quotients.tanh, x)
-    return glibc.tanhf(x) if call.kernels == "reference" else eigen.tanh(x)
+    return glibc.tanhf(x, neon) if call.kernels == "reference" else eigen.tanh(x, neon)
 
 
 def logistic(call: Call, x: np.ndarray) -> np.ndarray:
     """1 / (1 + exp(-x))"""
     if call.kernels == "xnnpack":
-        avx512, avx2 = exponentials.logistic_avx512, exponentials.logistic_avx2
-        return _flushed(avx512 if call.processor.avx512 else avx2, x)
+        return _flushed(kernels(call.processor).logistic, x)
     if call.kernels == "optimized":
-        return eigen.logistic(x, eigen.in_packets(0, x.size).reshape(x.shape))
+        return eigen.logistic(x, _in_packets(x), call.processor.neon)
     y = f32(1) / (f32(1) + glibc.expf(-x))
     return np.where(x > UPPER, f32(1), np.where(x < LOWER, glibc.expf(x), y))
 
 
 def gelu(call: Call, x: np.ndarray) -> np.ndarray:
     """x * Phi(x), Phi the normal distribution function, or its tanh approximation"""
-    approximate = bool(call.operator.options["approximate"])
+    neon, approximate = call.processor.neon, bool(call.operator.options["approximate"])
     if call.kernels == "xnnpack":
         return _flushed(partial(quotients.gelu, approximate=approximate), x)
     with np.errstate(over="ignore", invalid="ignore"):
         if not approximate:
-            return f32(0.5) * x * eigen.erfc(x * MINUS_SQRT_HALF)
+            return f32(0.5) * x * eigen.erfc(x * MINUS_SQRT_HALF, _in_packets(x), neon)
         inner = x + f32(0.044715) * (x * x * x)
-        return f32(0.5) * x * (f32(1) + eigen.tanh(SQRT_2_BY_PI * inner))
+        return f32(0.5) * x * (f32(1) + eigen.tanh(SQRT_2_BY_PI * inner, neon))
+
+
+def _in_packets(x: np.ndarray) -> np.ndarray:
+    return eigen.in_packets(0, x.size).reshape(x.shape)
 
 
 def _flushed(kernel: Callable, x: np.ndarray) -> np.ndarray:

@@ -15,14 +15,14 @@ Sources, ai-edge-litert 2.3.0: ``tflite/kernels/add.cc``, ``sub.cc``, ``mul.cc``
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
 
 import numpy as np
 
 from drqsim.arithmetic.floats import flush_denormals
-from drqsim.arithmetic.functions import glibc, quotients, roots
+from drqsim.arithmetic.functions import glibc, quotients
 from drqsim.ops import fused
 from drqsim.ops.call import Call
+from drqsim.ops.float32.by_processor import kernels
 
 f32 = np.float32
 
@@ -145,27 +145,14 @@ UNARY = {
     "RSQRT": rsqrt,
     "FLOOR": floor,
 }
-# XNNPACK's own kernels
-DELEGATED = {
-    "NEG": negative_xnnpack,
-    "EXP": quotients.exp,
-    "SIN": quotients.sin,
-    "COS": quotients.cos,
-}
-WITH_AVX512 = {
-    "LOG": partial(quotients.log, avx512=True),
-    "SQRT": roots.sqrt_avx512,
-    "RSQRT": roots.rsqrt_avx512,
-}
-WITH_AVX2 = {
-    "LOG": partial(quotients.log, avx512=False),
-    "SQRT": roots.sqrt_avx2,
-    "RSQRT": roots.rsqrt_avx2,
-}
+# XNNPACK's own kernels; in ``by_processor`` those that differ between processors
+DELEGATED = UNARY | {"NEG": negative_xnnpack, "SIN": quotients.sin, "COS": quotients.cos}
+BY_PROCESSOR = ("EXP", "LOG", "SQRT", "RSQRT")
 # these also work on the integers that shapes and indices are made of
 INTEGER = ("ADD", "SUB", "MUL", "MAXIMUM", "MINIMUM", "SQUARED_DIFFERENCE", "NEG")
 FUSED = ("ADD", "SUB", "MUL", "DIV")
-# XNNPACK does not take POW, and clears the sign of a value without looking at it
+# XNNPACK does not take POW, and clears the sign of a value without looking at it, which arm64 also
+# does to change it
 UNFLUSHED = ("POW", "ABS")
 
 
@@ -213,13 +200,16 @@ def unary(call: Call) -> list[np.ndarray]:
 
 def _delegate(call: Call) -> Callable:
     """XNNPACK's kernel on the processor."""
-    code, avx512 = call.operator.code, call.processor.avx512
-    return (DELEGATED | (WITH_AVX512 if avx512 else WITH_AVX2)).get(code, UNARY[code])
+    code = call.operator.code
+    if code in BY_PROCESSOR:
+        return getattr(kernels(call.processor), code.lower())
+    return DELEGATED[code]
 
 
 def _delegated(call: Call, x: np.ndarray) -> bool:
     """True where XNNPACK computes it, with denormals taken for zero."""
-    return call.kernels == "xnnpack" and x.dtype == f32 and call.operator.code not in UNFLUSHED
+    left = (*UNFLUSHED, "NEG") if call.processor.neon else UNFLUSHED
+    return call.kernels == "xnnpack" and x.dtype == f32 and call.operator.code not in left
 
 
 def _repeats(a: np.ndarray, b: np.ndarray) -> bool:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from drqsim.arithmetic.floats import running_sum
+from drqsim.arithmetic.floats import fma, running_sum
 from drqsim.ops.call import Call
 from drqsim.ops.float32.softmax import log_softmax
 
@@ -24,8 +24,17 @@ def l2_normalization(call: Call, x: np.ndarray) -> np.ndarray:
     activation = call.operator.options["fused_activation_function"]
     if activation != "NONE":
         raise call.refuse(f"the fused activation {activation} is refused by the runtime too.")
-    norm = np.sqrt(running_sum(np.moveaxis(x * x, -1, 0)))
+    norm = np.sqrt(_sum_of_squares(np.moveaxis(x, -1, 0), call.processor.neon))
     return x / np.maximum(norm, SMALLEST_NORM)[..., np.newaxis]
+
+
+def _sum_of_squares(x: np.ndarray, fused: bool) -> np.ndarray:
+    """One after another; arm64's compiler fuses those that fill no two registers of four."""
+    whole = len(x) - len(x) % 8 if fused else len(x)
+    total = running_sum(x[:whole] ** 2) if whole else np.zeros(x.shape[1:], f32)
+    for values in x[whole:]:
+        total = fma(values, values, total)
+    return total
 
 
 NORMALIZERS = {"L2_NORMALIZATION": l2_normalization, "LOG_SOFTMAX": log_softmax}

@@ -14,16 +14,11 @@ import math
 
 import numpy as np
 
-from drqsim.arithmetic.floats import flush_denormals, fma, running_sum
-from drqsim.arithmetic.vector_sums import (
-    SUM_AVX,
-    SUM_AVX512,
-    eigen_sum_of_rows,
-    flushed_sum,
-    xnnpack_sum,
-)
+from drqsim.arithmetic.floats import flush_denormals, running_sum
+from drqsim.arithmetic.vector_sums import eigen_sum_of_rows, flushed_sum
 from drqsim.model_file.schema import DTYPES
 from drqsim.ops.call import Call
+from drqsim.ops.float32.by_processor import kernels, scale_and_add
 
 f32 = np.float32
 
@@ -95,19 +90,15 @@ def _sum_xnnpack(call: Call, x: np.ndarray, axes: list[int], scale: np.float32) 
     if not summed:
         return x * scale
     last = summed.pop()
-    inner, avx512 = last == len(runs) - 1, call.processor.avx512
+    inner, by = last == len(runs) - 1, kernels(call.processor)
     if inner:
-        sums = xnnpack_sum(x, SUM_AVX512 if avx512 else SUM_AVX)
+        sums = by.sum(x)
     else:
         sums = flushed_sum(np.moveaxis(x, last, 0))
     sums = np.moveaxis(sums, summed, range(len(summed)))
     total = np.zeros(sums.shape[len(summed) :], f32)
     for stretch in sums.reshape(-1, *total.shape):
-        # AVX-512 has a fused multiply-add, which AVX alone lacks
-        if inner and avx512:
-            total = flush_denormals(fma(stretch, scale, total))
-        else:
-            total = flush_denormals(total + flush_denormals(stretch * scale))
+        total = flush_denormals((by.scale if inner else scale_and_add)(stretch, scale, total))
     return total
 
 
@@ -137,7 +128,9 @@ def reduce(call: Call) -> list[np.ndarray]:
         scale = f32(1) / f32(len(rows)) if code == "MEAN" else f32(1)
         output = _sum_xnnpack(call, flush_denormals(x), axes, scale).reshape(kept)
     elif code == "MEAN" and call.kernels != "reference" and _is_left_to_eigen(x, axes):
-        output = (eigen_sum_of_rows(rows.T.copy()) / f32(len(rows))).reshape(kept)
+        output = (eigen_sum_of_rows(rows.T.copy(), call.processor.neon) / f32(len(rows))).reshape(
+            kept
+        )
     else:
         output = REDUCERS[code](rows, call.kernels == "reference", whole).reshape(kept)
     if delegated:

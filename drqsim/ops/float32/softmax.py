@@ -21,50 +21,48 @@ from __future__ import annotations
 import numpy as np
 
 from drqsim.arithmetic.floats import flush_denormals
-from drqsim.arithmetic.functions import eigen, exponentials, glibc
+from drqsim.arithmetic.functions import eigen, glibc
 from drqsim.arithmetic.vector_sums import (
     LANES,
-    SOFTMAX_AVX2,
-    SOFTMAX_AVX512,
     eigen_sum,
     eigen_sum_of_rows,
-    xnnpack_sum,
 )
 from drqsim.ops.call import Call
+from drqsim.ops.float32.by_processor import Kernels, kernels
 
 f32 = np.float32
 
 
 def softmax(call: Call, x: np.ndarray) -> np.ndarray:
     """exp(beta * (x - max)) / its sum, over the last dimension"""
-    beta = f32(call.operator.options["beta"])
+    neon, beta = call.processor.neon, f32(call.operator.options["beta"])
     if call.kernels == "xnnpack" and beta == 1:
-        return _xnnpack(x, SOFTMAX_AVX512 if call.processor.avx512 else SOFTMAX_AVX2)
+        return _xnnpack(x, kernels(call.processor))
     shifted = (x - x.max(axis=-1, keepdims=True)) * beta
     if call.kernels == "reference":
         powers = glibc.expf(shifted)
         return powers / _in_order(powers)
-    powers = eigen.exp(shifted)
+    powers = eigen.exp(shifted, neon)
     rest = slice(x.size - x.size % LANES, None)  # of the whole tensor
     powers.reshape(-1)[rest] = glibc.expf(shifted.reshape(-1)[rest])
-    return powers * (f32(1) / eigen_sum_of_rows(powers))[..., None]
+    return powers * (f32(1) / eigen_sum_of_rows(powers, neon))[..., None]
 
 
-def _xnnpack(x: np.ndarray, vectors) -> np.ndarray:
+def _xnnpack(x: np.ndarray, by: Kernels) -> np.ndarray:
     x = flush_denormals(x)
-    powers = exponentials.softmax_power(flush_denormals(x - x.max(axis=-1, keepdims=True)))
-    return flush_denormals(powers * (f32(1) / xnnpack_sum(powers, vectors))[..., None])
+    powers = by.softmax_power(flush_denormals(x - x.max(axis=-1, keepdims=True)))
+    return flush_denormals(powers * (f32(1) / by.softmax_sum(powers))[..., None])
 
 
 def log_softmax(call: Call, x: np.ndarray) -> np.ndarray:
     """x - max - log(sum of exp(x - max))"""
-    shifted = x - x.max(axis=-1, keepdims=True)
+    neon, shifted = call.processor.neon, x - x.max(axis=-1, keepdims=True)
     if call.kernels == "reference":
         total = _in_order(glibc.expf(shifted))
     else:
         whole = x.shape[-1] - x.shape[-1] % LANES  # of each row
-        powers = [eigen.exp(shifted[..., :whole]), glibc.expf(shifted[..., whole:])]
-        total = eigen_sum(np.concatenate(powers, axis=-1))[..., None]
+        powers = [eigen.exp(shifted[..., :whole], neon), glibc.expf(shifted[..., whole:])]
+        total = eigen_sum(np.concatenate(powers, axis=-1), neon=neon)[..., None]
     return shifted - glibc.logf(total)
 
 
