@@ -116,7 +116,7 @@ def _alone(graph: Graph, op: Operator, given: dict, trace: Trace) -> tuple[Graph
 def _row(op: Operator, told: list[Verdict], here: Trace, parted: Trace, there: Trace) -> Row:
     """One operator: here, on the other processor with the same values, and in its whole run."""
     ours, same, whole = (_outputs(trace, op.name) for trace in (here, parted, there))
-    codes, fed, through = (_centred(trace, op.name) for trace in (here, parted, there))
+    codes, fed, through = (centred(trace, op.name) for trace in (here, parted, there))
     return Row(
         op.name,
         told[0].arithmetic,
@@ -127,10 +127,10 @@ def _row(op: Operator, told: list[Verdict], here: Trace, parted: Trace, there: T
         apart=_apart(ours, same),
         codes=sum(each.size for each in codes.values()),
         flips=tuple(_flips(codes, fed)),
-        flipped=_flipped(codes, fed),
+        flipped=flipped(codes, fed),
         equal_through=_equal(ours, whole),
         apart_through=_apart(ours, whole),
-        flipped_through=_flipped(codes, through),
+        flipped_through=flipped(codes, through),
     )
 
 
@@ -138,17 +138,17 @@ def _outputs(trace: Trace, name: str) -> list[np.ndarray]:
     return [record.value for record in trace.op(name) if kind_of(record.name) == "output"]
 
 
-def _centred(trace: Trace, name: str) -> dict[str, np.ndarray]:
+def centred(trace: Trace, name: str) -> dict[str, np.ndarray]:
     """``code - zero point`` of every input that an operator quantizes: 0 stands for 0.0."""
     values = {record.name: record.value for record in trace.op(name)}
-    centred = {}
+    found = {}
     for record, codes in values.items():
         if record.endswith("_quantized"):
             zero_point = values.get(f"{record.removesuffix('_quantized')}_zero_point")
             zero_point = np.zeros(1, int) if zero_point is None else zero_point.astype(int)
             rows = codes.reshape(zero_point.size, -1).astype(int)
-            centred[record] = (rows - zero_point.reshape(-1, 1)).reshape(codes.shape)
-    return centred
+            found[record] = (rows - zero_point.reshape(-1, 1)).reshape(codes.shape)
+    return found
 
 
 def _code_type(trace: Trace, name: str) -> str:
@@ -167,15 +167,24 @@ def _apart(ours: list[np.ndarray], theirs: list[np.ndarray]) -> float:
     return max((relative(*pair) for pair in pairs), default=0.0)
 
 
-def _flipped(ours: dict[str, np.ndarray], theirs: dict[str, np.ndarray]) -> int:
-    return sum(int((codes != theirs[name]).sum()) for name, codes in ours.items())
+def flipped(ours: dict[str, np.ndarray], theirs: dict[str, np.ndarray]) -> int:
+    """How many codes stand for other numbers of steps."""
+    return sum(int((ours != theirs).sum()) for _, ours, theirs in _in_pairs(ours, theirs))
 
 
-def _flips(ours: dict[str, np.ndarray], theirs: dict[str, np.ndarray]):
+def _flips(ours: dict[str, np.ndarray], theirs: dict[str, np.ndarray]) -> list[Flip]:
     """The first codes that differ, each with its place."""
     found = [
-        Flip(name, tuple(map(int, at)), int(codes[tuple(at)]), int(theirs[name][tuple(at)]))
-        for name, codes in ours.items()
-        for at in np.argwhere(codes != theirs[name])[:MOST_FLIPS]
+        Flip(name, tuple(map(int, at)), int(first[tuple(at)]), int(second[tuple(at)]))
+        for name, first, second in _in_pairs(ours, theirs)
+        for at in np.argwhere(first != second)[:MOST_FLIPS]
     ]
     return found[:MOST_FLIPS]
+
+
+def _in_pairs(ours: dict[str, np.ndarray], theirs: dict[str, np.ndarray]):
+    """Each record's codes on both sides; a kernel that makes none has read zeros only."""
+    for name in ours | theirs:
+        there = (side.get(name) for side in (ours, theirs))
+        shape = next(each.shape for each in (ours.get(name), theirs.get(name)) if each is not None)
+        yield name, *(np.zeros(shape, int) if each is None else each for each in there)

@@ -27,8 +27,8 @@ class Judged:
     fed : float
         The largest difference there, divided by the range of the runtime's output (zero included).
     codes, flipped : int
-        The int8 codes that it makes of what it reads, and how many of them differ between our own
-        run and what the runtime's input gives.
+        The codes that it makes of what it reads, and how many of them stand for other numbers of
+        steps (``code - zero point``) in our own run than of the runtime's input.
     apart : float
         The largest difference of its outputs from end to end, divided by the same range.
     bound, of_bound

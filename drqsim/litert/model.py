@@ -14,6 +14,7 @@ import numpy as np
 
 from drqsim import interpreter
 from drqsim import processor as processors
+from drqsim.across_processors.differences import centred, flipped
 from drqsim.arithmetic.apart import relative, same_bits
 from drqsim.errors import InputError
 from drqsim.graph import Graph, Operator
@@ -102,7 +103,7 @@ def _after(graph: Graph, inexact: set[str]) -> dict[str, tuple[str, ...]]:
     }
 
 
-_KEPT = ("*/output*", "*_quantized*")
+_KEPT = ("*/output*", "*_quantized", "*_zero_point")
 
 
 def _fed(
@@ -127,7 +128,7 @@ def _row(op: Operator, arithmetic: str, ours: Trace, judged, whole: RuntimeRun) 
     if isinstance(judged, str):
         return Judged(op.name, arithmetic, 0, 0, 0.0, 0, 0, 0.0)
     alone, read, trace = judged
-    codes = _codes(ours, op.name)
+    codes = centred(ours, op.name)
     theirs = [whole.tensors[i].value for i in op.outputs]
     fed = list(zip(_outputs(trace, op.name), theirs, strict=True))
     through = list(zip(_outputs(ours, op.name), theirs, strict=True))
@@ -141,8 +142,8 @@ def _row(op: Operator, arithmetic: str, ours: Trace, judged, whole: RuntimeRun) 
         elements=sum(real.size for real in theirs),
         equal=sum(int(same_bits(*pair).sum()) for pair in fed),
         fed=max(relative(*pair) for pair in fed),
-        codes=codes.size,
-        flipped=int(np.sum(codes != _codes(trace, op.name))),
+        codes=sum(each.size for each in codes.values()),
+        flipped=flipped(codes, centred(trace, op.name)),
         apart=max(relative(*pair) for pair in through),
         bound=bound.of if bound else "",
         of_bound=max(
@@ -153,9 +154,3 @@ def _row(op: Operator, arithmetic: str, ours: Trace, judged, whole: RuntimeRun) 
 
 def _outputs(trace: Trace, name: str) -> list[np.ndarray]:
     return [record.value for record in trace.op(name) if kind_of(record.name) == "output"]
-
-
-def _codes(trace: Trace, name: str) -> np.ndarray:
-    """All int8 codes that an operator makes at run time, in one row."""
-    made = [r.value.ravel() for r in trace.op(name) if r.name.endswith("_quantized")]
-    return np.concatenate(made) if made else np.zeros(0, np.int8)

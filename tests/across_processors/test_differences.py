@@ -9,9 +9,11 @@ from hypothesis import strategies as st
 
 import drqsim
 from drqsim import InputError
+from drqsim.across_processors.differences import centred, flipped
 from drqsim.ops import xnnpack
 from drqsim.processor import PROCESSORS
 from drqsim.report import plain
+from drqsim.trace import Trace, make_record
 from tests.kit.attribution import digits
 from tests.kit.command import DRQ, run
 from tests.kit.places import CASES, MODELS
@@ -104,6 +106,26 @@ def test_it_prints_and_is_data(one_code_differs, image):
     assert plain.as_json(data) and data["processors"] == list(X86) and not data["same"]
     (row,) = (r for r in data["operators"] if r["flips"])
     assert row["operator"] == "conv_2d_3" and row["flips"][0]["position"] == [0, 0, 0, 0]
+
+
+def test_a_zero_point_that_moves_with_its_codes_flips_none():
+    codes, zero_point = np.int8([[1, 2], [3, 4]]), np.int32([5, -6])
+    both = [
+        Trace(
+            [
+                make_record("op", "input_quantized", (codes + moved).astype(np.int8)),
+                make_record("op", "input_zero_point", zero_point + moved),
+            ],
+            "xnnpack",
+        )
+        for moved in (0, 1)
+    ]
+    before, after = (centred(trace, "op") for trace in both)
+    assert before["input_quantized"].tolist() == [[-4, -3], [9, 10]]
+    assert flipped(before, after) == 0
+    after["input_quantized"][1, 0] += 1
+    assert flipped(before, after) == 1
+    assert flipped({}, after) == flipped(after, {}) == 4  # a dense layer makes no codes of zeros
 
 
 def test_a_half_has_two_codes():
