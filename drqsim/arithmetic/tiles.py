@@ -7,7 +7,10 @@ other does the same arithmetic, but all passes except the first find their value
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import wraps
+
+import numpy as np
 
 # elements of a tile: half a MiB of float32, so that a few fit into the second or third cache
 ELEMENTS = 2**17
@@ -37,6 +40,28 @@ def tiles(rows: int, columns: int, each: int = 1) -> Iterator[tuple[slice, slice
     for row in range(0, rows, height):
         for column in range(0, columns, width or 1):
             yield slice(row, row + height), slice(column, column + width)
+
+
+def piecewise(function: Callable) -> Callable:
+    """A float32 function of every element, applied to a large array tile by tile.
+
+    Its formula may then hold a dozen arrays of float64 at once, each of the size of a tile. Further
+    arrays in the shape of the first are cut alike.
+    """
+
+    @wraps(function)
+    def whole(x: np.ndarray, *others, **options) -> np.ndarray:
+        if x.size <= ELEMENTS:
+            return function(x, *others, **options)
+        flat = [a.reshape(-1) if isinstance(a, np.ndarray) else a for a in (x, *others)]
+        y = np.empty(x.size, np.float32)
+        for start in range(0, x.size, ELEMENTS):
+            at = slice(start, start + ELEMENTS)
+            pieces = (a[at] if isinstance(a, np.ndarray) else a for a in flat)
+            y[at] = function(*pieces, **options)
+        return y.reshape(x.shape)
+
+    return whole
 
 
 def keep_freed_memory() -> bool:

@@ -74,3 +74,20 @@ def test_the_codes_of_long_and_short_rows(quantize, small_tiles, seed, rows, n):
     small_tiles(32)
     for one, other in zip(whole, getattr(qparams, quantize)(x), strict=True):
         assert np.array_equal(one, other)
+
+
+def test_a_function_of_every_element_is_the_same_in_pieces(monkeypatch):
+    random = np.random.default_rng(0)
+    x, packed = random.normal(size=(7, 11)).astype(np.float32), random.random((7, 11)) < 0.5
+    seen = []
+
+    @tiles.piecewise
+    def function(x, packed, scale, add=0):
+        seen.append(x.size)
+        return np.where(packed, x * scale, x) + np.float32(add)
+
+    whole = function(x, packed, np.float32(3), add=1)
+    monkeypatch.setattr(tiles, "ELEMENTS", 20)
+    cut = function(x.T.copy().T, packed, np.float32(3), add=1)
+    assert seen == [77, 20, 20, 20, 17]
+    assert cut.shape == x.shape and np.array_equal(cut, whole)

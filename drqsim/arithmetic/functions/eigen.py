@@ -21,6 +21,7 @@ import numpy as np
 
 from drqsim.arithmetic.floats import fma, horner, multiply_add
 from drqsim.arithmetic.functions import glibc, roots
+from drqsim.arithmetic.tiles import piecewise
 
 f32 = np.float32
 f64 = np.float64
@@ -45,6 +46,7 @@ ERFC_ABOVE = (0.10208116471767425, 0.4292066693305969, 0.3237907886505127, 5.397
 ERFC_BELOW = (1.7251677811145782e-2, 0.39137163758277893, 1, 0.6217324137687683, 9.566286e-2)
 
 
+@piecewise
 def tanh(x: np.ndarray, fused: bool = False) -> np.ndarray:
     """tanh(x) of float32 ``x``: an odd polynomial of degree 9 over an even one of degree 8."""
     clamp, add = (TANH_CLAMP_FUSED, fma) if fused else (TANH_CLAMP, multiply_add)
@@ -54,6 +56,7 @@ def tanh(x: np.ndarray, fused: bool = False) -> np.ndarray:
     return add(square * x, odd, x) / even
 
 
+@piecewise
 def logistic(x: np.ndarray, packed: np.ndarray, fused: bool = False) -> np.ndarray:
     """1 / (1 + exp(-x)) of float32 ``x``, computed as e / (1 + e) with e = exp(x).
 
@@ -108,6 +111,7 @@ def _exp_for_logistic(x: np.ndarray, add: Callable) -> np.ndarray:
     return e * e
 
 
+@piecewise
 def exp(x: np.ndarray, fused: bool = False) -> np.ndarray:
     """exp(x), four values at a time: 2^m * exp(r)."""
     add = fma if fused else multiply_add
@@ -122,6 +126,7 @@ def exp(x: np.ndarray, fused: bool = False) -> np.ndarray:
         return np.ldexp(np.ldexp(y, m >> 1), m - (m >> 1))
 
 
+@piecewise
 def erfc(x: np.ndarray, packed: np.ndarray, fused: bool = False) -> np.ndarray:
     """erfc(x), whose exp has two versions."""
     add = fma if fused else multiply_add

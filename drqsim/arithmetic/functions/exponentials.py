@@ -27,6 +27,7 @@ import numpy as np
 
 from drqsim.arithmetic.floats import flush_denormals, fma, horner_fused
 from drqsim.arithmetic.functions import roots
+from drqsim.arithmetic.tiles import piecewise
 
 f32 = np.float32
 u32 = np.uint32
@@ -61,6 +62,7 @@ def _whole(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return n - WHOLE, (n.view(u32) << u32(23)).view(f32)
 
 
+@piecewise
 def logistic_avx512(x: np.ndarray) -> np.ndarray:
     """1 / (1 + exp(-x)), for positive x as 1 minus that of -x."""
     z = -np.abs(x)
@@ -75,6 +77,7 @@ def logistic_avx512(x: np.ndarray) -> np.ndarray:
     return _from_power(x, e / (e + ONE))
 
 
+@piecewise
 def logistic_avx2(x: np.ndarray) -> np.ndarray:
     """The same."""
     z = -np.abs(x)
@@ -88,6 +91,7 @@ def _from_power(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     return np.where(np.signbit(x), y, ONE - y)
 
 
+@piecewise
 def elu_avx512(x: np.ndarray) -> np.ndarray:
     """x if x >= 0 else exp(x) - 1"""
     z = np.maximum(ELU_END, np.minimum(x, f32(0)))
@@ -98,6 +102,7 @@ def elu_avx512(x: np.ndarray) -> np.ndarray:
     return np.where(x < 0, fma(p, t, t) + (power - ONE), x)
 
 
+@piecewise
 def elu_avx2(x: np.ndarray) -> np.ndarray:
     """The same; it asks for the sign bit, and gives 0 for -0."""
     z = np.maximum(ELU_END, np.minimum(x, f32(0)))
@@ -110,6 +115,7 @@ def elu_avx2(x: np.ndarray) -> np.ndarray:
     return np.where(np.signbit(x), fma(p, t, t) + (power - ONE), x)
 
 
+@piecewise
 def softmax_power_avx(x: np.ndarray) -> np.ndarray:
     """exp(x) for x up to 0; 0 where that would be denormal."""
     n, power = _whole(np.maximum(x, f32(-88)))
@@ -126,6 +132,7 @@ def _sixty_fourths(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return n - SIXTY_FOURTHS, power
 
 
+@piecewise
 def logistic_neon(x: np.ndarray) -> np.ndarray:
     """The same, divided by way of an estimate of the reciprocal and two Newton steps."""
     z = -np.abs(x)
@@ -138,6 +145,7 @@ def logistic_neon(x: np.ndarray) -> np.ndarray:
     return np.where(x < 0, y, ONE - y)
 
 
+@piecewise
 def elu_neon(x: np.ndarray) -> np.ndarray:
     """The same."""
     z = np.maximum(ELU_END, np.minimum(x, f32(0)))
@@ -150,6 +158,7 @@ def elu_neon(x: np.ndarray) -> np.ndarray:
     return np.where(x < 0, fma(p, t, t) + (power - ONE), x)
 
 
+@piecewise
 def softmax_power_neon(x: np.ndarray) -> np.ndarray:
     """The same."""
     n, power = _sixty_fourths(np.maximum(x, f32(-88)))

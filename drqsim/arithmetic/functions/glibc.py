@@ -21,6 +21,7 @@ from functools import cache
 import numpy as np
 
 from drqsim.arithmetic.floats import fma, horner, multiply_add
+from drqsim.arithmetic.tiles import piecewise
 
 f32 = np.float32
 f64 = np.float64
@@ -78,6 +79,7 @@ def is_here() -> bool:
     return name == "glibc" and major == "2" and minor.isdigit() and 27 <= int(minor) <= 40
 
 
+@piecewise
 def expf(x: np.ndarray) -> np.ndarray:
     """exp(x): 2^(k/32) * 2^r with a cubic polynomial, in float64.
 
@@ -107,6 +109,7 @@ def _sixteenth(x: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return place, octave, z * INVERSES[place] - 1
 
 
+@piecewise
 def logf(x: np.ndarray) -> np.ndarray:
     """log(x): a sixteenth of an octave from a table, the rest a cubic."""
     with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
@@ -118,9 +121,9 @@ def logf(x: np.ndarray) -> np.ndarray:
         return np.where(usual, y.astype(f32), np.log(x))
 
 
+@piecewise
 def powf(x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """x to the power of y: 2^(y * log2 |x|), with the sign of an odd power."""
-    x, y = np.broadcast_arrays(x, y)
+    """x to the power of y, of one shape: 2^(y * log2 |x|), with the sign of an odd power."""
     with np.errstate(all="ignore"):
         special = np.power(x, y)  # zeros, ones, infinities, what is undefined
         usual = (x != 0) & np.isfinite(x) & np.isfinite(y) & ~np.isnan(special)
@@ -135,11 +138,13 @@ def powf(x: np.ndarray, y: np.ndarray) -> np.ndarray:
         return np.where(usual, np.copysign(power, special), special)
 
 
+@piecewise
 def sinf(x: np.ndarray) -> np.ndarray:
     """sin(x)"""
     return np.where(np.abs(x) < f32(2.0**-12), x, _wave(x, 0))
 
 
+@piecewise
 def cosf(x: np.ndarray) -> np.ndarray:
     """cos(x)"""
     return _wave(x, 1)
@@ -182,6 +187,7 @@ def _far(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     )
 
 
+@piecewise
 def expm1f(x: np.ndarray, fused: bool = False) -> np.ndarray:
     """exp(x) - 1 for x up to 80, in float32; on arm64 every product that is added is fused."""
     one, half, add = f32(1), f32(0.5), fma if fused else multiply_add
@@ -212,6 +218,7 @@ def expm1f(x: np.ndarray, fused: bool = False) -> np.ndarray:
         return np.where((np.abs(x) < f32(2.0**-25)) | np.isnan(x), x, result).astype(f32)
 
 
+@piecewise
 def tanhf(x: np.ndarray, fused: bool = False) -> np.ndarray:
     """tanh(x), from exp(2 |x|) - 1."""
     size = np.abs(x)

@@ -17,6 +17,7 @@ from typing import NamedTuple
 import numpy as np
 
 from drqsim.arithmetic.floats import fma, horner_fused
+from drqsim.arithmetic.tiles import piecewise
 
 f32 = np.float32
 ONE = f32(1)
@@ -35,11 +36,12 @@ class Quotient(NamedTuple):
         return x * horner_fused(square, *self.above) / horner_fused(square, *self.below)
 
 
-tanh = Quotient(
+TANH = Quotient(
     f32(7.9807181358),
     (1.4248920266e-08, 2.1235626264e-05, 3.5330520477e-03, 1.3412411511e-01, 1),
     (8.1365948290e-07, 3.3472978976e-04, 2.6018999517e-02, 4.6745735407e-01, 1),
 )
+tanh = piecewise(TANH)
 # erf(x / sqrt(2)), and what stands in for it in the approximate GELU
 ERF = Quotient(
     f32(5.1638283730),
@@ -55,6 +57,7 @@ NEARLY_ERF = Quotient(
 )
 
 
+@piecewise
 def gelu(x: np.ndarray, approximate: bool) -> np.ndarray:
     """x / 2 * (1 + erf(x / sqrt(2)))"""
     return x * f32(0.5) * ((NEARLY_ERF if approximate else ERF)(x) + ONE)
@@ -66,6 +69,7 @@ EXP_BELOW = (float.fromhex("0x1.89034ep-6"), float.fromhex("-0x1.1bdd2ap-2"), 1)
 TO_WHOLE = f32(1.5 * 2**23)  # what is added and taken away again leaves a whole number
 
 
+@piecewise
 def exp(x: np.ndarray, keeps_nan: bool = False) -> np.ndarray:
     """exp(x) = 2^z * (1 + r * above(r) / below(r)), z whole, r the rest of x * log2(e).
 
@@ -86,6 +90,7 @@ def exp(x: np.ndarray, keeps_nan: bool = False) -> np.ndarray:
 SQRT_2, SQRT_HALF = f32(1.414213419), f32(0.70710688829)  # the kernel's: their product is 1
 
 
+@piecewise
 def log(x: np.ndarray, avx512: bool) -> np.ndarray:
     """log(m * 2^e) = e * log(2) + log(m), m of [sqrt(1/2), sqrt(2))
 
@@ -112,12 +117,14 @@ TURN_HIGH, TURN_LOW = f32(6.28125), f32(1.9353072e-3)
 HALF_PI_HIGH, HALF_PI_LOW = f32(1.5707963705), f32(-4.3711388e-08)
 
 
+@piecewise
 def sin(x: np.ndarray) -> np.ndarray:
     """sin(x). A turn is known to 33 bits: at a million it is 2e-6 off, at 1e20 NaN."""
     with np.errstate(invalid="ignore", over="ignore"):
         return _of_a_turn(_within_a_turn(x))
 
 
+@piecewise
 def cos(x: np.ndarray) -> np.ndarray:
     """cos(x) = sin(pi / 2 - x)"""
     with np.errstate(invalid="ignore", over="ignore"):

@@ -21,6 +21,7 @@ from __future__ import annotations
 import numpy as np
 
 from drqsim.arithmetic.floats import flush_denormals, fma
+from drqsim.arithmetic.tiles import piecewise
 
 f32 = np.float32
 ONE, HALF = f32(1), f32(0.5)
@@ -61,24 +62,28 @@ def _refined(x: np.ndarray) -> np.ndarray:
     return y - (x * flush_denormals(y * y) - ONE) * (HALF * y)
 
 
+@piecewise
 def rsqrt_avx512(x: np.ndarray) -> np.ndarray:
     """1 / sqrt(x), but NaN for zero: the Newton step multiplies infinity by zero."""
     with np.errstate(invalid="ignore"):
         return np.where(np.isposinf(x), f32(0), _refined(x))
 
 
+@piecewise
 def sqrt_avx512(x: np.ndarray) -> np.ndarray:
     """x / sqrt(x), and a zero or infinity for itself."""
     with np.errstate(invalid="ignore"):
         return np.where((x == 0) | np.isposinf(x), x, x * _refined(x))
 
 
+@piecewise
 def rsqrt_avx2(x: np.ndarray) -> np.ndarray:
     """1 / sqrt(x), rounded, but for zero and for what is too large."""
     with np.errstate(invalid="ignore", divide="ignore"):
         return np.where(x == 0, f32(np.nan), ONE / np.sqrt(x)) * _too_large(x)
 
 
+@piecewise
 def sqrt_avx2(x: np.ndarray) -> np.ndarray:
     """The root, rounded, but for what is too large."""
     with np.errstate(invalid="ignore"):

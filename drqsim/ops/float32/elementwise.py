@@ -65,7 +65,7 @@ def squared_difference(a: np.ndarray, b: np.ndarray) -> np.ndarray:
 
 def power(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """a to the power of b"""
-    return glibc.powf(a, b)
+    return glibc.powf(*np.broadcast_arrays(a, b))
 
 
 def absolute(x: np.ndarray) -> np.ndarray:

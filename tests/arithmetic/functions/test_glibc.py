@@ -68,8 +68,3 @@ def test_powers_with_their_signs_and_special_cases():
     y = [exponents, whole, bits[::-1], random.normal(size=9000), pairs[1].ravel()]
     x, y = (np.concatenate([part.astype(f32) for part in parts]) for parts in (x, y))
     assert_same_bits(glibc.powf(x, y), of_the_library("powf", x, y))
-
-
-def test_powers_broadcast():
-    x, y = f32([[2], [3]]), f32([1, 2, -1])
-    assert np.array_equal(glibc.powf(x, y), f32([[2, 4, 0.5], [3, 9, f32(1) / f32(3)]]))
