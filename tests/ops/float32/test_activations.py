@@ -41,6 +41,33 @@ def test_as_the_runtime(code, kernels, data):
     assert {row.verdict for row in comparison.rows} <= ALLOWED, f"{x}\n{comparison}"
 
 
+@pytest.mark.parametrize("kernels", KERNELS)
+@pytest.mark.parametrize("code", WITH_OPTIONS)
+def test_what_is_not_finite_has_the_bits_of_the_runtime(code, kernels):
+    """Masks are full of -inf: in one row all of it, in another infinity and NaN."""
+    if (code, kernels) == ("ELU", "reference"):
+        return
+    x = np.random.default_rng(0).normal(size=(7, 19)).astype(f32)
+    x[0, 3:9], x[1, 4], x[2, [1, 2]] = -np.inf, np.inf, (np.inf, -np.inf)
+    x[3, 18], x[4] = np.nan, -np.inf
+    for options in WITH_OPTIONS[code]:
+        graph = activation(code, x.shape, **options)
+        comparison = litert.compare(graph, x, kernels, allow_nonfinite=True)
+        assert {row.verdict for row in comparison.rows} <= ALLOWED, comparison
+
+
+def test_what_fills_no_register_goes_through_the_c_library():
+    random = np.random.default_rng(0)
+    graph, apart = activation("GELU", (3,), approximate=False), 0
+    for _ in range(120):
+        x = random.uniform(-5, -2, 3).astype(f32)
+        row = litert.compare(graph, x, "optimized").rows[-1]
+        assert row.verdict in ALLOWED, x
+        by_four = drqsim.run(activation("GELU", (4,), approximate=False), np.append(x, x[:1]))[0]
+        apart += (by_four["y"][:3] != drqsim.run(graph, x)[0]["y"]).sum()
+    assert apart  # Eigen's exp is not the library's
+
+
 def signs_of_nothing(code, alpha):
     """A graph of LEAKY_RELU or PRELU, and zeros and denormals of either sign as its input."""
     x = np.array([[0, -0.0, 1e-40, -1e-40, -1]], f32)
