@@ -36,6 +36,7 @@ from drqsim.ops import builtin, fused, weights, xnnpack
 from drqsim.ops.bands import by_bands
 from drqsim.ops.call import Call
 from drqsim.ops.window import window
+from drqsim.processor import Processor
 
 f32 = np.float32
 
@@ -121,16 +122,23 @@ def becomes_dense(filter_shape: tuple[int, ...], strides: tuple[int, int], chann
     return single_tap and depth == channels and channels + out > 2
 
 
-def rows_in_xnnpack(
-    filter_shape: tuple[int, ...], strides: tuple[int, int], out_shape: tuple[int, ...]
-) -> int:
-    """How many rows XNNPACK's product of matrices has, unless the convolution becomes dense.
+def kernel_in_xnnpack(
+    processor: Processor,
+    filter_shape: tuple[int, ...],
+    strides: tuple[int, int],
+    channels: int,
+    out_shape: tuple[int, ...],
+) -> xnnpack.Kernel:
+    """Which of XNNPACK's kernels multiplies.
 
-    The pixels of one image; of a 1x1 convolution those of all images.
+    The rows of its product of matrices are the pixels of one image; of a 1x1 convolution that does
+    not become dense those of all images.
     """
+    if becomes_dense(filter_shape, strides, channels):
+        return xnnpack.dense(processor)
     batch, height, width, _ = out_shape
     single_tap = (*filter_shape[1:3], *strides) == (1, 1, 1, 1)
-    return (batch if single_tap else 1) * height * width
+    return xnnpack.convolution(processor, (batch if single_tap else 1) * height * width)
 
 
 class Layer(NamedTuple):
@@ -176,7 +184,8 @@ def run(call: Call) -> list[np.ndarray]:
     if layer.filter_scale is None:
         output = _float(call, layer, x)
     elif call.kernels == "xnnpack":
-        own = _xnnpack_kernel(call, layer, x)
+        sizes = layer.filter.shape, layer.strides, x.shape[3], layer.out_shape(x)
+        own = kernel_in_xnnpack(call.processor, *sizes)
         kernel = XNNPACK._replace(rescale=own.rescale)
         output = _hybrid(call, layer, kernel, *_quantize_xnnpack(call, layer, own, x))
     else:
@@ -198,14 +207,6 @@ def _quantize_builtin(call: Call, layer: Layer, kernel: Kernel, x: np.ndarray):
         call.record("input_zero_point", zero_point, reserved=slots)
     call.record("input_quantized", codes)
     return codes, scale.reshape(-1, 1, 1, 1), zero_point.reshape(-1, 1, 1, 1)
-
-
-def _xnnpack_kernel(call: Call, layer: Layer, x: np.ndarray) -> xnnpack.Kernel:
-    """Which of XNNPACK's kernels multiplies."""
-    if layer.is_dense_in_xnnpack(x):
-        return xnnpack.dense(call.processor)
-    rows = rows_in_xnnpack(layer.filter.shape, layer.strides, layer.out_shape(x))
-    return xnnpack.convolution(call.processor, rows)
 
 
 def _quantize_xnnpack(call: Call, layer: Layer, own: xnnpack.Kernel, x: np.ndarray):

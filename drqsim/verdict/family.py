@@ -84,10 +84,10 @@ def _in_xnnpack(site: Site, processor: Processor) -> xnnpack.Kernel:
     if code in ("FULLY_CONNECTED", "BATCH_MATMUL"):
         return xnnpack.dense(processor)
     shape, strides = site.weights.shape, (options["stride_h"], options["stride_w"])
-    if code == "CONV_2D" and conv_2d.becomes_dense(shape, strides, _channels(site)):
-        return xnnpack.dense(processor)
-    rule = conv_2d if code == "CONV_2D" else transpose_conv
-    return xnnpack.convolution(processor, rule.rows_in_xnnpack(shape, strides, _made(site)))
+    if code == "CONV_2D":
+        return conv_2d.kernel_in_xnnpack(processor, shape, strides, _channels(site), _made(site))
+    rows = transpose_conv.rows_in_xnnpack(shape, strides, _made(site))
+    return xnnpack.convolution(processor, rows)
 
 
 def _channels(site: Site) -> int:

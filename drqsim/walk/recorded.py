@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from drqsim import accumulate
+from drqsim import accumulate, processor
 from drqsim.arithmetic.floats import flush_denormals
 from drqsim.arithmetic.window import Axis, axis, pad, patches
 from drqsim.errors import InputError
 from drqsim.figures.flow import ACTIVATIONS, activation_seen
 from drqsim.graph import Operator
-from drqsim.ops import conv_2d
+from drqsim.ops import conv_2d, xnnpack
 from drqsim.trace import TensorRecord, Trace
 from drqsim.walk.numbers import Layer
 
@@ -22,10 +22,15 @@ MOST_VALUES = 100_000  # of all tensors together
 
 # the product that a kernel makes first on the way back to float
 FACTORS = {
-    "scales together": lambda acc, filter_scale, scale: (filter_scale * scale).reshape(-1),
+    "scales together": lambda acc, filter_scale, scale: _product(filter_scale, scale),
     "filter scale first": lambda acc, filter_scale, scale: acc * filter_scale,
     "input scale first": lambda acc, filter_scale, scale: flush_denormals(acc * scale),
 }
+
+
+def _product(filter_scale: np.ndarray, scale: np.ndarray) -> np.ndarray:
+    """Of both scales: one for every channel, and for every pixel that has its own."""
+    return filter_scale * scale if scale.size > 1 else (filter_scale * scale).reshape(-1)
 
 
 def read(trace: Trace, op: str | Operator | None, image: int) -> Layer:
@@ -56,7 +61,7 @@ def read(trace: Trace, op: str | Operator | None, image: int) -> Layer:
     if len(corrections) > 1:  # one for each pixel
         corrections = corrections.reshape(output.shape)
     rows, cols = _window(name, op, q, w, zero_point, accumulator + corrections)
-    order = _order(trace.kernels, records, q.shape[2] // w.shape[3])
+    order = _order(trace, records, (rows.stride, cols.stride))
     filter_scale = np.broadcast_to(values["filter_scale"], len(w))
     scales = scale.reshape(*output.shape[:2], 1) if scale.size > 1 else scale
     return Layer(
@@ -112,11 +117,15 @@ def _window(name: str, op, q, w, zero_point: np.ndarray, raw: np.ndarray) -> tup
     )
 
 
-def _order(kernels: str, records: dict[str, TensorRecord], groups: int) -> str:
+def _order(trace: Trace, records: dict[str, TensorRecord], strides: tuple[int, int]) -> str:
     """Which of ``FACTORS`` the kernel takes."""
+    filters, channels = records["filter"].shape, records["input"].shape[3]
     if records["input_scale"].stored == "delegate":
-        return "input scale first"
-    kernel = conv_2d.kernel_of(records["filter_scale"].value, groups, kernels)
+        followed, made = processor.of(trace.processor), records["output"].shape
+        own = conv_2d.kernel_in_xnnpack(followed, filters, strides, channels, made)
+        return "input scale first" if own.rescale is xnnpack.fused else "scales together"
+    groups = conv_2d.groups_of(filters, channels)
+    kernel = conv_2d.kernel_of(records["filter_scale"].value, groups, trace.kernels)
     first = kernel.rescale is conv_2d.filter_scale_first
     return "filter scale first" if first else "scales together"
 

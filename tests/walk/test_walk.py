@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 import drqsim
 from drqsim.arithmetic.floats import flush_denormals, fma
 from drqsim.kernels import KERNELS
+from drqsim.processor import PROCESSORS
 from drqsim.walk import Walk, text
 from tests.kit.digits import digits
 from tests.kit.places import MODELS
@@ -35,20 +36,24 @@ def check_floats(layer):
     """The products that are shown lead to the recorded floats, in every pixel and channel."""
     acc, factor = layer.accumulator.astype(f32), layer.factor
     scale = layer.scale if layer.scale.size == 1 else layer.scale.reshape(*acc.shape[:2], 1)
+    delegated = layer.records["input_scale"].stored == "delegate"
+    flushed = flush_denormals if delegated else lambda x: x  # to XNNPACK denormals are zero
+    bias = flushed(layer.bias)
     if layer.order == "scales together":
-        assert np.array_equal(factor, layer.filter_scale * layer.scale)
-        dequantized = acc * factor
+        assert np.array_equal(factor, layer.filter_scale * scale)
+        dequantized = flushed(acc * flushed(factor))
     elif layer.order == "filter scale first":
         assert np.array_equal(factor, acc * layer.filter_scale)
         dequantized = factor * scale
-    else:  # XNNPACK: denormals count as zero
+    else:
+        assert delegated
         assert np.array_equal(factor, flush_denormals(acc * scale))
         dequantized = flush_denormals(factor * layer.filter_scale)
         added = fma(factor, layer.filter_scale, flush_denormals(layer.bias))
         assert np.array_equal(flush_denormals(added), layer.pre_activation)
     assert np.array_equal(dequantized, layer.dequantized)
     if layer.order != "input scale first":
-        assert np.array_equal(dequantized + layer.bias, layer.pre_activation)
+        assert np.array_equal(flushed(dequantized + bias), layer.pre_activation)
 
 
 def test_text_is_the_whole_sum():
@@ -83,7 +88,8 @@ def test_every_sum_of_the_digit_is_the_recorded_one(kernels, name):
 def test_every_sum_of_any_layer_is_the_recorded_one(data):
     kernels = data.draw(st.sampled_from(KERNELS))
     graph, x = data.draw(hybrid_convolutions(kernels))
-    outputs, trace = drqsim.run(graph, x, kernels=kernels)
+    processor = data.draw(st.sampled_from(sorted(PROCESSORS)))
+    outputs, trace = drqsim.run(graph, x, kernels=kernels, processor=processor)
     image = data.draw(st.integers(0, len(x) - 1))
     op = graph.operators[0]
     values = {record.name: record.value for record in trace}
@@ -228,3 +234,19 @@ def test_another_operator_than_the_traces_is_refused():
     for op in ("conv_2d_0", graph(1).operators[0]):
         with pytest.raises(drqsim.InputError, match="no window over the input"):
             Walk(trace, op)
+
+
+def test_a_walk_through_kleidiai_multiplies_both_scales_first():
+    """On arm64 with a dot product XNNPACK's 1x1 convolutions do, for every pixel its own."""
+    weights = np.random.default_rng(0).integers(-127, 128, (3, 1, 1, 4), dtype=np.int8)
+    x = np.random.default_rng(1).uniform(-1, 1, (1, 2, 2, 4)).astype(f32)
+    scale = f32([0.01, 0.02, 0.03])
+    graph = drqsim.conv_relu(weights, input_shape=x.shape, filter_scale=scale)
+    for processor, order in (("x86-64", "input scale first"), ("arm64-i8mm", "scales together")):
+        trace = drqsim.run(graph, x, "xnnpack", processor=processor)[1]
+        layer = Walk(trace, graph.operators[0]).layer
+        assert layer.order == order
+        assert layer.factor.shape == (2, 2, 3)
+        check_floats(layer)
+        for pixel in every_pixel(layer):
+            check_sum(layer, pixel)
