@@ -37,10 +37,16 @@ def lower_nan(x: np.ndarray, activation: str) -> None:
     x[np.isnan(x)] = bounds(activation)[0]
 
 
-def clamp(x: np.ndarray, activation: str, unbounded: bool = False) -> np.ndarray:
-    """The same by comparisons, as in the kernels without weights: a negative zero passes."""
+def clamp(
+    x: np.ndarray, activation: str, unbounded: bool = False, zero: bool = False
+) -> np.ndarray:
+    """The same by comparisons, as in the kernels without weights: a negative zero passes.
+
+    With ``zero`` (XNNPACK on arm64) it does not: there -0 is smaller than 0.
+    """
     low, high = bounds(activation, unbounded)
-    return np.where(x < low, low, np.where(x > high, high, x))
+    below = x <= low if zero else x < low
+    return np.where(below, low, np.where(x > high, high, x))
 
 
 def bounds(activation: str, unbounded: bool = False) -> tuple[np.float32, np.float32]:

@@ -36,6 +36,8 @@ class Kernels(NamedTuple):
     softmax_sum: Callable  # over the last dimension
     sum: Callable  # over the last dimension
     scale: Callable  # (sum, scale, total) -> total + sum * scale
+    larger: Callable
+    smaller: Callable
     sign_bit: bool  # PRELU and LEAKY_RELU take -0 for negative
 
 
@@ -46,6 +48,26 @@ def scale_and_add(a: np.ndarray, b: np.ndarray, c: np.ndarray) -> np.ndarray:
 
 def _one_by_root(x: np.ndarray) -> np.ndarray:
     return f32(1) / np.sqrt(x)
+
+
+def larger(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """The larger one; of two equal ones (0 and -0), and of NaN and any, the second."""
+    return np.where(a > b, a, b)
+
+
+def smaller(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """The smaller one; of two equal ones (0 and -0), and of NaN and any, the second."""
+    return np.where(a < b, a, b)
+
+
+def larger_neon(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """The larger one; 0 is larger than -0."""
+    return np.where((a == 0) & (b == 0), a + b, np.maximum(a, b))
+
+
+def smaller_neon(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """The smaller one; -0 is smaller than 0."""
+    return -larger_neon(-a, -b)
 
 
 AVX512 = Kernels(
@@ -59,6 +81,8 @@ AVX512 = Kernels(
     softmax_sum=vector_sums.SOFTMAX_AVX512,
     sum=vector_sums.SUM_AVX512,
     scale=fma,
+    larger=larger,
+    smaller=smaller,
     sign_bit=False,
 )
 AVX2 = Kernels(
@@ -72,6 +96,8 @@ AVX2 = Kernels(
     softmax_sum=vector_sums.SOFTMAX_AVX2,
     sum=vector_sums.SUM_AVX,
     scale=scale_and_add,
+    larger=larger,
+    smaller=smaller,
     sign_bit=True,
 )
 NEON = Kernels(
@@ -85,6 +111,8 @@ NEON = Kernels(
     softmax_sum=vector_sums.softmax_neon,
     sum=vector_sums.sum_neon,
     scale=fma,
+    larger=larger_neon,
+    smaller=smaller_neon,
     sign_bit=True,
 )
 

@@ -22,7 +22,7 @@ from drqsim.arithmetic.floats import flush_denormals
 from drqsim.arithmetic.functions import glibc, quotients
 from drqsim.ops import fused
 from drqsim.ops.call import Call
-from drqsim.ops.float32.by_processor import kernels
+from drqsim.ops.float32.by_processor import kernels, larger, smaller
 
 f32 = np.float32
 
@@ -45,16 +45,6 @@ def mul(a: np.ndarray, b: np.ndarray) -> np.ndarray:
 def div(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """a / b"""
     return a / b
-
-
-def maximum(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """The larger one; of two equal ones (0 and -0) the second, as in the kernels."""
-    return np.where(a > b, a, b)
-
-
-def minimum(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """The smaller one; of two equal ones (0 and -0) the second, as in the kernels."""
-    return np.where(a < b, a, b)
 
 
 def squared_difference(a: np.ndarray, b: np.ndarray) -> np.ndarray:
@@ -128,8 +118,8 @@ BINARY = {
     "SUB": sub,
     "MUL": mul,
     "DIV": div,
-    "MAXIMUM": maximum,
-    "MINIMUM": minimum,
+    "MAXIMUM": larger,
+    "MINIMUM": smaller,
     "SQUARED_DIFFERENCE": squared_difference,
     "POW": power,
 }
@@ -174,12 +164,14 @@ def binary(call: Call) -> list[np.ndarray]:
         a, b = flush_denormals(a), flush_denormals(b)
         if code in ("MAXIMUM", "MINIMUM") and _repeats(a, b):
             a, b = b, a
-        output = flush_denormals(BINARY[code](a, b))
+        by = kernels(call.processor)
+        kernel = {"MAXIMUM": by.larger, "MINIMUM": by.smaller}.get(code, BINARY[code])
+        output = flush_denormals(kernel(a, b))
     else:
         output = BINARY[code](a, b)
     if code in FUSED and a.dtype == f32:
         call.record("pre_activation", output)
-        output = fused.clamp(output, activation, unbounded=delegated)
+        output = fused.clamp(output, activation, delegated, delegated and call.processor.neon)
     call.record("output", output)
     return [output]
 

@@ -24,6 +24,7 @@ from drqsim.errors import InputError
 from drqsim.limits import COPIES, PER_PRODUCT, PER_STEP
 from drqsim.ops import fused
 from drqsim.ops.call import Call
+from drqsim.ops.float32.by_processor import kernels
 from drqsim.ops.window import ask_for_padding
 
 f32 = np.float32
@@ -47,24 +48,28 @@ def maximum(x: np.ndarray, rows: Axis, cols: Axis) -> np.ndarray:
     return best
 
 
-def average_xnnpack(x: np.ndarray, rows: Axis, cols: Axis, low: np.float32) -> np.ndarray:
+def average_xnnpack(
+    x: np.ndarray, rows: Axis, cols: Axis, low: np.float32, larger: Callable
+) -> np.ndarray:
     """The sum of trees of nine taps, times the reciprocal of the number of real elements"""
     total = np.zeros((len(x), rows.out, cols.out, x.shape[3]), f32)
     nothing = np.zeros_like(total)
     for nine in _nines(taps_by_column(x, rows, cols, f32(0))):
         total = _add(total, _tree(_add, nine, nothing))
-    return _larger(flush_denormals(total * (f32(1) / _count(x, rows, cols))), low)
+    return larger(flush_denormals(total * (f32(1) / _count(x, rows, cols))), low)
 
 
-def maximum_xnnpack(x: np.ndarray, rows: Axis, cols: Axis, low: np.float32) -> np.ndarray:
-    """The maximum of trees of nine taps; of 0 and -0, the later one in the tree"""
+def maximum_xnnpack(
+    x: np.ndarray, rows: Axis, cols: Axis, low: np.float32, larger: Callable
+) -> np.ndarray:
+    """The maximum of trees of nine taps; of 0 and -0, the later one in the tree, on arm64 0"""
     # padding repeats the border, which is in the window anyway
     border = (0, 0), (rows.before, rows.after), (cols.before, cols.after), (0, 0)
     bare = [a._replace(before=0, after=0) for a in (rows, cols)]
     best = None
     for nine in _nines(taps_by_column(np.pad(x, border, "edge"), *bare, 0)):
-        largest = _tree(_larger, nine, nine[0])
-        best = _larger(largest, low) if best is None else _larger(best, largest)
+        largest = _tree(larger, nine, nine[0])
+        best = larger(largest, low) if best is None else larger(best, largest)
     return best
 
 
@@ -85,22 +90,23 @@ def run(call: Call) -> list[np.ndarray]:
     if call.kernels == "xnnpack" and not gaps and wanted not in fused.WITHOUT_RANGE:
         ask_for_padding(call, x, rows, cols, COPIES * x.itemsize)
         call.work(rows.kernel * cols.kernel * (PER_PRODUCT * rows.out * cols.out + PER_STEP))
-        output = _xnnpack(code, x, rows, cols, activation)
+        output = _xnnpack(call, x, rows, cols, activation)
     else:
         output = fused.clamp(BUILTIN[code](x, rows, cols), activation)
     call.record("output", output)
     return [output]
 
 
-def _xnnpack(code: str, x: np.ndarray, rows: Axis, cols: Axis, activation: str) -> np.ndarray:
+def _xnnpack(call: Call, x: np.ndarray, rows: Axis, cols: Axis, activation: str) -> np.ndarray:
     single = (rows.kernel, cols.kernel) == (1, 1)
     if single and activation == "NONE":
         return x  # a copy, the only case in which denormals stay
     output = flush_denormals(x)
     if not single:
         low, _ = fused.bounds(activation, unbounded=True)
-        output = DELEGATED[code](output, rows, cols, low)
-    return fused.clamp(output, activation, unbounded=True)
+        larger = kernels(call.processor).larger
+        output = DELEGATED[call.operator.code](output, rows, cols, low, larger)
+    return fused.clamp(output, activation, unbounded=True, zero=call.processor.neon)
 
 
 def real_taps(x: np.ndarray, rows: Axis, cols: Axis):
@@ -144,10 +150,6 @@ def _tree(join: Callable, taps: tuple[np.ndarray, ...], missing: np.ndarray) -> 
 
 def _add(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     return flush_denormals(a + b)
-
-
-def _larger(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    return np.where(a > b, a, b)
 
 
 def windows_of(call: Call, x: np.ndarray) -> tuple[Axis, Axis]:

@@ -102,6 +102,13 @@ def _sum_xnnpack(call: Call, x: np.ndarray, axes: list[int], scale: np.float32) 
     return total
 
 
+def _zero_neon(rows: np.ndarray, best: np.ndarray, largest: bool) -> np.ndarray:
+    """On arm64 0 is larger than -0."""
+    wanted = (rows == 0) & (np.signbit(rows) != largest)  # 0 where it is the largest, else -0
+    zero = np.where(wanted.any(axis=0) == largest, f32(0), f32(-0.0))
+    return np.where(best == 0, zero, best)
+
+
 REDUCERS = {"MEAN": mean, "SUM": total, "REDUCE_MAX": largest, "REDUCE_MIN": smallest}
 
 
@@ -133,6 +140,8 @@ def reduce(call: Call) -> list[np.ndarray]:
         )
     else:
         output = REDUCERS[code](rows, call.kernels == "reference", whole).reshape(kept)
+    if delegated and call.processor.neon and code.startswith("REDUCE"):
+        output = _zero_neon(rows, output.reshape(-1), code == "REDUCE_MAX").reshape(kept)
     if delegated:
         output = flush_denormals(output)
     call.record("output", output)

@@ -12,11 +12,12 @@ Sources, ai-edge-litert 2.3.0: ``tflite/kernels/resize_bilinear.cc``,
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
 
-from drqsim.arithmetic.floats import flush_denormals
+from drqsim.arithmetic.floats import flush_denormals, fma, multiply_add
 from drqsim.ops.call import Call
 
 f32 = np.float32
@@ -36,20 +37,23 @@ def bilinear(call: Call, x: np.ndarray, size: list[int]) -> np.ndarray:
     options = call.operator.options
     corners, centers = bool(options["align_corners"]), bool(options["half_pixel_centers"])
     scales = [_scale(have, want, corners) for have, want in zip(x.shape[1:3], size, strict=True)]
+    neon = call.processor.neon
+    add = fma if neon else multiply_add  # arm64's compiler fuses what is multiplied and added
     # XNNPACK needs to know the size beforehand
     if call.kernels == "xnnpack" and call.tensors[1].value is not None:
         rows, cols = (
-            _line_xnnpack(*a, centers and not corners)
+            _line_xnnpack(*a, centers and not corners, add)
             for a in zip(x.shape[1:3], size, scales, strict=True)
         )
-        return _mix_xnnpack(flush_denormals(x), rows, cols)
-    rows, cols = (_line(*a, centers) for a in zip(x.shape[1:3], size, scales, strict=True))
+        between = _between_fused if neon else _between
+        return _mix_xnnpack(flush_denormals(x), rows, cols, between)
+    rows, cols = (_line(*a, centers, add) for a in zip(x.shape[1:3], size, scales, strict=True))
     if call.kernels == "reference":
-        return _mix_reference(x, rows, cols)
+        return _mix_reference(x, rows, cols, add)
     doubled = all(want == 2 * have for have, want in zip(x.shape[1:3], size, strict=True))
     if doubled and not corners and not centers:
         return _double(x)
-    return _mix_optimized(x, rows, cols)
+    return _mix_optimized(x, rows, cols, add)
 
 
 def nearest(call: Call, x: np.ndarray, size: list[int]) -> np.ndarray:
@@ -72,20 +76,19 @@ def _scale(have: int, want: int, corners: bool) -> np.float32:
     return f32(have) / f32(want)
 
 
-def _line(have: int, want: int, scale: np.float32, centers: bool) -> Line:
+def _line(have: int, want: int, scale: np.float32, centers: bool, add: Callable) -> Line:
     """The builtin kernels': a place before the first pixel has a negative distance to it."""
     at = np.arange(want).astype(f32)
-    at = (at + f32(0.5)) * scale - f32(0.5) if centers else at * scale
+    at = add(at + f32(0.5), scale, f32(-0.5)) if centers else at * scale
     first = np.maximum(np.floor(at).astype(np.int64), 0)
     second = np.minimum(np.ceil(at).astype(np.int64), have - 1)
     return Line(first, second, at - first.astype(f32))
 
 
-def _line_xnnpack(have: int, want: int, scale: np.float32, centers: bool) -> Line:
+def _line_xnnpack(have: int, want: int, scale: np.float32, centers: bool, add: Callable) -> Line:
     """XNNPACK's: places are clamped to the image, and the offset is added after the scaling."""
-    at = np.arange(want).astype(f32) * scale
-    if centers:
-        at = at + (f32(0.5) * scale - f32(0.5))
+    offset = f32(0.5) * scale - f32(0.5) if centers else f32(0)
+    at = add(np.arange(want).astype(f32), scale, offset)
     at = np.clip(at, f32(0), f32(have - 1))
     first = np.trunc(at).astype(np.int64)
     return Line(first, np.minimum(first + 1, have - 1), at - first.astype(f32))
@@ -98,30 +101,38 @@ def _corners(x: np.ndarray, rows: Line, cols: Line):
     return corners, rows.past.reshape(-1, 1, 1), cols.past.reshape(-1, 1)
 
 
-def _mix_reference(x: np.ndarray, rows: Line, cols: Line) -> np.ndarray:
+def _mix_reference(x: np.ndarray, rows: Line, cols: Line, add: Callable) -> np.ndarray:
     (a, b, c, d), down, right = _corners(x, rows, cols)
     up, left = f32(1) - down, f32(1) - right
-    mixed = a * up * left + c * down * left + b * up * right + d * down * right
+    mixed = add(a * up, left, c * down * left)
+    mixed = add(d * down, right, add(b * up, right, mixed))
     return mixed + f32(0)  # what the kernel adds for rounding, nothing for floats
 
 
-def _mix_optimized(x: np.ndarray, rows: Line, cols: Line) -> np.ndarray:
+def _mix_optimized(x: np.ndarray, rows: Line, cols: Line, add: Callable) -> np.ndarray:
     (a, b, c, d), down, right = _corners(x, rows, cols)
     up, left = f32(1) - down, f32(1) - right
     # each product of weights is rounded first; the sum starts at zero
-    mixed = f32(0) + a * (up * left)
-    return mixed + b * (up * right) + c * (down * left) + d * (down * right)
+    mixed = add(a, up * left, f32(0))
+    for corner, weight in ((b, up * right), (c, down * left), (d, down * right)):
+        mixed = add(corner, weight, mixed)
+    return mixed
 
 
-def _mix_xnnpack(x: np.ndarray, rows: Line, cols: Line) -> np.ndarray:
+def _mix_xnnpack(x: np.ndarray, rows: Line, cols: Line, between: Callable) -> np.ndarray:
     (a, b, c, d), down, right = _corners(x, rows, cols)
-    return _between(_between(a, b, right), _between(c, d, right), down)
+    return between(between(a, b, right), between(c, d, right), down)
 
 
 def _between(a: np.ndarray, b: np.ndarray, part: np.ndarray) -> np.ndarray:
     """a + (b - a) * part, in XNNPACK's arithmetic."""
     step = flush_denormals(flush_denormals(b - a) * part)
     return flush_denormals(a + step)
+
+
+def _between_fused(a: np.ndarray, b: np.ndarray, part: np.ndarray) -> np.ndarray:
+    """The same on arm64."""
+    return flush_denormals(fma(flush_denormals(b - a), part, a))
 
 
 def _double(x: np.ndarray) -> np.ndarray:

@@ -100,7 +100,46 @@ GIVEN = {
         [3.943806, 3.9908047],
     ),
 }
+GIVEN |= {
+    "MAXIMUM": (
+        f32([-0.0, 0, -0.0, 0]),
+        {},
+        [0, 0, -0.0, -0.0],
+        [0, 0, -0.0, -0.0],
+        [0, 0, -0.0, 0],
+    ),
+    "MINIMUM": (
+        f32([-0.0, 0, -0.0, 0]),
+        {},
+        [0, 0, -0.0, -0.0],
+        [0, 0, -0.0, -0.0],
+        [-0.0, 0, -0.0, -0.0],
+    ),
+    "REDUCE_MAX": (
+        f32([[0, -0.0, 0], [-0.0, 0, 1]]),
+        {"keep_dims": False},
+        [-0.0, 0, 1],
+        [-0.0, 0, 1],
+        [0, 0, 1],
+    ),
+    "MUL": (
+        f32([-0.0, 0, -1, 1]),
+        {"fused_activation_function": "RELU"},
+        [-0.0, 0, 0, 0.5],
+        [-0.0, 0, 0, 0.5],
+        [0, 0, 0, 0.5],
+    ),
+    "RESIZE_BILINEAR": (
+        f32([0.1, 0.7, 1 / 3]).reshape(1, 1, 3, 1),
+        {"align_corners": False, "half_pixel_centers": True},
+        [0.1, 0.1, 0.20909092, 0.37272727, 0.53636366, 0.7, 0.59999996],
+        [0.1, 0.1, 0.20909092, 0.37272727, 0.53636366, 0.7, 0.59999996],
+        [0.1, 0.1, 0.2090909, 0.37272727, 0.5363636, 0.7, 0.6],
+    ),
+}
 ALSO_READ = {"SUM": np.int32([2]), "MEAN": np.int32([0, 2]), "PRELU": f32([-0.5])}
+ALSO_READ |= {"MAXIMUM": f32([0, 0, -0.0, -0.0]), "MINIMUM": f32([0, 0, -0.0, -0.0])}
+ALSO_READ |= {"REDUCE_MAX": np.int32([0]), "MUL": f32([0.5]), "RESIZE_BILINEAR": np.int32([1, 11])}
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -108,7 +147,8 @@ ALSO_READ = {"SUM": np.int32([2]), "MEAN": np.int32([0, 2]), "PRELU": f32([-0.5]
 def test_as_the_runtime_on_that_kind_of_processor(code, kind):
     x, options, *given = GIVEN[code]
     reads = [x.shape, *([ALSO_READ[code]] if code in ALSO_READ else [])]
-    graph = one_operator(code, reads, [()], **options)
+    made = (1, 1, 11, 1) if code.startswith("RESIZE") else ()  # at which XNNPACK looks
+    graph = one_operator(code, reads, [made], **options)
     y = drqsim.run(graph, x, "xnnpack", processor=kind, allow_nonfinite=True)[0]["y"]
     expected = f32(given[KINDS.index(kind)])
     first = np.asarray(y).ravel()[: expected.size]
