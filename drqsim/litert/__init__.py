@@ -2,6 +2,7 @@
 
 from drqsim.litert.comparison import Comparison, compare
 from drqsim.litert.find import Found, find_in_memory
+from drqsim.litert.footprint import ProcessMemory, process_memory
 from drqsim.litert.judged import Judged, ModelComparison
 from drqsim.litert.memory import MemoryComparison, RuntimeMemory, compare_memory, read_memory
 from drqsim.litert.model import compare_model
@@ -15,6 +16,7 @@ __all__ = [
     "Judged",
     "MemoryComparison",
     "ModelComparison",
+    "ProcessMemory",
     "RuntimeMemory",
     "RuntimeRun",
     "RuntimeTensor",
@@ -26,6 +28,7 @@ __all__ = [
     "find_in_memory",
     "layer_patterns",
     "packed",
+    "process_memory",
     "read_memory",
     "run",
     "support_table",

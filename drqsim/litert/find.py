@@ -155,7 +155,8 @@ def find_in_memory(
         for name, arrays in wanted.items()
         for at, array in enumerate(arrays)
     }
-    with alone("hold", kernels, content=content, fed=fed) as (pid, _):
+    with alone(kernels) as (pid, ask):
+        ask("hold", content=content, fed=fed)
         places = search(pid, pieces)
     known = [content, *(array.tobytes() for _, array in fed)]
     rows = []

@@ -50,7 +50,7 @@ def shapes_of(graph: Graph, input_shapes: dict | None = None, trace: Trace | Non
         When the model cannot run with these shapes, or following them would take too long; also
         when it cannot run with the file's own, in place of which the caller has to give some.
     """
-    given = _checked(graph, input_shapes or {})
+    given = given_shapes(graph, input_shapes or {})
     if trace is not None:
         found = given | {r.tensor_index: r.shape for r in trace if r.tensor_index is not None}
         inputs = {i: found.get(i, graph.tensors[i].shape) for i in graph.inputs}
@@ -99,8 +99,14 @@ def products(graph: Graph, shapes: dict[int, tuple[int, ...]] | None = None) -> 
     return total
 
 
-def _checked(graph: Graph, input_shapes: dict) -> dict[int, tuple[int, ...]]:
-    """The given shapes, by tensor index."""
+def given_shapes(graph: Graph, input_shapes: dict) -> dict[int, tuple[int, ...]]:
+    """Shapes that are given to inputs by name, by tensor index.
+
+    Raises
+    ------
+    InputError
+        When there is no such input, or it cannot have such a shape.
+    """
     by_name = dict(zip(graph.input_names, dict.fromkeys(graph.inputs), strict=True))
     given = {}
     for name, shape in input_shapes.items():

@@ -13,8 +13,9 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from importlib.util import find_spec
 
 from drqsim.errors import ModelFileError, package
@@ -55,40 +56,35 @@ def ask(question: str, kernels: str, **arguments) -> object:
     with _lock:
         child = _running()
         try:
-            return _answer(child, question, kernels, arguments)
+            return _answer(child, kernels, question, **arguments)
         finally:
             if child.poll() is not None:
                 stop()
 
 
 @contextmanager
-def alone(question: str, kernels: str, **arguments) -> Iterator[tuple[int, object]]:
-    """A process that has answered this one question and waits, so that it can be looked at.
+def alone(kernels: str) -> Iterator[tuple[int, Callable]]:
+    """A process for a few questions, which waits in between, so that it can be looked at.
 
     Parameters
     ----------
-    question, kernels, **arguments
-        As for ``ask``.
+    kernels : str
 
     Yields
     ------
     pid : int
         Of that process. It ends with the ``with`` block.
-    answer : object
-
-    Raises
-    ------
-    ModelFileError, MissingPackageError
-        As ``ask`` does.
+    ask : callable
+        ``ask`` of this process, which knows the kernel path.
     """
     child = _start()
     try:
-        yield child.pid, _answer(child, question, kernels, arguments)
+        yield child.pid, partial(_answer, child, kernels)
     finally:
         _end(child)
 
 
-def _answer(child: subprocess.Popen, question: str, kernels: str, arguments: dict) -> object:
+def _answer(child: subprocess.Popen, kernels: str, question: str, **arguments) -> object:
     """What a child answers; one that does not answer has ended after this."""
     late = threading.Event()
     timer = threading.Timer(LIMIT, lambda: (late.set(), child.kill()))

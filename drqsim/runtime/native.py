@@ -7,6 +7,7 @@ and, behind it, the bytes of the arrays in it: nothing that could run code.
 
 from __future__ import annotations
 
+import ctypes
 import faulthandler
 import json
 import os
@@ -22,14 +23,14 @@ RESOLVERS = {
 }
 
 
-def interpreter(content: bytes, kernels: str, preserve: bool = True, threads: int = 1):
-    """An interpreter; without its warning that keeping every tensor takes memory."""
+def interpreter(content: bytes | str, kernels: str, preserve: bool = True, threads: int = 1):
+    """An interpreter, of a path too; without its warning that keeping every tensor takes memory."""
     from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=".*experimental_preserve_all_tensors")
         return Interpreter(
-            model_content=content,
+            **{"model_path" if isinstance(content, str) else "model_content": content},
             experimental_op_resolver_type=getattr(OpResolverType, RESOLVERS[kernels]),
             experimental_preserve_all_tensors=preserve,
             num_threads=threads,
@@ -76,10 +77,25 @@ def _run(runtime, fed: list) -> None:
     runtime.invoke()
 
 
+def heap(kernels: str) -> int | None:
+    """Bytes in use of what ``malloc`` has given out, by its own count (``man 3 mallinfo2``)."""
+    import ai_edge_litert.interpreter  # noqa: F401  what it allocates is no model's
+
+    try:
+        count = ctypes.CDLL(None).mallinfo2
+    except (AttributeError, OSError):  # not glibc, or one before 2.33
+        return None
+    fields = "arena ordblks smblks hblks hblkhd usmblks fsmblks uordblks fordblks keepcost"
+    names = [(name, ctypes.c_size_t) for name in fields.split()]
+    count.restype = type("mallinfo2", (ctypes.Structure,), {"_fields_": names})
+    counted = count()
+    return counted.uordblks + counted.hblkhd
+
+
 _HELD: list = []
 
 
-def hold(content: bytes, kernels: str, fed: list) -> None:
+def hold(content: bytes | str, kernels: str, fed: list) -> None:
     """Run as an app does, in one thread, and keep everything: somebody looks from outside."""
     runtime = interpreter(content, kernels, preserve=False)
     _run(runtime, fed)
@@ -205,7 +221,7 @@ def _words(memory: int, address: int, layout) -> tuple:
     return layout.unpack(os.pread(memory, layout.size, address))
 
 
-QUESTIONS = {"delegated": delegated, "hold": hold, "places": places, "run": run}
+QUESTIONS = {each.__name__: each for each in (delegated, heap, hold, places, run)}
 
 # Messages
 

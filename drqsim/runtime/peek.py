@@ -7,6 +7,7 @@ the system was told otherwise.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 import time
@@ -41,10 +42,21 @@ def expect_linux(who: str) -> None:
         Elsewhere than on Linux.
     """
     if sys.platform != "linux":
-        raise DrqsimError(
-            f"{who} reads the memory of another process in /proc, which only Linux has; this "
-            f"is {sys.platform}."
-        )
+        raise DrqsimError(f"{who} reads /proc, which only Linux has; this is {sys.platform}.")
+
+
+def resident(pid: int) -> tuple[int, int]:
+    """Bytes of memory that a process has now, and had at most since ``forget_peak``."""
+    with open(f"/proc/{pid}/status", encoding="utf-8") as lines:
+        said = dict(line.split(":", 1) for line in lines)
+    now, most = (int(said[key].split()[0]) * 1024 for key in ("VmRSS", "VmHWM"))
+    return now, most
+
+
+def forget_peak(pid: int) -> None:
+    """Let the peak begin anew; where that cannot be, it is the one since the start."""
+    with contextlib.suppress(OSError), open(f"/proc/{pid}/clear_refs", "w") as peak:
+        peak.write("5")
 
 
 def areas(pid: int) -> list[Area]:
