@@ -23,7 +23,7 @@ from drqsim.runtime.peek import expect_linux, forget_peak, resident
 from drqsim.tables import Printed, Printout, Table
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class ProcessMemory(Printed):
     """Bytes that a process takes to run a model, beyond what it had before it loaded it.
 
@@ -51,8 +51,6 @@ class ProcessMemory(Printed):
         heap = "not told" if self.heap is None else f"{self.heap:,}"
         rows = [("file", f"{self.file:,}"), ("heap", heap), ("peak", f"{self.peak:,}")]
         return Printout([Table(("memory", "bytes"), rows, right=(1,))])
-
-    __repr__ = Printed.__repr__
 
 
 def process_memory(
@@ -89,8 +87,9 @@ def process_memory(
 
     Notes
     -----
-    Two sizes of the input tell what of the heap grows with it, which are arenas and workspace, and
-    what does not, which are packed weights and the graph.
+    Two files that differ in the size of the input tell what of the heap grows with it, which are
+    arenas and workspace, and what does not, which are packed weights and the graph. An input that
+    is resized does not: XNNPACK has taken memory for the size in the file before.
     """
     expect_linux("process_memory")
     kernels = checked(kernels)
