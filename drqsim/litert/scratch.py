@@ -85,12 +85,18 @@ def _depthwise_conv_2d(ours: dict, kernels: str, scratch: list):
 
 
 def _fully_connected(ours: dict, kernels: str, scratch: list):
-    """``Prepare`` in ``tflite/kernels/fully_connected.cc``; its accumulator is never written."""
+    """``Prepare`` in ``tflite/kernels/fully_connected.cc``.
+
+    Of all kernels that multiply here, ruy's alone writes to the accumulator, and it has a record.
+    """
     if "offset_correction" in ours:
         yield from _fully_connected_int4(ours, *scratch)
         return
-    codes, scales, _, zero_points, row_sums = scratch
+    codes, scales, sums, zero_points, row_sums = scratch
     yield from _rows(ours, codes, scales, zero_points, row_sums)
+    if "accumulator_raw" in ours:  # declared [channels, rows], stored row by row
+        raw = ours["accumulator_raw"]
+        yield "accumulator_raw", raw, sums.reshape(raw.shape)
 
 
 def _fully_connected_int4(ours: dict, codes, scales, accumulator, corrections):

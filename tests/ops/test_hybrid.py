@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import drqsim
-from drqsim import litert
+from drqsim import litert, processor
 from drqsim.graph import Tensor
 from tests.kit.full_integer import quantized
 from tests.kit.one_operator import one_operator
@@ -70,6 +70,17 @@ def dense(matrix, rows, bias=None):
         keep_num_dims=False,
         asymmetric_quantize_inputs=True,
     )
+
+
+def test_sums_that_ruy_leaves_in_memory_are_read():
+    """Of the dense products that of arm64 for many rows alone writes its sums down."""
+    random = np.random.default_rng(0)
+    matrix = random.integers(-127, 128, (64, 64), dtype=np.int8)
+    x = random.uniform(-1, 2, (17, 64)).astype(f32)
+    comparison = litert.compare(dense(int8_matrix(matrix, 0.01), 17), x, "optimized")
+    assert comparison.exact
+    read = {row.tensor for row in comparison.rows}
+    assert ("accumulator_raw" in read) == processor.of().neon
 
 
 TINY = np.finfo(f32).tiny  # what is nearer to zero is denormal: to XNNPACK zero
