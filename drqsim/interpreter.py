@@ -23,7 +23,6 @@ from drqsim.ops.operand_checks import wrong_type_of
 from drqsim.ops.refusals import check_counts, check_types
 from drqsim.ops.unread import check_known_types, why_halves
 from drqsim.ops.unwritten import check_constants, left_in, why_unwritten
-from drqsim.processor import Processor
 from drqsim.trace import TensorRecord, Trace, keeper, make_record, numbered, usual_place
 
 
@@ -35,6 +34,7 @@ def run(
     allow_nonfinite: bool = False,
     limits: Limits | None = None,
     processor: str | None = None,
+    float_order: str | None = None,
 ) -> tuple[dict[str, np.ndarray], Trace]:
     """Run a model and record every intermediate tensor.
 
@@ -63,6 +63,10 @@ def run(
     processor : {"x86-64", "x86-64-vnni", "arm64", "arm64-dotprod", "arm64-i8mm", "native"}
         Whose kernels to follow (``drqsim.processor`` has the table). ``x86-64``, the default, gives
         the same numbers on every machine; ``native`` is this one.
+    float_order : {"exact", "blas"}, optional
+        In which order layers of float32 weights add up their products: as the kernel does, or as
+        NumPy's BLAS does, which is faster and differs in the last bits. Unless given, exact but in
+        layers of more than 2^28 products; the trace's ``hazards`` name those.
 
     Returns
     -------
@@ -81,6 +85,11 @@ def run(
     """
     expect_graph(graph)
     kernels, followed = checked(kernels), processors.of(processor)
+    how = {
+        "processor": followed,
+        "allow_nonfinite": allow_nonfinite,
+        "float_order": _known_order(float_order),
+    }
     unknown = sorted({known_as(op) for op in graph.operators if op.code not in TABLE})
     if unknown:
         raise UnsupportedOperatorError(
@@ -108,7 +117,7 @@ def run(
         recorder = Recorder(graph, at, keep)
         try:
             path = "optimized" if op.name in left else kernels
-            _run_operator(recorder, values, path, followed, allow_nonfinite)
+            said = _run_operator(recorder, values, path, how)
         except InputError as error:
             read = {_nonfinite(values[i]) for i in recorder.activations if i in values}
             known = [what for what in ("NaN", "infinity") if what in read and what in makers]
@@ -116,6 +125,7 @@ def run(
             raise InputError(f"{error}{origin}") from None
         for index in op.outputs:
             makers.setdefault(_nonfinite(values[index]), op.name)
+        beware += [(op.name, text) for text in said]
         beware += [
             (op.name, text) for text in hazards_of_input(op, recorder.records, allow_nonfinite)
         ]
@@ -191,10 +201,17 @@ class Recorder:
         return [r if self.keeps(r.name) else replace(r, value=None) for r in self.records]
 
 
-def _run_operator(
-    recorder: Recorder, values: Values, kernels: str, followed: Processor, allow_nonfinite: bool
-) -> None:
-    """Run the recorder's operator on ``values``, by tensor index, and put its outputs there."""
+def _known_order(name: str | None) -> str | None:
+    if name not in (None, "exact", "blas"):
+        raise InputError(f"float_order is {name!r}; expected 'exact' or 'blas'.")
+    return name
+
+
+def _run_operator(recorder: Recorder, values: Values, kernels: str, how: dict) -> list[str]:
+    """Run the recorder's operator on ``values``, by tensor index, and put its outputs there.
+
+    Returns what the operator said of itself.
+    """
     graph, op = recorder.graph, recorder.op
     _check_operator(graph, op, kernels)
     call = Call(
@@ -203,11 +220,10 @@ def _run_operator(
         tuple(_read(graph, values, i, f"{op.name} reads") if i >= 0 else None for i in op.inputs),
         tuple(graph.tensors[i] for i in op.outputs),
         kernels,
-        followed,
-        recorder.record,
-        recorder.keeps,
-        allow_nonfinite,
+        record=recorder.record,
+        keeps=recorder.keeps,
         budget=values.budget,
+        **how,
     )
     wrong = wrong_type_of(op.code, call.values)
     if wrong:
@@ -228,6 +244,7 @@ def _run_operator(
         values[index] = left_in(op, graph.tensors[index], output)
     for position, state in call.left.items():
         values[op.inputs[position]] = state
+    return call.said
 
 
 def _read(graph: Graph, values: Values, index: int, use: str) -> np.ndarray:

@@ -22,11 +22,17 @@ from drqsim.errors import InputError, UnsupportedOperatorError
 # What else costs, in these, about:
 PER_ELEMENT = 256  # that an operator reads or makes: some passes over memory, a tanh
 PER_PRODUCT = 16  # outside of a matrix product: a tap of a window, a product of whole numbers
+PER_EXACT = 8  # of a float layer, added up in the kernel's own order
 PER_STEP = 2**15  # of a loop in Python
 PER_OPERATOR = 2**20
 # arrays of an operator that are alive at once, for each that it reads or makes: the intermediate
 # values of its formula, some of them in float64
 COPIES = 5
+
+
+# a float layer of more products than these is added up in BLAS's order unless told otherwise: the
+# kernel's own order takes up to two nanoseconds for each, half a second for so many
+EXACT_PRODUCTS = 2**28
 
 
 @dataclass(frozen=True)

@@ -41,6 +41,10 @@ from drqsim.errors import InputError
 
 CPUINFO = Path("/proc/cpuinfo")
 L1_DATA = Path("/sys/devices/system/cpu/cpu0/cache/index0/size")
+# part numbers of Arm's cores: Cortex-A53 and A55 execute in order; these and A35, A57, A72, A73,
+# A75, A76, A77 and the Neoverse N1 add up a single row of floats in two sums
+IN_ORDER = frozenset({"0xd03", "0xd05"})
+PAIRS = IN_ORDER | {"0xd04", "0xd07", "0xd08", "0xd09", "0xd0a", "0xd0b", "0xd0c", "0xd0d"}
 DEFAULT_L1_DATA = 32 * 1024
 IN_LINUX_WORDS = {"avx512vnni": "avx512_vnni", "fma3": "fma"}  # the others are spelled alike
 
@@ -65,6 +69,10 @@ class Processor:
         The same of an input that meets int4 weights.
     avx512 : bool
         XNNPACK's float functions in vectors of 16.
+    in_order : bool
+        A core that executes in order, for which ruy has kernels of its own.
+    pairs : bool
+        XNNPACK's kernel for a single row of floats has two sums: cores up to the Neoverse N1.
     l1_data : int
         Bytes of the first level's data cache, after which Eigen cuts long sums.
     """
@@ -76,6 +84,8 @@ class Processor:
     uint8_codes: bool = False
     uint8_int4: bool = False
     avx512: bool = False
+    in_order: bool = False
+    pairs: bool = False
     l1_data: int = DEFAULT_L1_DATA
 
 
@@ -84,8 +94,8 @@ PROCESSORS = {
     for row in (
         Processor("x86-64", uint8_int4=True),
         Processor("x86-64-vnni", uint8_codes=True, uint8_int4=True, avx512=True),
-        Processor("arm64", neon=True),
-        Processor("arm64-dotprod", neon=True, dot_product=True),
+        Processor("arm64", neon=True, in_order=True, pairs=True),
+        Processor("arm64-dotprod", neon=True, dot_product=True, pairs=True),
         Processor("arm64-i8mm", neon=True, dot_product=True, int8_mm=True),
     )
 }
@@ -137,13 +147,16 @@ def native() -> Processor:
     InputError
         When it is neither x86-64 nor arm64.
     """
-    found = found_in(platform.machine(), instructions(), _l1_data())
+    found = found_in(platform.machine(), instructions(), _l1_data(), _core())
     same = (p.name for p in PROCESSORS.values() if replace(found, name=p.name) == p)
     return replace(found, name=next(same, "native"))
 
 
-def found_in(machine: str, has: frozenset[str], l1_data: int) -> Processor:
-    """The processor with these instructions, in the words of Linux, called ``native``."""
+def found_in(machine: str, has: frozenset[str], l1_data: int, core: str = "") -> Processor:
+    """The processor with these instructions, in the words of Linux, called ``native``.
+
+    ``core`` is the number that ``/proc/cpuinfo`` gives a core of Arm's for its part.
+    """
     if machine.lower() in ("x86_64", "amd64"):
         no_amx = "amx_int8" not in has
         vnni = no_amx and not has.isdisjoint({"avx512_vnni", "avx_vnni"})
@@ -151,7 +164,8 @@ def found_in(machine: str, has: frozenset[str], l1_data: int) -> Processor:
         return Processor("native", **codes, avx512="avx512f" in has, l1_data=l1_data)
     if machine.lower() in ("aarch64", "arm64"):
         dot_product, int8_mm = "asimddp" in has, "i8mm" in has
-        return Processor("native", True, dot_product, int8_mm, l1_data=l1_data)
+        cores = dict(in_order=core in IN_ORDER, pairs=core in PAIRS)
+        return Processor("native", True, dot_product, int8_mm, **cores)
     raise InputError(
         f"This machine's processor is {machine or 'unknown'}, whose kernels drqsim does not know; "
         f"pass processor= one of {', '.join(PROCESSORS)}."
@@ -180,11 +194,21 @@ def has(name: str) -> bool:
 
 def named_in(cpuinfo: str) -> frozenset[str]:
     """The instructions that the text of ``/proc/cpuinfo`` names for the first core."""
+    return frozenset(_said(cpuinfo, "flags", "Features").split())  # x86-64, arm64
+
+
+def core_in(cpuinfo: str) -> str:
+    """The part number of the first core, where Arm designed it; else empty."""
+    return _said(cpuinfo, "CPU part") if _said(cpuinfo, "CPU implementer") == "0x41" else ""
+
+
+def _said(cpuinfo: str, *keys: str) -> str:
+    """The first value of one of these keys."""
     for line in cpuinfo.splitlines():
         key, _, value = line.partition(":")
-        if key.strip() in ("flags", "Features"):  # x86-64, arm64
-            return frozenset(value.split())
-    return frozenset()
+        if key.strip() in keys:
+            return value.strip()
+    return ""
 
 
 def known_to_numpy() -> frozenset[str]:
@@ -200,6 +224,14 @@ def known_to_macos() -> frozenset[str]:
     asked = {"asimddp": "hw.optional.arm.FEAT_DotProd", "i8mm": "hw.optional.arm.FEAT_I8MM"}
     said = subprocess.run(["sysctl", *asked.values()], capture_output=True, text=True, check=False)
     return frozenset(name for name, key in asked.items() if f"{key}: 1" in said.stdout)
+
+
+@cache
+def _core() -> str:
+    try:
+        return core_in(CPUINFO.read_text(encoding="utf-8"))
+    except OSError:  # not Linux
+        return ""
 
 
 @cache

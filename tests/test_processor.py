@@ -18,13 +18,16 @@ vmx flags\t: vnmi
 processor\t: 1
 flags\t\t: fpu
 """
-ARM = "processor\t: 0\nFeatures\t: fp asimd asimddp i8mm\nCPU part\t: 0xd0c\n"
+ARM = "processor\t: 0\nFeatures\t: fp asimd asimddp i8mm\n"
+ARM += "CPU implementer\t: 0x41\nCPU part\t: 0xd0c\n"
 
 
 def test_the_first_core_s_list_is_read():
     assert processor.named_in(X86) == {"fpu", "avx2", "fma", "avx512f", "avx512_vnni"}
     assert processor.named_in(ARM) == {"fp", "asimd", "asimddp", "i8mm"}
     assert processor.named_in("") == set()
+    assert processor.core_in(ARM) == "0xd0c" and processor.core_in(X86) == ""
+    assert processor.core_in(ARM.replace("0x41", "0x51")) == ""  # another maker's numbers
 
 
 def test_numpy_names_the_same_ones():
@@ -48,18 +51,19 @@ def test_nothing_is_looked_at_on_import():
 
 
 @pytest.mark.parametrize(
-    "machine, flags, row",
+    "machine, flags, core, row",
     [
-        ("x86_64", "avx2 fma", "x86-64"),
-        ("AMD64", "sse4_1", "x86-64"),
-        ("x86_64", "avx2 avx512f avx512_vnni", "x86-64-vnni"),
-        ("aarch64", "fp asimd", "arm64"),
-        ("arm64", "asimd asimddp", "arm64-dotprod"),
-        ("aarch64", "asimddp i8mm sve", "arm64-i8mm"),
+        ("x86_64", "avx2 fma", "", "x86-64"),
+        ("AMD64", "sse4_1", "", "x86-64"),
+        ("x86_64", "avx2 avx512f avx512_vnni", "", "x86-64-vnni"),
+        ("aarch64", "fp asimd", "0xd03", "arm64"),
+        ("arm64", "asimd asimddp", "0xd0c", "arm64-dotprod"),
+        ("aarch64", "asimddp i8mm sve", "0xd40", "arm64-i8mm"),
     ],
 )
-def test_a_machine_is_a_row_of_the_table(machine, flags, row):
-    found = processor.found_in(machine, frozenset(flags.split()), processor.DEFAULT_L1_DATA)
+def test_a_machine_is_a_row_of_the_table(machine, flags, core, row):
+    has = frozenset(flags.split())
+    found = processor.found_in(machine, has, processor.DEFAULT_L1_DATA, core)
     assert replace(found, name=row) == processor.PROCESSORS[row] == processor.of(row)
 
 
@@ -84,7 +88,7 @@ def test_native_is_this_machine(monkeypatch):
     assert here.name in processor.NAMES
     monkeypatch.setattr(processor.platform, "machine", lambda: "aarch64")
     monkeypatch.setattr(processor, "instructions", lambda: frozenset({"asimddp"}))
-    monkeypatch.setattr(processor, "_l1_data", lambda: processor.DEFAULT_L1_DATA)
+    monkeypatch.setattr(processor, "_core", lambda: processor.core_in(ARM))
     assert processor.native() == processor.PROCESSORS["arm64-dotprod"]
     monkeypatch.setattr(processor.platform, "machine", lambda: "riscv64")
     with pytest.raises(InputError, match="processor is riscv64.*pass processor= one of x86-64, "):

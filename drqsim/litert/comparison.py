@@ -165,7 +165,9 @@ def _compare_one(
     if any(value is None for value in fed.values()):
         raise _LeftOut("the runtime hides its input.")
     try:
-        _, trace = interpreter.run(alone, fed, whole.kernels, allow_nonfinite=allow_nonfinite)
+        _, trace = interpreter.run(
+            alone, fed, whole.kernels, allow_nonfinite=allow_nonfinite, float_order="exact"
+        )
         real = run(alone, fed, whole.kernels, allow_nonfinite)
     except InputError as error:
         raise _LeftOut(f"the runtime fed it such values: {error}") from None
@@ -221,7 +223,9 @@ def _states(graph: Graph, x, kernels: str, allow_nonfinite: bool) -> Mapping[str
     if not any(tensor.is_variable for tensor in graph.tensors):
         return {}
     try:
-        _, trace = interpreter.run(graph, x, kernels, "shapes", allow_nonfinite)
+        _, trace = interpreter.run(
+            graph, x, kernels, "shapes", allow_nonfinite, float_order="exact"
+        )
     # then nobody knows, and what can run begins at zero
     except (InputError, UnsupportedOperatorError):
         return {}

@@ -67,7 +67,7 @@ def compare_model(
     of an input are taken to be ours of the same input: the bits of the output say so.
     """
     graph, content = read_both(model)
-    ours, trace = interpreter.run(graph, x, kernels, _KEPT, allow_nonfinite)
+    ours, trace = interpreter.run(graph, x, kernels, _KEPT, allow_nonfinite, float_order="exact")
     whole = run_both(graph, content, x, kernels, allow_nonfinite)
     verdicts = explain(graph, kernels)
     left_out: dict[str, list[str]] = {}
@@ -118,7 +118,9 @@ def _fed(
     if any(value is None for value in (*values.values(), *theirs)):
         return "the runtime hides what it reads or writes."
     try:
-        trace = interpreter.run(alone, values, whole.kernels, _KEPT, allow_nonfinite)[1]
+        trace = interpreter.run(
+            alone, values, whole.kernels, _KEPT, allow_nonfinite, float_order="exact"
+        )[1]
     except InputError as error:
         return f"the runtime fed it such values: {error}"
     return alone, values_of(alone, values, trace), trace

@@ -18,13 +18,14 @@ Sources, ai-edge-litert 2.3.0: ``tflite/kernels/batch_matmul.cc`` (``EvalHybrid`
 from __future__ import annotations
 
 import math
+from functools import partial
 
 import numpy as np
 
 from drqsim import accumulate
 from drqsim.errors import InputError
 from drqsim.limits import PER_STEP
-from drqsim.ops import builtin, weights, xnnpack
+from drqsim.ops import builtin, float_products, weights, xnnpack
 from drqsim.ops.call import Call, join_shapes
 
 f32 = np.float32
@@ -62,7 +63,8 @@ def run(call: Call) -> list[np.ndarray]:
     call.record("input", x)
     call.record("input_2" if call.tensors[1].value is None else "filter", right.value)
     if scale is None:
-        output = np.matmul(left, matrix.swapaxes(-1, -2))
+        float_products.ask(call, math.prod(products) * left.shape[-1])
+        output = _products(left, matrix, partial(float_products.batched, call))
     else:
         call.record("filter_scale", scale)
         kernel = _xnnpack if call.kernels == "xnnpack" else _builtin
@@ -109,15 +111,13 @@ def _xnnpack(call: Call, left, matrix, filter_scale, batches) -> np.ndarray:
     return own.rescale(accumulator, scale, filter_scale, f32(0))[1]
 
 
-def _products(codes: np.ndarray, matrix: np.ndarray) -> np.ndarray:
-    """int32 [batches, rows, columns]: every pair of matrices that the batches broadcast to."""
-    batches = np.broadcast_shapes(codes.shape[:-2], matrix.shape[:-2])
-    codes = np.broadcast_to(codes, batches + codes.shape[-2:])
+def _products(left: np.ndarray, matrix: np.ndarray, dot=accumulate.exact_matmul) -> np.ndarray:
+    """[batches, rows, columns]: ``dot`` of every pair of matrices that the batches broadcast to."""
+    batches = np.broadcast_shapes(left.shape[:-2], matrix.shape[:-2])
+    left = np.broadcast_to(left, batches + left.shape[-2:])
     matrix = np.broadcast_to(matrix, batches + matrix.shape[-2:])
-    out = np.empty(batches + (codes.shape[-2], matrix.shape[-2]), np.int32)
-    for at in np.ndindex(batches):
-        out[at] = accumulate.exact_matmul(codes[at], matrix[at])
-    return out
+    made = [dot(left[at], matrix[at]) for at in np.ndindex(batches)]
+    return np.reshape(made, batches + (left.shape[-2], matrix.shape[-2]))
 
 
 def _kernel_groups(shape: tuple[int, ...], batches: tuple[int, ...], inner_is_rows: bool):

@@ -47,10 +47,15 @@ class Call:
     float_type : type
         Of the floats that an operator with weights multiplies: float32 in every kernel. With
         float64, operators with float weights show their formula without float32's rounding.
+    float_order : {"exact", "blas"} or None
+        In which order float32 products are added up: the kernel's, or BLAS's; without a word
+        BLAS's in layers of more than ``limits.EXACT_PRODUCTS``.
     budget : Budget
         Asked before something large is made.
     left : dict of arrays
         Filled by the operator: the states that it leaves, by the position where it read them.
+    said : list of str
+        Filled by the operator: what a reader of the trace should know.
     """
 
     operator: Operator
@@ -63,8 +68,10 @@ class Call:
     keeps: Callable[[str], bool]
     allow_nonfinite: bool = False
     float_type: type = np.float32
+    float_order: str | None = None
     budget: Budget = field(default_factory=Budget)
     left: dict[int, np.ndarray] = field(default_factory=dict)
+    said: list[str] = field(default_factory=list)
 
     def tensor(self, position: int, what: str) -> Tensor:
         """The file's description of a mandatory input."""

@@ -32,7 +32,7 @@ from drqsim.arithmetic.window import Axis, unfold
 from drqsim.errors import InputError
 from drqsim.graph import Tensor
 from drqsim.limits import PER_PRODUCT
-from drqsim.ops import builtin, fused, weights, xnnpack
+from drqsim.ops import builtin, float_products, fused, weights, xnnpack
 from drqsim.ops.bands import by_bands
 from drqsim.ops.call import Call
 from drqsim.ops.window import window
@@ -270,12 +270,23 @@ def _dense_dot(call: Call, layer: Layer, unfolded: np.ndarray) -> Callable:
 
 
 def _float(call: Call, layer: Layer, x: np.ndarray) -> np.ndarray:
-    """Float weights: float32 products and sums, in BLAS's order rather than the kernel's."""
+    """Float weights: float32 products, added up in the order of the path's kernel."""
     unfolded = _unfold(x, layer, np.zeros(len(x), f32))
-    product = accumulate.grouped(unfolded, layer.filter, layer.groups, lambda a, b: a @ b.T)
-    pre_activation = product + layer.bias
+    _, height, width, channels = x.shape
+    strides = layer.rows.stride, layer.cols.stride
+    is_dense = call.kernels == "xnnpack" and becomes_dense(layer.filter.shape, strides, channels)
+    biases = iter(np.split(layer.bias, layer.groups))
+    pixels = layer.rows.out * layer.cols.out
+
+    def dot(windows, filters):
+        if is_dense:
+            return float_products.dense(call, windows, filters, next(biases))
+        own = (layer.rows.kernel, layer.cols.kernel), pixels, layer.groups
+        return float_products.convolution(call, windows, filters, next(biases), *own)
+
+    pre_activation = accumulate.grouped(unfolded, layer.filter, layer.groups, dot)
     call.record("pre_activation", pre_activation)
-    return fused.apply(pre_activation, layer.activation, unbounded=call.kernels == "xnnpack")
+    return fused.clamp(pre_activation, layer.activation, unbounded=call.kernels == "xnnpack")
 
 
 def _unfold(x: np.ndarray, layer: Layer, zero_point: np.ndarray) -> np.ndarray:
@@ -321,4 +332,9 @@ def _ask(call: Call, layer: Layer, x: np.ndarray) -> None:
     if not layer.is_pointwise:
         call.room(2 * pixels * depth * itemsize)
     call.sized(layer.out_shape(x))
-    call.work(pixels * depth * (channels // layer.groups + PER_PRODUCT))
+    products = pixels * depth * (channels // layer.groups)
+    call.work(pixels * depth * PER_PRODUCT)
+    if layer.filter_scale is None:
+        float_products.ask(call, products)
+    else:
+        call.work(products)

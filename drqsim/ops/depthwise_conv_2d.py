@@ -21,9 +21,10 @@ from typing import NamedTuple
 
 import numpy as np
 
+from drqsim.arithmetic.floats import fma
 from drqsim.arithmetic.window import Axis, pad, patches
 from drqsim.errors import InputError
-from drqsim.ops import builtin, fused, weights
+from drqsim.ops import builtin, float_products, fused, weights
 from drqsim.ops.bands import by_bands
 from drqsim.ops.call import Call
 from drqsim.ops.window import ask_for_taps, window
@@ -93,16 +94,69 @@ def _hybrid(call: Call, layer: Layer, x: np.ndarray) -> dict[str, np.ndarray]:
     return made
 
 
+class FloatOrder(NamedTuple):
+    """How a kernel adds up the taps of float32 weights."""
+
+    from_bias: bool  # the sums start with the bias; else it comes last
+    fuses: bool  # a product is not rounded before it is added
+    by_columns: bool  # one filter column after the other; else row by row
+    sums: int  # taps go to so many sums in turn
+    skips: bool  # leaves out the taps outside the image
+
+
+def float_order_of(call: Call, taps: int, multiplier: int) -> FloatOrder:
+    """The order of a path on a processor, for so many taps of a filter and channels of an input."""
+    neon = call.processor.neon
+    if call.kernels != "xnnpack":
+        from_bias = call.kernels == "optimized"
+        return FloatOrder(from_bias, fuses=neon, by_columns=False, sums=1, skips=True)
+    own = multiplier == 1 and float_products.takes_depthwise(taps)  # else it runs as a convolution
+    sums = float_products.depthwise_sums(call, taps) if own else 1
+    return FloatOrder(True, fuses=True, by_columns=own, sums=sums, skips=False)
+
+
 def _float(call: Call, layer: Layer, x: np.ndarray) -> dict[str, np.ndarray]:
-    def steps(windows):
-        pre_activation = _with_bias(_multiply(windows, layer.filter), layer.bias)
-        unbounded = call.kernels == "xnnpack"
-        output = fused.apply(pre_activation, layer.activation, unbounded)
+    kernel_h, kernel_w, channels = layer.rows.kernel, layer.cols.kernel, x.shape[3]
+    multiplier = layer.filter.shape[3] // channels
+    order = float_order_of(call, kernel_h * kernel_w, multiplier)
+    delegated = call.kernels == "xnnpack"
+
+    def steps(windows, inside):
+        if float_products.by_blas(call, x):
+            pre_activation = _with_bias(_multiply(windows, layer.filter), layer.bias)
+        else:
+            pre_activation = _in_order(windows, inside, layer, order)
+        output = fused.clamp(pre_activation, layer.activation, unbounded=delegated)
         return {"pre_activation": pre_activation, "output": output}
 
-    padded = pad(x, layer.rows, layer.cols, np.zeros(len(x)))
-    windows = patches(padded, layer.rows, layer.cols)
-    return by_bands(call, layer.out_shape(x), steps, windows)
+    windows, inside = (
+        patches(pad(image, layer.rows, layer.cols, np.zeros(len(image))), layer.rows, layer.cols)
+        for image in (x, np.ones((1, *x.shape[1:3], 1), bool))
+    )
+    return by_bands(call, layer.out_shape(x), steps, windows, inside)
+
+
+def _in_order(windows, inside, layer: Layer, order: FloatOrder) -> np.ndarray:
+    """Sum over the taps, each added to all pixels at once."""
+    batch, out_h, out_w, kernel_h, kernel_w, channels = windows.shape
+    filters = layer.filter.reshape(kernel_h, kernel_w, channels, -1)
+    taps = [(row, col) for row in range(kernel_h) for col in range(kernel_w)]
+    if order.by_columns:
+        taps.sort(key=lambda tap: tap[::-1])
+    totals = np.zeros((order.sums, batch, out_h, out_w, *filters.shape[2:]), f32)
+    if order.from_bias:
+        totals[0] = layer.bias.reshape(filters.shape[2:])
+    # a tap outside the image, which is skipped, would only turn a sum of -0 into 0
+    skips = order.skips and bool((np.signbit(totals[0]) & (totals[0] == 0)).any())
+    for at, (row, col) in enumerate(taps):
+        total = totals[at % order.sums]
+        pixel, weight = windows[:, :, :, row, col, :, None], filters[row, col]
+        made = fma(pixel, weight, total) if order.fuses else total + pixel * weight
+        is_inside = inside[:, :, :, row, col, :, None] if skips else True
+        np.copyto(total, made, where=is_inside)
+    total = totals.sum(axis=0) if order.sums > 1 else totals[0]
+    total = total.reshape(batch, out_h, out_w, -1)
+    return total if order.from_bias else _with_bias(total, layer.bias)
 
 
 def _is_assembly(call: Call, layer: Layer, shape: tuple[int, ...]) -> bool:

@@ -23,7 +23,7 @@ from drqsim import accumulate
 from drqsim.arithmetic.functions import eigen
 from drqsim.errors import InputError
 from drqsim.graph import Tensor
-from drqsim.ops import builtin, fully_connected_int4, fused, weights, xnnpack
+from drqsim.ops import builtin, float_products, fully_connected_int4, fused, weights, xnnpack
 from drqsim.ops.call import Call
 
 f32 = np.float32
@@ -49,7 +49,8 @@ def run(call: Call) -> list[np.ndarray]:
     rows = x.reshape(-1, depth)
     kernel = _kernel(call, matrix, scale)
     if kernel is None:
-        pre_activation = rows @ matrix.value.T + (f32(0) if bias is None else bias)
+        float_products.ask(call, x.size * out)
+        pre_activation = float_products.dense(call, rows, matrix.value, bias)
     else:
         pre_activation = kernel(call, rows, matrix, scale, bias, x.shape)
     keep = call.operator.options["keep_num_dims"]
@@ -79,7 +80,8 @@ def _activate(call: Call, x: np.ndarray) -> np.ndarray:
         if np.isnan(x).any():
             raise InputError("its fused SIGN_BIT reads the sign of a NaN, which has no meaning.")
         return np.signbit(x).astype(f32)
-    output = fused.apply(x, fused.check(call, activation), unbounded=True)
+    clamp = fused.apply if call.tensors[1].quantization else fused.clamp
+    output = clamp(x, fused.check(call, activation), unbounded=True)
     if activation != "NONE" and np.isnan(x).any():  # two infinities of the int4 kernel's sums, too
         fused.lower_nan(output, activation)
     return output

@@ -21,11 +21,12 @@ from typing import NamedTuple
 
 import numpy as np
 
+from drqsim.arithmetic.float_order.one_by_one import fused as fused_product
 from drqsim.arithmetic.window import axis, overlap
 from drqsim.errors import InputError
 from drqsim.graph import Tensor
 from drqsim.limits import PER_PRODUCT, PER_STEP
-from drqsim.ops import builtin, fused, weights, xnnpack
+from drqsim.ops import builtin, float_products, fused, weights, xnnpack
 from drqsim.ops.call import Call
 
 f32 = np.float32
@@ -67,17 +68,19 @@ def run(call: Call) -> list[np.ndarray]:
     layer = _layer(call, x)
     activation = fused.check(call, call.operator.options["fused_activation_function"])
     weights.record_given(call, x, layer.filters, layer.filter_scale, layer.bias)
-    on_xnnpack = call.kernels == "xnnpack" and layer.filter_scale is not None
+    on_xnnpack = call.kernels == "xnnpack"
     if layer.filter_scale is None:
-        pre_activation = _float(layer, x)
+        float_products.ask(call, layer.filter[..., 0].size * x.size)
+        pre_activation = _float(call, layer, x)
     elif on_xnnpack:
         pre_activation = _xnnpack(call, layer, x)
     else:
         pre_activation = _builtin(call, layer, x)
     call.record("pre_activation", pre_activation)
-    # without a bias the kernel clamps by comparison on arm64, where a negative zero passes
-    builtin_neon = call.processor.neon and not on_xnnpack and layer.filter_scale is not None
-    clamp = fused.clamp if builtin_neon and layer.bias is None else fused.apply
+    # the float kernels clamp by comparison, where a negative zero passes; on arm64 so does the
+    # hybrid builtin one without a bias
+    builtin_neon = call.processor.neon and not on_xnnpack and layer.bias is None
+    clamp = fused.clamp if layer.filter_scale is None or builtin_neon else fused.apply
     output = clamp(pre_activation, activation, unbounded=on_xnnpack)
     call.record("output", output)
     return [output]
@@ -119,16 +122,68 @@ def _xnnpack(call: Call, layer: Layer, x: np.ndarray) -> np.ndarray:
     return with_bias
 
 
-def _float(layer: Layer, x: np.ndarray) -> np.ndarray:
-    """Float weights; the order of the sums over channels is BLAS's, not the kernel's."""
-    total = np.zeros(layer.out_shape, x.dtype)
-    for source, target, tap in _taps(layer, x.shape):
-        total[target] += x[source] @ tap.T
+def _float(call: Call, layer: Layer, x: np.ndarray) -> np.ndarray:
+    """Float weights, in the order of the path's kernel; the builtin ones add the bias last."""
+    if float_products.by_blas(call, x):
+        total = np.zeros(layer.out_shape, x.dtype)
+        for source, target, tap in _taps(layer, x.shape):
+            total[target] += x[source] @ tap.T
+    elif call.kernels == "xnnpack":
+        return _from_the_first_tap(call, layer, x)
+    else:
+        total = (_one_by_one if call.kernels == "reference" else _channels_first)(call, layer, x)
     return total if layer.bias is None else total + layer.bias
 
 
+def _one_by_one(call: Call, layer: Layer, x: np.ndarray) -> np.ndarray:
+    """The reference kernel: product after product."""
+    total = np.zeros(layer.out_shape, f32)
+    for source, target, tap in _taps(layer, x.shape):
+        for channel in range(x.shape[3]):
+            add = builtin.fused if call.processor.neon else builtin.rounded
+            total[target] = add(total[target], x[source][..., channel, None], tap[:, channel])
+    return total
+
+
+def _channels_first(call: Call, layer: Layer, x: np.ndarray) -> np.ndarray:
+    """The optimized kernel: one matrix product for every image, whose sums are then added up."""
+    out, kernel_h, kernel_w, depth = layer.filter.shape
+    filters = layer.filter.transpose(1, 2, 0, 3).reshape(-1, depth)
+    painted = [
+        float_products.builtin(call, image.reshape(-1, depth), filters, depth) for image in x
+    ]
+    painted = np.reshape(painted, (*x.shape[:3], kernel_h, kernel_w, out))
+    total = np.zeros(layer.out_shape, f32)
+    for source, target, (row, col) in _places(layer, x.shape):
+        total[target] += painted[source][..., row, col, :]
+    return total
+
+
+def _from_the_first_tap(call: Call, layer: Layer, x: np.ndarray) -> np.ndarray:
+    """XNNPACK: fused multiply-adds from the bias on, in the order of the taps.
+
+    Its kernels for few channels on arm64 have a second sum, for the odd channels.
+    """
+    turns = 2 if float_products.in_pairs(call, len(layer.filter), x[0, ..., 0].size) else 1
+    totals = np.zeros((turns, *layer.out_shape), f32)
+    totals[0] += f32(0) if layer.bias is None else layer.bias
+    for source, target, tap in reversed(list(_taps(layer, x.shape))):
+        pixels = x[source].reshape(-1, x.shape[3])
+        for turn, total in enumerate(totals):
+            start = total[target].reshape(-1, len(tap))
+            own = pixels[:, turn::turns], tap[:, turn::turns]
+            total[target] = fused_product(*own, start, flush=True).reshape(total[target].shape)
+    return totals[0] if turns == 1 else totals[0] + totals[1]
+
+
 def _taps(layer: Layer, x_shape) -> Iterator[tuple[tuple, tuple, np.ndarray]]:
-    """Slices of the input and the output that a filter tap [out, in] joins.
+    """Slices of the input and the output that a filter tap [out, in] joins."""
+    for source, target, (row, col) in _places(layer, x_shape):
+        yield source, target, layer.filter[:, row, col]
+
+
+def _places(layer: Layer, x_shape) -> Iterator[tuple[tuple, tuple, tuple[int, int]]]:
+    """The same with the tap's row and column.
 
     From the last tap to the first, so that an output pixel sees the input pixels in order.
     """
@@ -140,7 +195,7 @@ def _taps(layer: Layer, x_shape) -> Iterator[tuple[tuple, tuple, np.ndarray]]:
             cols = overlap(x_shape[2], layer.out_shape[2], layer.stride[1], col - layer.before[1])
             if rows and cols:
                 source, target = (every, rows[0], cols[0]), (every, rows[1], cols[1])
-                yield source, target, layer.filter[:, row, col]
+                yield source, target, (row, col)
 
 
 def _layer(call: Call, x: np.ndarray) -> Layer:

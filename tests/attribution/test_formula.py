@@ -55,6 +55,7 @@ LAYERS = ("convolutions", "depthwise", "dense", "batch_matmul", "transpose_conv"
 @given(data=st.data(), seed=st.integers(0, 1000))
 def test_random_layers(layer, kernels, data, seed):
     drq, x = data.draw(getattr(strategies, f"hybrid_{layer}")(kernels))
+    assume(np.abs(x).max() > 1e-30)  # XNNPACK takes denormals for zero, and the formula does not
     random = np.random.default_rng(seed)
     exact, rounded = unquantized(drq, random, 0), unquantized(drq, random)
     for model in (drq, exact, rounded):

@@ -28,6 +28,18 @@ def depthwise(draw, code):
     return Case(code, fed(x) + constants(weights, values(draw, (out,), MODERATE)), options)
 
 
+def convolution(draw, code):
+    kernel, options = window(draw)
+    dilation = draw(st.sampled_from(((1, 1), (2, 1), (2, 2))))
+    options |= dict(zip(("dilation_h_factor", "dilation_w_factor"), dilation, strict=True))
+    reach = [(k - 1) * d + 1 for k, d in zip(kernel, dilation, strict=True)]
+    x = values(draw, image(draw, reach), MODERATE)
+    groups = draw(st.sampled_from([n for n in (1, 1, 2, 3) if x.shape[3] % n == 0]))
+    out = groups * draw(st.integers(1, 20 // groups))
+    weights = values(draw, (out, *kernel, x.shape[3] // groups), MODERATE)
+    return Case(code, fed(x) + constants(weights, values(draw, (out,), MODERATE)), options)
+
+
 def dense(draw, code):
     rank, width = draw(st.integers(1, 3)), draw(st.sampled_from((1, 3, 8, 17, 64)))
     x = values(draw, (*(draw(st.integers(1, 4)) for _ in range(rank - 1)), width), MODERATE)
@@ -66,6 +78,7 @@ def batch_matmul(draw, code):
 
 
 LAYERS = {
+    "CONV_2D": convolution,
     "DEPTHWISE_CONV_2D": depthwise,
     "FULLY_CONNECTED": dense,
     "TRANSPOSE_CONV": transpose_conv,

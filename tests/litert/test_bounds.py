@@ -14,7 +14,7 @@ from drqsim.litert.equality import part_of_bound, worst
 from drqsim.ops.fed import inputs_by_index
 from tests.kit import plain_layers as plain
 from tests.kit.one_operator import one_operator, with_options
-from tests.kit.strategies import float_constant
+from tests.kit.strategies import KERNELS, float_constant
 
 f32 = np.float32
 NONE = {"fused_activation_function": "NONE"}
@@ -75,8 +75,16 @@ def fed(graph, x, kernels="xnnpack"):
     return Fed(graph, graph.operators[0], inputs_by_index(graph, x), ours)
 
 
+@pytest.fixture
+def elsewhere(monkeypatch):
+    """A core of arm64 that no row of the table stands for."""
+    monkeypatch.setattr(processor, "native", lambda: processor.Processor("native", neon=True))
+    with processor.using("native"):
+        yield
+
+
 @pytest.mark.parametrize("what", SUMS)
-def test_the_bound_of_a_sum_is_its_terms_sizes_times_the_roundings_of_two_sums(what):
+def test_the_bound_of_a_sum_is_its_terms_sizes_times_the_roundings_of_two_sums(what, elsewhere):
     graph, x, roundings, size = SUMS[what]
     bound = bound_of(graph, graph.operators[0], "xnnpack")
     allowed = bound.allowed(fed(graph, x))
@@ -85,7 +93,7 @@ def test_the_bound_of_a_sum_is_its_terms_sizes_times_the_roundings_of_two_sums(w
 
 
 @pytest.mark.parametrize("what", ["convolution", "dense"])
-def test_an_activation_leaves_the_bound_as_it_is(what):
+def test_an_activation_leaves_the_bound_as_it_is(what, elsewhere):
     graph, x, *_ = SUMS[what]
     bound = bound_of(graph, graph.operators[0], "optimized")
     for activation in ("RELU6", "RELU_N1_TO_1"):
@@ -124,7 +132,25 @@ def test_roots_have_a_bound_on_x86_alone():
             assert bound_of(graph, graph.operators[0], "optimized") is None
 
 
-def test_half_of_the_bound_is_within_and_twice_is_different():
+@pytest.mark.parametrize("name", processor.PROCESSORS)
+@pytest.mark.parametrize("what", SUMS)
+def test_on_a_processor_of_the_table_a_layer_of_floats_has_no_bound(what, name):
+    graph, *_ = SUMS[what]
+    with processor.using(name):
+        assert all(bound_of(graph, graph.operators[0], kernels) is None for kernels in KERNELS)
+
+
+def test_the_sign_of_a_zero_may_differ_and_nothing_else():
+    graph = SUMS["convolution"][0]
+    (op,) = graph.operators
+    graph = replace(graph, operators=(replace(op, code="TRANSPOSE_CONV"),))
+    bound = bound_of(graph, graph.operators[0], "xnnpack")
+    made = Fed(graph, op, {}, np.zeros(4, f32))
+    assert part_of_bound(bound, made, -made.ours) == 0
+    assert part_of_bound(bound, made, made.ours + f32(1e-45)) > 1
+
+
+def test_half_of_the_bound_is_within_and_twice_is_different(elsewhere):
     graph, x, *_ = SUMS["convolution"]
     made = fed(graph, x)
     bound = bound_of(graph, graph.operators[0], "xnnpack")

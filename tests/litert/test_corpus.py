@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 
 import drqsim
-from drqsim import litert, ops
+from drqsim import litert, ops, processor
 from drqsim.arithmetic.apart import relative
+from drqsim.arithmetic.functions import glibc
 from drqsim.graph import Graph
 from drqsim.litert import ModelComparison
-from drqsim.litert.equality import DIFFERENT
+from drqsim.litert.equality import DIFFERENT, EQUAL
 from drqsim.model_file import write
 from drqsim.model_file.operands import OPERANDS
 from drqsim.runtime import native
@@ -106,8 +107,12 @@ def test_as_the_runtime(name, kernels, inputs, rows):
         x = random_input(model, seed)
         row, compared = judge(name, content(name), x, kernels)
         assert row.exact == row.hybrid, compared
-        check_float_operators(compared)
-        check_end_to_end(model, x, compared)
+        if processor.native().neon or not glibc.is_here():  # some float functions differ there
+            check_float_operators(compared)
+            check_end_to_end(model, x, compared)
+        else:
+            assert all(r.verdict == EQUAL for r in compared if r.elements), compared
+            assert compared.flipped == 0 and compared.relative_difference == 0, compared
         of_all.append(row)
     rows.append(gathered(of_all))
 
@@ -155,6 +160,7 @@ def test_what_comes_out_too_far_or_flips_too_early_is_seen():
     x = random_input(model, 0)
     _, compared = judge("", content("digits_drq"), x, "optimized")
     ((name, output),) = compared.ours.items()
+    compared.rows[1] = replace(compared.rows[1], fed=1e-7, apart=1e-7)
     compared.ours[name] = output + f32(2e-5)
     with pytest.raises(AssertionError):
         check_end_to_end(model, x, compared)
