@@ -137,11 +137,11 @@ def _float(call: Call, layer: Layer, x: np.ndarray) -> np.ndarray:
 
 def _one_by_one(call: Call, layer: Layer, x: np.ndarray) -> np.ndarray:
     """The reference kernel: product after product."""
+    step = builtin.fused if call.processor.neon else builtin.rounded
     total = np.zeros(layer.out_shape, f32)
     for source, target, tap in _taps(layer, x.shape):
         for channel in range(x.shape[3]):
-            add = builtin.fused if call.processor.neon else builtin.rounded
-            total[target] = add(total[target], x[source][..., channel, None], tap[:, channel])
+            total[target] = step(total[target], x[source][..., channel, None], tap[:, channel])
     return total
 
 
