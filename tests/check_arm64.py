@@ -46,7 +46,15 @@ CORES = {
 TESTS = (
     "tests/ops/test_conv_2d.py",
     "tests/ops/test_hybrid.py",
+    "tests/ops/test_int4_own_kernel.py::test_the_own_kernel_with_every_activation",
+    "tests/ops/test_parameters.py",
+    "tests/ops/test_lookups.py",
+    "tests/ops/test_nonfinite.py",
+    "tests/ops/recurrent/test_recurrent.py",
+    "tests/ops/recurrent/test_lstm.py::test_every_readable_tensor_has_the_bits_of_the_runtime",
+    "tests/memory/test_planner.py::test_the_plan_of_one_layer_is_the_runtimes",
     "tests/litert/test_proven.py",
+    "tests/test_cases.py",
 )
 
 KEYS = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
