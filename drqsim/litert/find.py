@@ -25,7 +25,7 @@ from drqsim.tables import Printed, Printout, Table
 
 SHORTEST, FEWEST = 16, 4  # bytes, and different ones; less is found by chance
 MOST_PATTERNS = 2000
-MOST_PATTERN_BYTES = 2**24
+MOST_PATTERN_BYTES = 2**27
 
 
 @dataclass(frozen=True)
@@ -184,6 +184,13 @@ def _wanted(patterns: Mapping) -> dict[str, list[np.ndarray]]:
         name: [np.asarray(v) for v in (value if isinstance(value, (list, tuple)) else [value])]
         for name, value in patterns.items()
     }
+    count = sum(map(len, wanted.values()))
+    nbytes = sum(array.nbytes for arrays in wanted.values() for array in arrays)
+    if count > MOST_PATTERNS or nbytes > MOST_PATTERN_BYTES:
+        raise InputError(
+            f"The patterns are {count:,} arrays with {nbytes:,} bytes; at most "
+            f"{MOST_PATTERNS:,} with {MOST_PATTERN_BYTES:,} are looked for."
+        )
     for name, arrays in wanted.items():
         for array in arrays or [np.zeros(0)]:
             if not is_telling(array):
@@ -192,13 +199,6 @@ def _wanted(patterns: Mapping) -> dict[str, list[np.ndarray]]:
                     f"that would be found by chance: it takes {SHORTEST} bytes or more, with "
                     f"{FEWEST} different ones."
                 )
-    count = sum(map(len, wanted.values()))
-    nbytes = sum(array.nbytes for arrays in wanted.values() for array in arrays)
-    if count > MOST_PATTERNS or nbytes > MOST_PATTERN_BYTES:
-        raise InputError(
-            f"The patterns are {count:,} arrays with {nbytes:,} bytes; at most "
-            f"{MOST_PATTERNS:,} with {MOST_PATTERN_BYTES:,} are looked for."
-        )
     return wanted
 
 

@@ -30,7 +30,7 @@ LAYOUTS = (
     (8, 2, 4),  # arm64
 )
 RUN = 8  # floats side by side that a copy of a filter would have, along its outputs or its inputs
-MOST_RUNS = 16
+MANY = 16  # of what there is more, some are taken
 
 
 def layer_patterns(
@@ -60,7 +60,8 @@ def layer_patterns(
             those of the input, ``as int8`` and ``as uint8``, 128 more, which is what some
             processors keep; in the input's shape
         ``packed weights``
-            int8, for each layout that XNNPACK has a list with the blocks of ``packed``
+            int8, for each layout that XNNPACK has a list with the blocks of ``packed``; of many
+            blocks some from all over the filter
         ``row sums``, ``negated row sums``
             int32, a list: those of four outputs side by side
         ``accumulator``
@@ -94,7 +95,7 @@ def layer_patterns(
     for layout in LAYOUTS:
         name = "packed weights, {} outputs x {} inputs".format(*layout[:2])
         each = np.split(filter, groups)
-        found[name] = [block for part in each for block in packed(part, *layout)]
+        found[name] = _spread([block for part in each for block in packed(part, *layout)])
     sums = filter.sum((1, 2), dtype=np.int32).reshape(groups, -1)
     found["row sums"] = _runs(sums, 4)
     found["negated row sums"] = _runs(-sums, 4)
@@ -162,4 +163,8 @@ def _runs(values: np.ndarray, length: int) -> list[np.ndarray]:
     """Runs along the last dimension, from all over the array, but those of few values."""
     whole = values[..., : values.shape[-1] // length * length].reshape(-1, length)
     runs = [each for each in whole if len(np.unique(each)) > length // 2]
-    return runs[:: max(1, len(runs) // MOST_RUNS)]
+    return _spread(runs)
+
+
+def _spread(arrays: list[np.ndarray]) -> list[np.ndarray]:
+    return arrays[:: max(1, len(arrays) // MANY)]

@@ -130,7 +130,7 @@ def test_every_place_is_found_once_however_the_memory_is_cut(content, patterns, 
         ({"p": np.arange(15, dtype=np.int8)}, r"int8\[15\] that would be found by chance"),
         ({"p": [np.arange(16, dtype=np.int8), np.zeros(99)]}, r"float64\[99\] that would"),
         ({"p": np.array([None] * 9)}, "by chance"),
-        ({"p": np.arange(2**22)}, "1 arrays with 33,554,432 bytes; at most"),
+        ({"p": [np.arange(2**22)] * 5}, "5 arrays with 167,772,160 bytes; at most"),
     ],
 )
 def test_patterns_that_prove_nothing_are_refused(patterns, said):
@@ -212,6 +212,18 @@ def test_the_layer_is_named_where_there_are_several():
         litert.layer_patterns(LAYER, X)
     patterns = litert.layer_patterns(digits, image, "conv_2d_1")
     assert litert.find_in_memory(digits, image, patterns).of("packed weights")
+
+
+def test_a_large_layer():
+    random = np.random.default_rng(7)
+    weights = random.integers(-127, 128, (512, 2, 2, 512), dtype=np.int8)
+    scale = random.uniform(1e-3, 1e-1, 512).astype(f32)
+    layer = drqsim.conv_relu(weights, input_shape=(1, 3, 3, 512), filter_scale=scale)
+    x = random.normal(size=(1, 3, 3, 512)).astype(f32)
+    patterns = litert.layer_patterns(layer, x)
+    assert max(len(v) for v in patterns.values() if isinstance(v, list)) < 32
+    found = litert.find_in_memory(layer, x, patterns)
+    assert found.of("packed weights") and not found.of("float filter")
 
 
 def test_packed_by_hand():
