@@ -178,12 +178,15 @@ def _wanted(patterns: Mapping) -> dict[str, list[np.ndarray]]:
     InputError
         When there is none, or too many, or one would be found by chance.
     """
-    if not isinstance(patterns, Mapping) or not patterns:
-        raise InputError("patterns is a dict of arrays, by name, with one pattern or more.")
-    wanted = {
-        name: [np.asarray(v) for v in (value if isinstance(value, (list, tuple)) else [value])]
-        for name, value in patterns.items()
-    }
+    if not isinstance(patterns, Mapping) or not all(isinstance(name, str) for name in patterns):
+        raise InputError("patterns is a dict of arrays, or of lists of arrays, by name.")
+    lists = {k: v if isinstance(v, (list, tuple)) else [v] for k, v in patterns.items()}
+    try:
+        wanted = {name: [np.asarray(each) for each in value] for name, value in lists.items()}
+    except ValueError as error:
+        raise InputError(f"A pattern is no array: {error}") from None
+    if not wanted:
+        raise InputError("There is no pattern to look for.")
     count = sum(map(len, wanted.values()))
     nbytes = sum(array.nbytes for arrays in wanted.values() for array in arrays)
     if count > MOST_PATTERNS or nbytes > MOST_PATTERN_BYTES:

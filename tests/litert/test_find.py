@@ -41,7 +41,7 @@ def layers(draw):
 
 
 @pytest.mark.parametrize("kernels", KERNELS)
-@settings(max_examples=settings().max_examples // 20 + 1)  # each starts a process
+@settings(max_examples=settings().max_examples // 40 + 1)  # each starts a process
 @given(case=layers())
 def test_random_layers(kernels, case):
     graph, x = case
@@ -124,8 +124,10 @@ def test_every_place_is_found_once_however_the_memory_is_cut(content, patterns, 
 @pytest.mark.parametrize(
     "patterns, said",
     [
-        ({}, "one pattern or more"),
-        ([1, 2], "one pattern or more"),
+        ({}, "There is no pattern"),
+        ([1, 2], "is a dict of arrays, or of lists of arrays, by name"),
+        ({1: np.arange(16)}, "is a dict of arrays, or of lists of arrays, by name"),
+        ({"p": [[[1], [1, 2]]]}, "A pattern is no array"),
         ({"p": []}, r"'p' has an array float64\[0\] that would be found by chance"),
         ({"p": np.arange(15, dtype=np.int8)}, r"int8\[15\] that would be found by chance"),
         ({"p": [np.arange(16, dtype=np.int8), np.zeros(99)]}, r"float64\[99\] that would"),
