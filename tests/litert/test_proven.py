@@ -26,8 +26,13 @@ DRAWN = {(name.upper(), INT8): layers for name, layers in HYBRID_LAYERS.items()}
     ("FULLY_CONNECTED", INT4): lambda kernels: int4(hybrid_dense, kernels),
     ("UNIDIRECTIONAL_SEQUENCE_LSTM", INT8): lambda kernels: hybrid_lstm(),
     ("UNIDIRECTIONAL_SEQUENCE_RNN", INT8): lambda kernels: hybrid_rnn(),
+    ("RNN", INT8): lambda kernels: hybrid_rnn().filter(lambda case: _code(case) == "RNN"),
     ("SVDF", INT8): lambda kernels: hybrid_svdf(),
 }
+
+
+def _code(case) -> str:
+    return case[0].operators[0].code
 
 
 def here() -> str:
