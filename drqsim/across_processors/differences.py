@@ -86,7 +86,7 @@ def compare_processors(
 
 
 def _pair(names: Sequence[str]) -> tuple[str, str]:
-    if isinstance(names, str) or len(names) != 2:
+    if not isinstance(names, (tuple, list)) or len(names) != 2:
         raise InputError(f"processors is {names!r}; expected two names, such as {USUAL}.")
     first, second = names
     for name in (first, second):

@@ -176,7 +176,7 @@ def test_states_are_carried_along():
 
 
 @pytest.mark.parametrize(
-    "names", ["arm64", ("arm64",), ("x86-64", "arm64", "arm64-i8mm"), ("x86-64", "m1")]
+    "names", ["arm64", 2, None, ("arm64",), ("x86-64", "arm64", "arm64-i8mm"), ("x86-64", "m1")]
 )
 def test_it_takes_two_known_names(names, image):
     with pytest.raises(InputError, match="processors? is "):
