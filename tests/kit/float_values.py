@@ -9,7 +9,7 @@ from tests.kit.one_operator import f32
 from tests.kit.strategies import ACTIVATIONS, DISTRIBUTIONS
 
 CHANNELS = (1, 2, 3, 4, 5, 8, 9, 16, 17, 33)
-# sums and transcendental functions are held to a bound, which has no meaning past float32's range
+# sums of products are held to a bound, which has no meaning past float32's range
 MODERATE = ("normal", "positive", "negative", "relu", "shifted", "uniform", "constant", "sparse")
 ALL = tuple(sorted(set(DISTRIBUTIONS) - {"mixed batch"}))
 MOVED = (np.float32, np.int8, np.uint8, np.int16, np.int32, np.int64, np.bool_)
