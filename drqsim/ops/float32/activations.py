@@ -90,8 +90,11 @@ def _clamp(call: Call, x: np.ndarray, low: float, high: float) -> np.ndarray:
     # XNNPACK, which leaves RELU_0_TO_1 to the builtin kernel, takes denormals for zero
     delegated = call.kernels == "xnnpack" and call.operator.code != "RELU_0_TO_1"
     x = flush_denormals(x) if delegated else x
-    # comparisons, not np.maximum: the kernels let a negative zero pass, but for XNNPACK's on arm64
-    below = x <= low if delegated and call.processor.neon else x < low
+    # comparisons, not np.maximum: the kernels let a negative zero pass, but for XNNPACK's on arm64,
+    # and there the builtin RELU's, where it fills a register of four
+    below = x < low
+    if call.processor.neon and (delegated or call.operator.code == "RELU"):
+        below |= (x == low) & (delegated | _in_packets(x))
     return np.where(below, f32(low), np.where(x > high, f32(high), x))
 
 
