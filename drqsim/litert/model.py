@@ -1,10 +1,10 @@
 """A whole model judged twice: every operator fed by the runtime, and from end to end.
 
 Fed with the runtime's own input, an operator that computes with int8 codes gives the runtime's
-bits. From end to end that cannot be promised: operators with float weights in between agree up to
-their last bits, and a last bit may move a value across a rounding boundary, so that it gets the
-next code.
-Such a flipped code moves the results by far more than the last bit did. So it is counted.
+bits, and so do the others, but for those that ``litert.bounds`` names. From end to end that holds
+as long as none of these is on the way: a last bit may move a value across a rounding boundary, so
+that it gets the next code. Such a flipped code moves the results by far more than the last bit did.
+So it is counted.
 """
 
 from __future__ import annotations
