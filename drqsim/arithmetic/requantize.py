@@ -3,13 +3,14 @@
 A full-integer layer has no float on the way. Its accumulator counts steps of
 ``s_in * s_w``; the output counts steps of ``s_out``. So every accumulator is multiplied with the
 *effective scale* ``m = s_in * s_w / s_out`` and rounded to a whole number, and the kernels do this
-in five ways, which differ by one step now and then:
+in six ways, which differ by one step now and then:
 
 ======================  =====================================================  ===============
 function                ``m`` is                                               used by
 ======================  =====================================================  ===============
 double_rounding         an int32 multiplier and a shift, rounded twice         reference CONV_2D
 double_rounding_upward  the same, ties upward                                  optimized
+single_rounding_upward  the same, rounded once                                 the same, arm64
 fifteen_bits            the multiplier cut to 15 bits, rounded once            CONV_2D, int64 sums
 in_float64              float64                                                reference dense
 in_float32              float32                                                XNNPACK
@@ -20,7 +21,7 @@ formula copied from a paper is off by one from the runtime now and then.
 
 Sources, ai-edge-litert 2.3.0: ``tflite/kernels/internal/quantization_util.cc``
 (``QuantizeMultiplier``), ``internal/common.cc`` (``MultiplyByQuantizedMultiplier``, which the pip
-build compiles with ``TFLITE_SINGLE_ROUNDING`` off), gemmlowp ``fixedpoint.h``, ruy's AVX kernels,
+build compiles with ``TFLITE_SINGLE_ROUNDING`` off), gemmlowp ``fixedpoint.h``, ruy's kernels,
 ``tflite/kernels/kernel_util.cc`` (``CalculateActivationRangeQuantized``),
 ``internal/reference/integer_ops/fully_connected.h``; XNNPACK ``src/qs8-gemm`` (the fp32 variants).
 """
@@ -94,7 +95,24 @@ def double_rounding_upward(accumulator: np.ndarray, by: Multiplier) -> np.ndarra
     left, right = np.maximum(by.shift, 0), np.maximum(-by.shift, 0).astype(np.int64)
     shifted = (accumulator.astype(np.int64) << left).astype(np.int32)  # int32 may wrap
     high = (shifted.astype(np.int64) * by.multiplier + 2**30) >> 31
-    return ((high + ((ONE << right) >> 1)) >> right).astype(np.int32)
+    return _halves_upward(high, right).astype(np.int32)
+
+
+def single_rounding_upward(accumulator: np.ndarray, by: Multiplier) -> np.ndarray:
+    """``x * multiplier / 2^(31 - shift)``, rounded once, ties upward; int32 as given.
+
+    ruy's kernels of arm64 cut the product with ``sqdmulh`` and round where they shift to the right,
+    always by at least one bit.
+    """
+    right = np.maximum(-by.shift, 1).astype(np.int64)
+    shifted = (accumulator.astype(np.int64) << (by.shift + right)).astype(np.int32)  # may wrap
+    high = (shifted.astype(np.int64) * by.multiplier) >> 31
+    return _halves_upward(high, right).astype(np.int32)
+
+
+def _halves_upward(x: np.ndarray, right: np.ndarray) -> np.ndarray:
+    """``x / 2^right``, ties upward."""
+    return (x + ((ONE << right) >> 1)) >> right
 
 
 def fifteen_bits(accumulator: np.ndarray, by: Multiplier) -> np.ndarray:

@@ -20,7 +20,11 @@ def multiplied(rule, accumulators, shift):
 
 def test_ties_of_the_first_rounding():
     """Times 1/2, upward on either kernel: -1.5 to -1, -0.5 to 0, 0.5 to 1."""
-    for rule in (requantize.double_rounding, requantize.double_rounding_upward):
+    for rule in (
+        requantize.double_rounding,
+        requantize.double_rounding_upward,
+        requantize.single_rounding_upward,
+    ):
         assert multiplied(rule, [-3, -1, 1, 3], shift=0) == [-1, 0, 1, 2]
 
 
@@ -28,7 +32,14 @@ def test_ties_of_the_second_rounding():
     """Times 1/2 is exact; halved again, -1.5 and -0.5 go away from zero, or upward."""
     even = [-6, -2, 2, 6]
     assert multiplied(requantize.double_rounding, even, shift=-1) == [-2, -1, 1, 2]
-    assert multiplied(requantize.double_rounding_upward, even, shift=-1) == [-1, 0, 1, 2]
+    for upward in (requantize.double_rounding_upward, requantize.single_rounding_upward):
+        assert multiplied(upward, even, shift=-1) == [-1, 0, 1, 2]
+
+
+def test_a_shift_to_the_left_comes_first():
+    """Times 1/2 and 2^3; arm64 shifts one bit more, and back."""
+    for rule in (requantize.double_rounding_upward, requantize.single_rounding_upward):
+        assert multiplied(rule, [-5, 0, 7], shift=3) == [-20, 0, 28]
 
 
 def test_ties_in_fixed_point():

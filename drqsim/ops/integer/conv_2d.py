@@ -4,7 +4,7 @@ The formula is in ``shared.py``; padding holds the input's zero point, so it add
 kernel paths have the same accumulators and requantize them differently::
 
     reference    round(round(biased * multiplier / 2^31) / 2^-shift)   twice, in int32
-    optimized    the same, ties upward                                 twice, in int32
+    optimized    the same, ties upward                                 twice; on arm64 once
     XNNPACK      rint(float32(biased) * float32(m))                    once, in float32
     int64 bias   round(biased * (multiplier >> 16) / 2^(15 - shift))   once, a 15-bit multiplier
 
@@ -60,4 +60,4 @@ def _fixed_point(call: Call, given: integer.Scales, groups: int):
         return lambda biased: requantize.fifteen_bits(biased, by)
     if call.kernels == "reference" or groups > 1:
         return lambda biased: requantize.double_rounding(biased, by)
-    return lambda biased: requantize.double_rounding_upward(biased, by)
+    return lambda biased: integer.upward(call, biased, by)

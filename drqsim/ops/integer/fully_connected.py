@@ -4,7 +4,7 @@ The formula is in ``shared.py``. The paths have the same accumulators and requan
 differently::
 
     reference              round(float64(biased) * m)                 m in float64
-    optimized              round(round(biased * multiplier / 2^31) / 2^-shift)
+    optimized              round(round(biased * multiplier / 2^31) / 2^-shift)   on arm64 once
     XNNPACK                rint(float32(biased) * m)                  m in float32
     int16 with int64 sums  as reference, on both builtin paths
 
@@ -67,7 +67,7 @@ def _builtin(call: Call, given: integer.Scales):
     if given.filter.size == 1:
         real = (given.input * given.filter).astype(f64) / f64(given.output)
     by = integer.by_multiplier(call, real)
-    return lambda biased: requantize.double_rounding_upward(biased, by)
+    return lambda biased: integer.upward(call, biased, by)
 
 
 def _check_bias_scale(call: Call, given: integer.Scales) -> None:

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import drqsim
-from drqsim import litert
+from drqsim import litert, processor
 from drqsim.arithmetic import requantize
 from drqsim.graph import Graph, Operator, Tensor
 from tests.kit import full_integer
@@ -85,17 +85,20 @@ def test_a_product_just_below_a_half_is_rounded_twice_or_once():
         accumulator = np.array([sign * 2289], np.int32)
         assert requantize.double_rounding(accumulator, by) == sign * 15
         assert requantize.double_rounding_upward(accumulator, by) == (15 if sign > 0 else -14)
+        assert requantize.single_rounding_upward(accumulator, by) == sign * 14
         assert requantize.in_float64(accumulator, real) == sign * 14
         assert requantize.in_float32(accumulator, real, 127) == sign * 14
 
 
 def test_kernel_paths_differ_by_one_step_at_most():
     graph, x = convolution(shape=(4, 40, 40, 7), activation="NONE")
-    outputs = {k: drqsim.run(graph, x, k)[0]["y"].astype(int) for k in KERNELS}
+    with processor.using("x86-64"):  # on arm64 the last two are the same
+        outputs = {k: drqsim.run(graph, x, k)[0]["y"].astype(int) for k in KERNELS}
     for one, other in (("reference", "optimized"), ("optimized", "xnnpack")):
         apart = np.abs(outputs[one] - outputs[other])
         assert apart.max() == 1 and (apart > 0).mean() < 0.01
-    for kernels, ours in outputs.items():
+    for kernels in KERNELS:
+        ours = drqsim.run(graph, x, kernels)[0]["y"]
         assert np.array_equal(ours, litert.run(graph, x, kernels).outputs["y"])
 
 
