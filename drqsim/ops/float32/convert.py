@@ -11,10 +11,12 @@ XNNPACK ``src/f32-qs8-vcvt``, ``src/qs8-f32-vcvt``.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from drqsim import qparams
-from drqsim.arithmetic.floats import flush_denormals
+from drqsim.arithmetic.floats import flush_denormals, fma, multiply_add
 from drqsim.graph import Tensor
 from drqsim.ops.call import Call
 
@@ -62,7 +64,8 @@ def dequantize(call: Call) -> list[np.ndarray]:
             if source.value is None:
                 output = flush_denormals(output)
         elif call.kernels != "reference" and scale.size == 1:
-            output = _by_eights(x, scale, zero_point, output)
+            add = fma if call.processor.neon else multiply_add
+            output = _by_eights(x, scale, zero_point, output, add)
     stored = None
     if source.value is not None:
         delegated = call.kernels == "xnnpack" and not source.bits
@@ -71,13 +74,14 @@ def dequantize(call: Call) -> list[np.ndarray]:
     return [output]
 
 
-def _by_eights(x, scale, zero_point, output: np.ndarray) -> np.ndarray:
-    """The optimized kernel adds ``-zero_point * scale`` to ``q * scale``: two more roundings.
+def _by_eights(x, scale, zero_point, output: np.ndarray, add: Callable) -> np.ndarray:
+    """The optimized kernel adds ``-zero_point * scale`` to ``q * scale``: two more roundings,
+    or on arm64, where a product and its sum are rounded at once (``add``), one.
 
     It does so eight values at a time; the last ``n % 8`` are as in ``output``.
     """
     shift = (-zero_point * scale.astype(f64)).astype(f32)
-    mixed = (x.astype(f32) * scale + shift).reshape(-1)
+    mixed = add(x.astype(f32), scale, shift).reshape(-1)
     rest = slice(x.size - x.size % 8, None)
     mixed[rest] = output.reshape(-1)[rest]
     return mixed.reshape(x.shape)
