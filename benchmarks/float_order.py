@@ -13,11 +13,11 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # the BLAS reads this when i
 import statistics
 import time
 
-import numpy as np
 from mobilenet import image, mobilenet
 
 import drqsim
 from drqsim import litert
+from drqsim.kernels import KERNELS
 
 ROUNDS = 7
 ORDERS = ("exact", "blas")
@@ -27,7 +27,7 @@ def main() -> None:
     floats = mobilenet()
     x = image()
     for label, model in (("float32", floats), ("DRQ", drqsim.quantize(floats))):
-        for kernels in litert.KERNELS if hasattr(litert, "KERNELS") else ("reference", "optimized", "xnnpack"):
+        for kernels in KERNELS:
             (theirs,) = litert.run(model, x, kernels).outputs.values()
             seconds: dict[str, list[float]] = {order: [] for order in ORDERS}
             equal = {}
