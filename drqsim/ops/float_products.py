@@ -88,12 +88,9 @@ def convolution(
     if len(matrix) == channels == 1 and takes_depthwise(taps):
         by_columns = np.arange(taps).reshape(kernel).T.ravel()
         rows, matrix = rows[:, by_columns], matrix[:, by_columns]
-        sums = depthwise_sums(call, taps)
-        parts = [
-            fused(rows[:, i::sums], matrix[:, i::sums], f32(0) if i else bias, flush=True)
-            for i in range(sums)
-        ]
-        return parts[0] if sums == 1 else parts[0] + parts[1]
+        if depthwise_sums(call, taps) == 2:
+            return arm64_product.in_pairs(rows, matrix, bias, taps)
+        return fused(rows, matrix, bias, flush=True)
     if in_pairs(call, len(matrix), pixels):
         return arm64_product.in_pairs(rows, matrix, bias, channels)
     return fused(rows, matrix, bias, flush=True)
@@ -102,10 +99,9 @@ def convolution(
 def in_pairs(call: Call, out: int, pixels: int) -> bool:
     """Whether XNNPACK's convolution adds up even and odd channels apart.
 
-    So do its arm64 kernels for two channels, which it takes below eight, and on some cores those
-    for a single pixel.
+    So do its arm64 kernels for two channels, which it takes below eight, and for a single pixel.
     """
-    return call.processor.neon and (out < 8 or (pixels == 1 and call.processor.pairs))
+    return call.processor.neon and (out < 8 or pixels == 1)
 
 
 def takes_depthwise(taps: int) -> bool:

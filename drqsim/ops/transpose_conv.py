@@ -164,7 +164,8 @@ def _from_the_first_tap(call: Call, layer: Layer, x: np.ndarray) -> np.ndarray:
 
     Its kernels for few channels on arm64 have a second sum, for the odd channels.
     """
-    turns = 2 if float_products.in_pairs(call, len(layer.filter), x[0, ..., 0].size) else 1
+    rows = rows_in_xnnpack(layer.filter.shape, layer.stride, layer.out_shape)
+    turns = 2 if float_products.in_pairs(call, len(layer.filter), rows) else 1
     totals = np.zeros((turns, *layer.out_shape), f32)
     totals[0] += f32(0) if layer.bias is None else layer.bias
     for source, target, tap in reversed(list(_taps(layer, x.shape))):
