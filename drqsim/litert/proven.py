@@ -21,7 +21,7 @@ from collections.abc import Iterable
 from textwrap import wrap
 from typing import NamedTuple
 
-from drqsim.litert.bounds import BOUNDS
+from drqsim.litert.bounds import BOUNDS, SIGN_OF_ZERO
 from drqsim.ops import TABLE
 from drqsim.processor import PROCESSORS
 from drqsim.tables import Printed, Printout, Table, text_table
@@ -92,10 +92,13 @@ FLOAT, REST = "float32", "no weights"
 OTHERS_ON_ARM64 = (NOT_PROVEN,) * 3  # float32, and operators without weights
 # of these 40 random layers on each path (of ELU 60 on its two), on a core of each class
 MEASURED_ON_ARM64 = frozenset(
-    "ABS AVERAGE_POOL_2D COS ELU EXP FLOOR GELU HARD_SWISH L2_NORMALIZATION LEAKY_RELU LOG "
-    "LOGISTIC LOG_SOFTMAX MEAN NEG POW PRELU REDUCE_MAX REDUCE_MIN RELU RELU6 RELU_0_TO_1 "
-    "RELU_N1_TO_1 RESIZE_BILINEAR RSQRT SIN SOFTMAX SQRT SQUARE SUM TANH".split()
+    "ABS AVERAGE_POOL_2D BATCH_MATMUL CONV_2D COS ELU EXP FLOOR FULLY_CONNECTED GELU HARD_SWISH "
+    "L2_NORMALIZATION LEAKY_RELU LOG LOGISTIC LOG_SOFTMAX MEAN NEG POW PRELU REDUCE_MAX REDUCE_MIN "
+    "RELU RELU6 RELU_0_TO_1 RELU_N1_TO_1 RESIZE_BILINEAR RSQRT SIN SOFTMAX SQRT SQUARE SUM TANH "
+    "TRANSPOSE_CONV".split()
 )
+# and two of 120 of these had a zero of the other sign
+ZEROS_ON_ARM64 = frozenset({"DEPTHWISE_CONV_2D"})
 
 
 def rows() -> list[Row]:
@@ -109,9 +112,10 @@ _ONLY_WITH_CODES = {"EMBEDDING_LOOKUP", "RNN", SEQUENCE_RNN, LSTM, "SVDF"}
 def _other(operator: str) -> Row:
     """An operator in float32, or without weights; on x86-64 the bounds say what is proven."""
     has_weights = any(row.operator == operator for row in WITH_CODES)
-    on_x86 = BOUNDED if any(code == operator for code, _ in BOUNDS) else EXACT
+    on_x86 = BOUNDED if any(code == operator for code, _ in BOUNDS | SIGN_OF_ZERO) else EXACT
     measured = operator in MEASURED_ON_ARM64
     on_arm64 = (Share(120, 120),) * 3 if measured else OTHERS_ON_ARM64
+    on_arm64 = (Share(118, 120),) * 3 if operator in ZEROS_ON_ARM64 else on_arm64
     return Row(operator, FLOAT if has_weights else REST, on_x86, on_x86, *on_arm64)
 
 
