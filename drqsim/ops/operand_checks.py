@@ -185,7 +185,7 @@ def _wrong_scales(graph: Graph, op: Operator, kernels: str) -> Iterator[str]:
             yield _other("scale", scales, said) or _other("zero point", zero_points, said)
     yield _wrong_bias(code, reads, kernels)
     if code == "DEQUANTIZE" and x.quantization and x.quantization.scale.size > 1:
-        if x.type_name not in ("int8", "uint8"):
+        if x.type_name not in ("int8", "uint8", "int4"):
             yield f"it has several scales: Type {x.type_name} not supported for per-channel"
     if kernels == "xnnpack" and code == "QUANTIZE" and not _is_sound(written[0]):
         yield f"{written[0]} has an unsound scale or zero point: XNNPACK takes it, and crashes"
