@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -22,7 +22,7 @@ from drqsim.errors import InputError, UnsupportedOperatorError
 # What else costs, in these, about:
 PER_ELEMENT = 256  # that an operator reads or makes: some passes over memory, a tanh
 PER_PRODUCT = 16  # outside of a matrix product: a tap of a window, a product of whole numbers
-PER_EXACT = 8  # of a float layer, added up in the kernel's own order
+PER_EXACT = 16  # of a float layer, added up in the kernel's own order
 PER_STEP = 2**15  # of a loop in Python
 PER_OPERATOR = 2**20
 # arrays of an operator that are alive at once, for each that it reads or makes: the intermediate
@@ -77,6 +77,13 @@ def using(limits: Limits) -> Iterator[None]:
         yield
     finally:
         _CURRENT.reset(token)
+
+
+@contextmanager
+def shared_by(runs: int) -> Iterator[None]:
+    """In a ``with`` block of so many runs in turn, each may take its part of the work."""
+    with using(replace(current(), work=current().work // runs)):
+        yield
 
 
 class Budget:

@@ -20,6 +20,7 @@ from drqsim.errors import InputError
 from drqsim.graph import Graph, Operator, expect_graph
 from drqsim.interpreter import run
 from drqsim.kernels import checked
+from drqsim.limits import shared_by
 from drqsim.ops.fed import inputs_by_index
 from drqsim.trace import Trace, kind_of
 from drqsim.verdict import Verdict, explain
@@ -29,6 +30,7 @@ MOST_FLIPS = 1000  # of an operator, that are told one by one
 _KEPT = ("*/output*", "*_quantized", "*_zero_point")
 
 
+@shared_by(3)
 def compare_processors(
     graph: Graph,
     x: np.ndarray | dict[str, np.ndarray],

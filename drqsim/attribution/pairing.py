@@ -14,9 +14,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from drqsim.attribution.shown import run_and_show
 from drqsim.errors import InputError
 from drqsim.graph import Graph, Operator, Tensor
-from drqsim.interpreter import run
 from drqsim.model_file.schema import completed
 
 f32 = np.float32
@@ -93,10 +93,10 @@ def _folded(graph: Graph, kernels: str) -> Graph:
     if not made:
         return replace(graph, operators=alive)
     named = tuple(replace(tensor, name=str(at)) for at, tensor in enumerate(graph.tensors))
-    values, _ = run(Graph(named, makers, (), made), {}, kernels, record="shapes")
+    values, _ = run_and_show(Graph(named, makers, (), made), {}, kernels, "shapes")
     tensors = list(graph.tensors)
     for index in made:
-        value = values[str(index)]
+        value = values[index]
         tensors[index] = Tensor(tensors[index].name, value.shape, value.dtype, value)
     kept = tuple(op for op in alive if op not in makers)
     return replace(graph, tensors=tuple(tensors), operators=kept)

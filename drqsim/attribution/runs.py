@@ -8,6 +8,7 @@ import numpy as np
 
 from drqsim.attribution.formula import evaluate
 from drqsim.attribution.pairing import Pair
+from drqsim.attribution.shown import run_and_show
 from drqsim.errors import InputError
 from drqsim.graph import Graph, Operator
 from drqsim.interpreter import run
@@ -83,8 +84,7 @@ def _activations(
     graph: Graph, feeds: dict[int, np.ndarray], kernels: str, allow_nonfinite: bool
 ) -> tuple[dict[int, np.ndarray], Trace]:
     """Every activation of a run by its index, and the trace with the quantized inputs."""
-    made = tuple(dict.fromkeys(i for op in graph.operators for i in op.outputs))
     named = {str(i): value for i, value in feeds.items()}
     keep = ["*/input_scale", "*/input_zero_point", "*/input_quantized"]
-    outputs, trace = run(replace(graph, outputs=made), named, kernels, keep, allow_nonfinite)
-    return feeds | {int(name): value for name, value in outputs.items()}, trace
+    values, trace = run_and_show(graph, named, kernels, keep, allow_nonfinite)
+    return feeds | values, trace

@@ -39,7 +39,7 @@ def run(call: Call) -> list[np.ndarray]:
             f"the input is {x.dtype}{list(x.shape)}; this dense layer reads float32, a multiple of "
             f"{depth} elements."
         )
-    if call.operator.options["keep_num_dims"] and x.shape[-1] != depth:
+    if call.operator.options["keep_num_dims"] and x.shape[-1:] != (depth,):
         raise InputError(f"the input {list(x.shape)} must end in {depth} to keep its dimensions.")
     call.sized((x.size // depth, out))
     call.work(x.size * out)

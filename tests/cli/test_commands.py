@@ -9,7 +9,7 @@ import pytest
 import tflite
 
 import drqsim
-from drqsim import ops
+from drqsim import ops, processor
 from drqsim.cli.inputs import read_inputs
 from drqsim.model_file.write import to_bytes
 from tests.kit.command import DRQ, FLOAT, parsed, refused, run
@@ -89,8 +89,10 @@ def test_check_fails_where_we_differ(monkeypatch):
     changed(lambda y: np.nextafter(y, np.float32(9)))
     status, out, _ = run("check", DRQ, "--input", "random", "--json")
     failed = {r["operator"] for r in parsed(out)["operators"] if r["verdict"] == "different"}
-    # a float operator may be one rounding away, an int8 one may not
-    assert status == 1 and failed == {"conv_2d_1", "conv_2d_2", "conv_2d_3", "conv_2d_4"}
+    # one rounding away, in floats or int8: on the processors of the table neither may
+    known = {"conv_2d_0"} if processor.native().name in processor.PROCESSORS else set()
+    assert status == 1
+    assert failed == {"conv_2d_1", "conv_2d_2", "conv_2d_3", "conv_2d_4"} | known
     changed(lambda y: y * np.float32(1.001))
     status, out, _ = run("check", FLOAT, "--input", "random")
     assert status == 1 and "FAILED" in out

@@ -109,7 +109,11 @@ def test_an_open_batch_as_the_runtime_has_it(seed, length, batch, kernels):
         return  # a RESHAPE to fixed numbers has no other batch, for the runtime neither
     assert found.exact, found
     fed = {name: np.zeros(shape, f32) for name, shape in shapes.items()}
-    trace = drqsim.run(graph, fed, kernels, record="shapes")[1]
+    try:
+        trace = drqsim.run(graph, fed, kernels, record="shapes")[1]
+    except drqsim.ModelFileError as error:
+        assert "XNNPACK, which computes that while it loads the model" in str(error)
+        return
     again = drqsim.plan_memory(graph, kernels, input_shapes=shapes, trace=trace)
     assert repr(again) == repr(plan)
 
