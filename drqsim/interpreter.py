@@ -198,7 +198,10 @@ class Recorder:
 
     def kept(self) -> list[TensorRecord]:
         """The records as the trace keeps them."""
-        return [r if self.keeps(r.name) else replace(r, value=None) for r in self.records]
+        return [
+            r if r.value is None or self.keeps(r.name) else replace(r, value=None)
+            for r in self.records
+        ]
 
 
 def _known_order(name: str | None) -> str | None:

@@ -65,6 +65,8 @@ def pair(float_model: Graph, drq_model: Graph, kernels: str) -> Pair:
         float model has quantized weights that the other has not (those of recurrent operators may
         be in both).
     """
+    for graph in (float_model, drq_model):
+        _refuse_constant_outputs(graph)
     first, second = _folded(float_model, kernels), _moved_as_floats(_folded(drq_model, kernels))
     joined = _Join(first, second)
     for f, d in zip_longest(first.operators, second.operators):
@@ -84,6 +86,15 @@ def pair(float_model: Graph, drq_model: Graph, kernels: str) -> Pair:
         replace(first, tensors=named[:size]),
         Graph(named, operators, first.inputs, first.outputs),
     )
+
+
+def _refuse_constant_outputs(graph: Graph) -> None:
+    for op in graph.operators:
+        if any(graph.tensors[i].value is not None for i in op.outputs):
+            raise InputError(
+                f"{op.name} writes over a constant of its file; expected operators that write "
+                "tensors of their own, or there is no error to split."
+            )
 
 
 def _folded(graph: Graph, kernels: str) -> Graph:

@@ -124,6 +124,7 @@ def _subgraph(tflite, model, at: int, codes: list[str], places: Places) -> Graph
     label, data = places.label, places.data
     subgraph = tflite.SubGraph()
     subgraph.Init(data, at)
+    subgraph._tab = places.known(subgraph._tab)
 
     def count(length: int, what: str) -> range:
         # no entry of any vector takes less than a byte, so a longer one is a lie

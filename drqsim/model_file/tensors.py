@@ -9,9 +9,10 @@ places together may not be more than the file holds: that takes places that over
 from __future__ import annotations
 
 import math
+import struct
 from collections import Counter
 from collections.abc import Callable, Hashable
-from functools import partial
+from functools import cache, partial
 from typing import TypeVar
 
 import numpy as np
@@ -31,6 +32,21 @@ MOST_SHARED = 16
 Made = TypeVar("Made")
 
 
+@cache
+def _known() -> type:
+    """The class of a table that need not look into the file for where its fields are."""
+    from flatbuffers.table import Table
+
+    class Known(Table):
+        __slots__ = ("fields",)
+
+        def Offset(self, field: int) -> int:  # noqa: N802 (as the generated code calls it)
+            at = field // 2
+            return self.fields[at] if at < len(self.fields) else 0
+
+    return Known
+
+
 class Places:
     """What lies at the places of a file, read once each; all of a kind within the file's size."""
 
@@ -38,6 +54,7 @@ class Places:
         self.data, self.label = data, label
         self._made: dict[tuple[str, Hashable], object] = {}
         self._taken: Counter[str] = Counter()  # bytes, by kind
+        self._fields: dict[int, tuple[int, ...]] = {}  # of tables, by the place of their list
 
     def read(self, kind: str, at: Hashable, size: int, make: Callable[[], Made]) -> Made:
         """What ``make`` makes of the ``size`` bytes at a place, for the first who asks."""
@@ -61,6 +78,17 @@ class Places:
                 f"{times * len(self.data):,} bytes, with {len(self.data):,} in the file; convert "
                 "or download the model again."
             )
+
+    def known(self, table):
+        """The same table, with the list of its fields read once for all tables that share it."""
+        found = _known()(table.Bytes, table.Pos)
+        at = table.Pos - struct.unpack_from("<i", table.Bytes, table.Pos)[0]
+        if at not in self._fields:
+            (size,) = struct.unpack_from("<H", table.Bytes, at)
+            size = min(size, (len(self.data) - at) % len(self.data))
+            self._fields[at] = struct.unpack_from(f"<{size // 2}H", table.Bytes, at)
+        found.fields = self._fields[at]
+        return found
 
     def vector(self, kind: str, table, field: int, dtype: type) -> np.ndarray | None:
         """A vector of numbers that a table refers to, a view; None where it does not.
@@ -86,6 +114,7 @@ class Places:
 
 def read_tensor(model, entry, position: int, places: Places) -> Tensor:
     """One tensor; ``position`` is its index, for errors."""
+    entry._tab = places.known(entry._tab)
     name = name_of(entry._tab, places, NAME)
     who = f"{places.label}: tensor {position} ({name[:60]!r})"
     number = entry.Type()

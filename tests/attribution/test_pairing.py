@@ -190,3 +190,11 @@ def test_two_tensors_are_not_one():
     for models in ((once, both), (both, once)):
         with pytest.raises(InputError, match="add_0 with input 1 .* from another operator"):
             drqsim.attribute_error(*models, np.ones((1, 4), f32))
+
+
+def test_an_operator_that_writes_over_a_constant_has_no_error_to_split():
+    values = np.ones(3, np.float32)
+    written = drqsim.Tensor("y", values.shape, values.dtype, values)
+    graph = one_operator("RELU", [(3,)], [written])
+    with pytest.raises(drqsim.InputError, match="relu_0 writes over a constant of its file"):
+        drqsim.attribute_error(graph, graph, values)
