@@ -206,6 +206,7 @@ class ModelComparison(Printed):
         return [
             *(of_hybrid if hybrid else ["No operator has a hybrid kernel: all is float32."]),
             f"The output is {apart} apart from end to end{of_range}.",
+            'In the table, "fed" and "end to end" are in parts of the range of an output.',
             *self.notes,
         ]
 

@@ -117,7 +117,8 @@ def _about_the_parts(graph: Graph) -> list[str]:
     if graph.others:
         lines.append(
             f"The file has {len(names)} subgraphs, which are counted together here: "
-            f"{listed(list(names))}; a run is of {names[0]}, the first."
+            f"{listed(list(names))}; a run is of {names[0]}, the first, "
+            "and so is every table of operators."
         )
     if set(graph.signatures) - {THE_USUAL_SIGNATURE}:
         told = [
