@@ -183,9 +183,17 @@ def finish(call: Call, given: Scales, total: np.ndarray, rescale, on_xnnpack: bo
     return output
 
 
+MOST_SHIFT = 30  # that int32 has room for
+
+
 def by_multiplier(call: Call, real: np.ndarray) -> Multiplier:
     """The fixed-point effective scales, recorded."""
     by = requantize.quantize_multiplier(real)
+    if (by.shift > MOST_SHIFT).any():
+        raise call.refuse(
+            f"its effective scale is {np.max(real):g}, and the kernels shift a sum of 32 bits left "
+            f"by {by.shift.max()}: what that makes is undefined; scales below 2^{MOST_SHIFT} work."
+        )
     call.record("output_multiplier", by.multiplier)
     call.record("output_shift", by.shift)
     return by
