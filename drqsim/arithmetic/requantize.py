@@ -33,7 +33,7 @@ from typing import NamedTuple
 import numpy as np
 
 from drqsim.arithmetic.fixed_point import divide_by_power, high_multiply
-from drqsim.arithmetic.rounding import half_away
+from drqsim.arithmetic.rounding import half_away, to_int32_x86
 
 f32 = np.float32
 f64 = np.float64
@@ -124,8 +124,8 @@ def fifteen_bits(accumulator: np.ndarray, by: Multiplier) -> np.ndarray:
 
 
 def in_float64(accumulator: np.ndarray, real: np.ndarray) -> np.ndarray:
-    """``round(float64(x) * real)``, ties away from zero; int32."""
-    return half_away(accumulator.astype(f64) * real).astype(np.int64).astype(np.int32)
+    """``round(float64(x) * real)``, ties away from zero; what is past int32 is its smallest."""
+    return to_int32_x86(half_away(accumulator.astype(f64) * real))
 
 
 def in_float32(accumulator: np.ndarray, real: np.ndarray, highest: int) -> np.ndarray:

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import drqsim
+from drqsim import litert
 from drqsim.graph import Quantization, Tensor
 from tests.kit.one_operator import one_operator
 
@@ -13,20 +14,24 @@ def codes(name, shape, scale, value=None):
     return Tensor(name, shape, np.dtype(np.int8), value, scales)
 
 
-@pytest.mark.parametrize("kernels", ["reference", "optimized"])
-def test_a_multiplier_that_int32_has_no_room_for_is_refused(kernels):
-    x = np.ones((1, 4), np.int8)
-    weights = codes("w", (2, 4), 0.5, np.ones((2, 4), np.int8))
-    for scale, is_refused in ((1e-42, True), (2.0**-32, True), (2.0**-31, False)):
-        graph = one_operator(
-            "FULLY_CONNECTED",
-            [codes("x", (1, 4), 0.5), weights],
-            [codes("y", (1, 2), scale)],
-            fused_activation_function="NONE",
-            keep_num_dims=False,
-        )
-        if is_refused:
-            with pytest.raises(drqsim.UnsupportedOperatorError, match="32 bits left by"):
-                drqsim.run(graph, x, kernels)
-        else:
-            assert drqsim.run(graph, x, kernels)[0]["y"].max() == 127
+def dense(scale):
+    """A dense layer whose effective scale is a quarter of ``1 / scale``."""
+    weights = codes("w", (2, 4), 0.5, np.int8([[1, 2, 3, 4], [-1, -2, -3, -4]]))
+    reads, results = [codes("x", (1, 4), 0.5), weights], [codes("y", (1, 2), scale)]
+    options = {"fused_activation_function": "NONE", "keep_num_dims": False}
+    return one_operator("FULLY_CONNECTED", reads, results, **options)
+
+
+X = np.ones((1, 4), np.int8)
+
+
+def test_a_multiplier_that_int32_has_no_room_for_is_refused():
+    for scale in (1e-42, 2.0**-33, 2.0**-32):
+        with pytest.raises(drqsim.UnsupportedOperatorError, match="32 bits left by"):
+            drqsim.run(dense(scale), X, "optimized")
+    assert litert.compare(dense(2.0**-31), X, "optimized").exact
+
+
+@pytest.mark.parametrize("scale", [1e-42, 2.0**-33, 2.0**-31, 2.0**-28, 0.25])
+def test_past_int32_the_reference_kernel_has_the_smallest_number(scale):
+    assert litert.compare(dense(scale), X, "reference").exact
