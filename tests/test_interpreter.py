@@ -105,10 +105,11 @@ def test_a_float_layer_runs_too():
     restored = weights.value * weights.quantization.scale.reshape(-1, 1, 1, 1)
     floats = drqsim.conv_relu(restored, input_shape=(1, 5, 5, 4))
     expected = drqsim.run(floats, image())[0]["y"]
-    from drqsim import litert
-
-    real = litert.run(floats, image()).outputs["y"]
-    assert np.allclose(expected, real, rtol=1e-5, atol=1e-5)  # the order of the sums differs
+    by_blas = drqsim.run(floats, image(), float_order="blas")[0]["y"]
+    assert np.allclose(expected, by_blas, rtol=1e-5, atol=1e-5)  # the order of the sums differs
+    assert drqsim.run(floats, image(), float_order="exact")[0]["y"].tobytes() == expected.tobytes()
+    with pytest.raises(drqsim.InputError, match="float_order is 'fast'; expected 'exact' or"):
+        drqsim.run(floats, image(), float_order="fast")
     assert np.abs(expected - drqsim.run(model, image())[0]["y"]).max() < 0.2
 
 

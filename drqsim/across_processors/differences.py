@@ -72,8 +72,8 @@ def compare_processors(
     first, second = _pair(processors)
     checked(kernels)
     how = (kernels, _KEPT, allow_nonfinite)
-    outputs, here = run(graph, x, *how, processor=first)
-    others, there = run(graph, x, *how, processor=second)
+    outputs, here = run(graph, x, *how, processor=first, float_order="exact")
+    others, there = run(graph, x, *how, processor=second, float_order="exact")
     given = inputs_by_index(graph, x, allow_nonfinite) | _made(here)
     told = [explain(graph, kernels, name) for name in (first, second)]
     rows, makers = [], set(graph.makers)
@@ -81,7 +81,7 @@ def compare_processors(
         parted = there  # what reads constants alone reads the same there; XNNPACK runs it not alone
         if op not in makers:
             alone, fed = _alone(graph, op, given, here)
-            parted = run(alone, fed, *how, processor=second)[1]
+            parted = run(alone, fed, *how, processor=second, float_order="exact")[1]
         rows.append(_row(op, [each[op.name] for each in told], here, parted, there))
     names = here.processor, there.processor
     return ProcessorComparison(rows, kernels, names, outputs, others)

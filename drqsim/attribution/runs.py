@@ -76,7 +76,9 @@ class Runs:
         states = [i for i in values if tensors[i].is_variable]  # those that were passed in
         feeds = {str(i): values[i] for i in (*rest.inputs, *states)}
         rest = replace(rest, tensors=tuple(tensors))
-        made, _ = run(rest, feeds, self.kernels, "shapes", self.allow_nonfinite)
+        made, _ = run(
+            rest, feeds, self.kernels, "shapes", self.allow_nonfinite, float_order="exact"
+        )
         return made[str(final)]
 
 

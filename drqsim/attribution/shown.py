@@ -24,7 +24,7 @@ def run_and_show(
     hidden = [op for op in graph.operators if why_unwritten(whole, op, kernels)]
     without = {i for op in hidden for i in op.outputs}
     shown = replace(graph, outputs=tuple(i for i in made if i not in without))
-    outputs, trace = run(shown, feeds, kernels, keep, allow_nonfinite)
+    outputs, trace = run(shown, feeds, kernels, keep, allow_nonfinite, float_order="exact")
     values = dict(zip(shown.outputs, outputs.values(), strict=True))
     for op in hidden:
         (value,) = run(graph.extract(op.name), {}, "optimized", "shapes")[0].values()

@@ -26,6 +26,7 @@ MOST_DIMENSIONS = 8
 # where the vtables have the vectors
 SHAPE, NAME, SIGNATURE = 4, 10, 18  # of a tensor
 EXTERNAL_BUFFER = 24  # of a tensor, in a field that the generated code does not know
+MOST_FIELDS = 64  # bytes of a table's list of fields that are looked at: more than any of these
 SCALE, ZERO_POINT = 8, 10  # of its quantization
 # references to one vector, if all vectors of the file were shared so; a converter shares none
 MOST_SHARED = 16
@@ -85,8 +86,8 @@ class Places:
         at = table.Pos - struct.unpack_from("<i", table.Bytes, table.Pos)[0]
         if at not in self._fields:
             (size,) = struct.unpack_from("<H", table.Bytes, at)
-            size = min(size, (len(self.data) - at) % len(self.data))
-            self._fields[at] = struct.unpack_from(f"<{size // 2}H", table.Bytes, at)
+            size = min(size, MOST_FIELDS)  # a list may claim thousands, and lists may overlap
+            self._fields[at] = struct.unpack_from(f"<{(size + 1) // 2}H", table.Bytes, at)
         found.fields = self._fields[at]
         return found
 

@@ -4,25 +4,23 @@ import numpy as np
 import pytest
 
 import drqsim
-from drqsim import litert
+from drqsim import litert, processor
 from drqsim.graph import Graph, Operator, Tensor
 from tests.kit.places import MODELS
 from tests.kit.strategies import KERNELS
 
 f32 = np.float32
-# Ten probabilities. Where weights are float, the sums of a layer are added up in another order than
-# the kernel's and differ in their last bits; over 100 images that comes to 9.5e-7 at most, the
-# bound is four times that. In the quantized file such a last bit may turn a code of the next layer
-# by one step: 4.6e-6 measured, and two steps in an image would still be within the bound.
-# With every layer quantized, only the float32 sums in softmax differ: 3e-7 over the 450 digits. The
-# int4 file has float depthwise layers before its int8 inputs: 6.9e-5.
-BOUNDS = {
-    "digits_float": 4e-6,
-    "digits_weight_only": 4e-6,
-    "digits_drq": 1e-3,
-    "digits_int4": 1e-3,
-    "digits_drq_all_layers": 4e-6,
-}
+FILES = (
+    "digits_float",
+    "digits_weight_only",
+    "digits_drq",
+    "digits_int4",
+    "digits_drq_all_layers",
+)
+# Cores of arm64 beside the table may add up floats in another order. Such a last bit may turn a
+# code of the next layer by a step or two: 4.6e-6 of a probability was seen, and 6.9e-5 of int4.
+KNOWN = processor.native().name in processor.PROCESSORS
+ELSEWHERE = 1e-3
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +30,7 @@ def images():
 
 
 @pytest.mark.parametrize("kernels", KERNELS)
-@pytest.mark.parametrize("name", BOUNDS)
+@pytest.mark.parametrize("name", FILES)
 def test_end_to_end(name, kernels, images):
     file = MODELS / f"{name}.tflite"
     model = drqsim.load(file)
@@ -42,19 +40,17 @@ def test_end_to_end(name, kernels, images):
         (theirs,) = litert.run(file, image, kernels).outputs.values()
         assert ours.argmax() == theirs.argmax()
         worst = max(worst, float(np.abs(ours - theirs).max()))
-    assert worst <= BOUNDS[name]
+    assert worst == 0 or (worst <= ELSEWHERE and not KNOWN)
 
 
 @pytest.mark.parametrize("kernels", KERNELS)
 def test_operator_by_operator(kernels, images):
-    """Fed with what the runtime itself computed, every operator stays close; some are exact."""
+    """Fed with what the runtime itself computed, every operator makes the same of it."""
     comparison = litert.compare(MODELS / "digits_weight_only.tflite", images[0], kernels)
     seen = {row.operator for row in comparison.rows}
     assert {"conv_2d_4", "depthwise_conv_2d_1", "fully_connected_1", "softmax_0"} <= seen
     for row in comparison.rows:
-        assert row.largest_difference <= 4e-6, row
-        if row.operator.startswith(("max_pool", "dequantize")):
-            assert row.equal == row.elements
+        assert row.equal == row.elements or (row.verdict != "different" and not KNOWN), row
 
 
 @pytest.mark.parametrize("kernels", KERNELS)

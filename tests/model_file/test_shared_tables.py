@@ -3,9 +3,11 @@
 import time
 import tracemalloc
 
+import numpy as np
 import pytest
 
 import drqsim
+from drqsim.model_file.tensors import EXTERNAL_BUFFER, Places
 from tests.kit import large_files
 
 
@@ -47,3 +49,19 @@ def _loaded(data):
     _, most = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     return graph, most
+
+
+def test_lists_of_fields_that_overlap_are_kept_in_part():
+    """Each claims 64 KiB, and begins two bytes after the other; the file has them once."""
+    from flatbuffers.table import Table
+
+    lists = 1000
+    data = np.full(2**17, 65534 % 2**16, "<u2").tobytes()
+    places = Places(data, "The file")
+    for at in range(0, 2 * lists, 2):
+        place = 2**17 + 4 * at
+        table = Table(data[:place] + np.int32(place - at).tobytes() + data[place + 4 :], place)
+        known = places.known(table)
+        assert known.Offset(4) == 65534 and known.Offset(EXTERNAL_BUFFER) == 65534
+    kept = sum(len(fields) for fields in places._fields.values())
+    assert len(places._fields) == lists and kept <= 32 * lists

@@ -8,6 +8,15 @@ from drqsim import litert
 from drqsim.graph import Quantization, Tensor
 from tests.kit.one_operator import one_operator
 
+ONCE = {
+    "padding": "VALID",
+    "stride_h": 1,
+    "stride_w": 1,
+    "dilation_h_factor": 1,
+    "dilation_w_factor": 1,
+    "fused_activation_function": "NONE",
+}
+
 
 def codes(name, shape, scale, value=None):
     scales = Quantization(np.float32([scale]), np.zeros(1, np.int64), 0)
@@ -35,3 +44,19 @@ def test_a_multiplier_that_int32_has_no_room_for_is_refused():
 @pytest.mark.parametrize("scale", [1e-42, 2.0**-33, 2.0**-31, 2.0**-28, 0.25])
 def test_past_int32_the_reference_kernel_has_the_smallest_number(scale):
     assert litert.compare(dense(scale), X, "reference").exact
+
+
+@pytest.mark.parametrize("code", ["CONV_2D", "DEPTHWISE_CONV_2D"])
+@pytest.mark.parametrize("kernels", ["reference", "optimized", "xnnpack"])
+def test_a_bias_with_a_zero_point_is_refused_as_by_the_runtime(code, kernels):
+    shape = (4, 1, 1, 4) if code == "CONV_2D" else (1, 1, 1, 4)
+    filters = codes("w", shape, 0.5, np.ones(shape, np.int8))
+    own = Quantization(np.float32([0.25]), np.ones(1, np.int64), 0)
+    bias = Tensor("b", (4,), np.dtype(np.int32), np.zeros(4, np.int32), own)
+    reads, results = [codes("x", (1, 2, 2, 4), 0.5), filters, bias], [codes("y", (1, 2, 2, 4), 1)]
+    options = {"depth_multiplier": 1} if code != "CONV_2D" else {}
+    graph = one_operator(code, reads, results, **options, **ONCE)
+    x = np.ones((1, 2, 2, 4), np.int8)
+    for run in drqsim.run, litert.run:
+        with pytest.raises(drqsim.ModelFileError, match=r"bias->params.zero_point != 0"):
+            run(graph, x, kernels)
