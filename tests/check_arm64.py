@@ -9,7 +9,7 @@ and with int8 matrix products as well. There drqsim follows the emulated process
 a machine of that kind.
 
 ``python tests/check_arm64.py --core neoverse-n1 tests/memory`` runs other tests, and
-``--nbval book/05-accumulator.ipynb`` chapters; what it does not know goes to pytest. Any other
+``--nbval book/accumulator.ipynb`` chapters; what it does not know goes to pytest. Any other
 program runs with ``.arm64/bin/python``; QEMU_CPU names the core.
 
 What is fetched is checked: Debian's packages by apt, against the archive's signature, and wheels by

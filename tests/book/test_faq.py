@@ -148,13 +148,13 @@ def test_a_proof_names_the_section_that_it_leads_to(path):
         (("*Asked in*", "In"), "of no thread"),
         (("https://github.com/a/b/issues/1", ""), "of no thread"),
         ((" because" * 30, " because"), "1 words"),
-        (("[Chapter](04-input.ipynb)", "Believe us."), "has no proof"),
-        (("[Chapter](04-input.ipynb)", "the cell below"), "not there"),
+        (("[Chapter](input.ipynb)", "Believe us."), "has no proof"),
+        (("[Chapter](input.ipynb)", "the cell below"), "not there"),
     ],
 )
 def test_what_is_missing_is_named(change, complaint):
     text = "# Page\n\n## Why is it?\n\n*Asked in* [b#1](https://github.com/a/b/issues/1).\n\n"
-    text += " because" * 30 + "\n\n**Proof:** [Chapter](04-input.ipynb)\n"
+    text += " because" * 30 + "\n\n**Proof:** [Chapter](input.ipynb)\n"
     assert problems(text) == []
     assert change[0] in text
     assert complaint in " / ".join(problems(text.replace(*change)))
@@ -206,7 +206,7 @@ def test_the_summary_is_printed_on_one_page(built):
 
 
 @pytest.mark.parametrize(
-    ("words", "page"), [("microcontroller", "faq-where-it-runs"), ("row sums", "05-accumulator")]
+    ("words", "page"), [("microcontroller", "faq-where-it-runs"), ("row sums", "accumulator")]
 )
 def test_the_search_needs_no_network(built, words, page):
     built.goto((SITE.parent / "search.html").as_uri() + f"?q={words.replace(' ', '+')}")

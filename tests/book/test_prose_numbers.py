@@ -44,7 +44,7 @@ def test_a_complaint_names_page_section_and_number():
     wrong = paragraph.text.replace("147,712", "147,713")
     found = list(complaints(paragraph, wrong))
     assert len(found) == 3  # all that the false sum adds up
-    for word in ("book/01-the-layer-in-question.ipynb", "Check yourself", "'147,713'"):
+    for word in ("book/the-layer-in-question.ipynb", "Check yourself", "'147,713'"):
         assert word in found[-1]
 
 

@@ -5,7 +5,7 @@ is to stay short: a number that can be computed belongs into a cell.
 """
 
 # Pages whose cells hold numbers of a page that does not link to them.
-ALSO = {"in-short.ipynb": ("04-input.ipynb",)}
+ALSO = {"in-short.ipynb": ("input.ipynb",)}
 
 BYTES = "float32 takes four bytes, int8 one"
 DECIBEL = "the definition of the decibel, or of a share"
@@ -19,35 +19,35 @@ ONCE = "tried once, with a program that the project does not pin"
 QUOTED = "the sentence of a source, which the row quotes"
 
 TOLD = {
-    "03-weights.ipynb": {
+    "weights.ipynb": {
         LISTED: """
             With 8 and with 4 bits
             the same three lines
             in four lines of NumPy
             The four lines are""",
     },
-    "04-input.ipynb": {
+    "input.ipynb": {
         LISTED: "Three inputs made for the purpose",
         GIVEN: """
             An input ranges from -1 to 3
             widened to [0, 5]
             stands for 5.0 again""",
     },
-    "05-accumulator.ipynb": {
+    "accumulator.ipynb": {
         LISTED: "keeps three int32 arrays",
         GIVEN: "a 5x5 filter",
         DRAWN: "nearly ten times",
     },
-    "07-is-any-of-this-true.ipynb": {
+    "is-any-of-this-true.ipynb": {
         LISTED: "four rows are no longer equal",
         BYTES: "four times as large as in the file",
     },
-    "09-the-other-operators.ipynb": {
+    "the-other-operators.ipynb": {
         GIVEN: "two sentences of ten words",
         LISTED: "a dense layer with 4 rows",
     },
-    "10-a-whole-network.ipynb": {"what the digit of the book shows": "so clearly a 2 that"},
-    "11-why-is-this-layer-still-float.ipynb": {
+    "a-whole-network.ipynb": {"what the digit of the book shows": "so clearly a 2 that"},
+    "why-is-this-layer-still-float.ipynb": {
         LISTED: """
             in the three files
             Of the three files
