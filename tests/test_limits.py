@@ -3,12 +3,14 @@
 import re
 import time
 import tracemalloc
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 import drqsim
 from drqsim import limits
+from drqsim.ops.float32 import pooling
 from tests.kit.command import refused, run
 from tests.kit.large_files import relu_chain
 from tests.kit.one_operator import one_operator
@@ -34,6 +36,25 @@ def test_pooling_looks_at_the_image_alone(name):
     graph = drqsim.load(CASES / f"{name}.tflite")
     (output,) = drqsim.run(graph, np.full((1, 1, 1, 1), DRAWN))[0].values()
     assert output.tolist() == [[[[DRAWN]]]]
+
+
+def test_pooling_on_xnnpack_looks_at_the_image_alone(monkeypatch):
+    graph = drqsim.load(CASES / "avgpool_1024.tflite")
+    joined = []
+    tree = pooling._tree
+    monkeypatch.setattr(pooling, "_tree", lambda *taps: joined.append(1) or tree(*taps))
+    (output,) = drqsim.run(graph, np.full((1, 1, 1, 1), DRAWN), kernels="xnnpack")[0].values()
+    assert output.tolist() == [[[[DRAWN]]]]
+    assert len(joined) == 1  # of the 116,509 nines of taps, the others lie on padding alone
+
+
+def test_a_maximum_of_a_million_taps_is_work_on_xnnpack():
+    graph = drqsim.load(CASES / "avgpool_1024.tflite")
+    (op,) = graph.operators
+    op = replace(op, code="MAX_POOL_2D", name="max_pool_2d_0")
+    with pytest.raises(drqsim.UnsupportedOperatorError, match="max_pool_2d_0: .* units of work"):
+        graph = replace(graph, operators=(op,))
+        drqsim.run(graph, np.full((1, 1, 1, 1), DRAWN), kernels="xnnpack")
 
 
 def test_a_dilated_window_looks_at_the_image_alone():

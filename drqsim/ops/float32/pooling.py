@@ -13,8 +13,8 @@ Sources, ai-edge-litert 2.3.0: ``tflite/kernels/pooling.cc``, ``internal/referen
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from itertools import islice, product
+from collections.abc import Callable, Iterable
+from itertools import product
 
 import numpy as np
 
@@ -30,6 +30,7 @@ from drqsim.ops.window import ask_for_padding
 f32 = np.float32
 LOWEST = np.finfo(f32).min
 TAPS_AT_ONCE = 9
+STEPS_OF_A_TAP = 2  # in Python: to take it out, and to compare
 
 
 def average(x: np.ndarray, rows: Axis, cols: Axis) -> np.ndarray:
@@ -54,7 +55,7 @@ def average_xnnpack(
     """The sum of trees of nine taps, times the reciprocal of the number of real elements"""
     total = np.zeros((len(x), rows.out, cols.out, x.shape[3]), f32)
     nothing = np.zeros_like(total)
-    for nine in _nines(taps_by_column(x, rows, cols, f32(0))):
+    for nine in taps_by_column(x, rows, cols, f32(0), _nines_on_the_image(x, rows, cols)):
         total = _add(total, _tree(_add, nine, nothing))
     return larger(flush_denormals(total * (f32(1) / _count(x, rows, cols))), low)
 
@@ -67,7 +68,7 @@ def maximum_xnnpack(
     border = (0, 0), (rows.before, rows.after), (cols.before, cols.after), (0, 0)
     bare = [a._replace(before=0, after=0) for a in (rows, cols)]
     best = None
-    for nine in _nines(taps_by_column(np.pad(x, border, "edge"), *bare, 0)):
+    for nine in taps_by_column(np.pad(x, border, "edge"), *bare, 0, _all_nines(rows, cols)):
         largest = _tree(larger, nine, nine[0])
         best = larger(largest, low) if best is None else larger(best, largest)
     return best
@@ -89,7 +90,9 @@ def run(call: Call) -> list[np.ndarray]:
     gaps = rows.stride > rows.kernel or cols.stride > cols.kernel
     if call.kernels == "xnnpack" and not gaps and wanted not in fused.WITHOUT_RANGE:
         ask_for_padding(call, x, rows, cols, COPIES * x.itemsize)
-        call.work(rows.kernel * cols.kernel * (PER_PRODUCT * rows.out * cols.out + PER_STEP))
+        if code == "MAX_POOL_2D":  # which looks at padding too, the average at the image alone
+            taps = rows.kernel * cols.kernel
+            call.work(taps * (PER_PRODUCT * rows.out * cols.out + STEPS_OF_A_TAP * PER_STEP))
         output = _xnnpack(call, x, rows, cols, activation)
     else:
         output = fused.clamp(BUILTIN[code](x, rows, cols), activation)
@@ -116,17 +119,27 @@ def real_taps(x: np.ndarray, rows: Axis, cols: Axis):
             yield x[:, high, left], (slice(None), down, right)
 
 
-def taps_by_column(x: np.ndarray, rows: Axis, cols: Axis, fill):
-    """What each tap of the window sees, padding included, for all windows at once."""
+def taps_by_column(x: np.ndarray, rows: Axis, cols: Axis, fill, nines: Iterable[int]):
+    """What the taps of each nine see, padding included, for all windows; the last may have fewer.
+
+    The taps count column by column: tap ``i`` is in column ``i // rows.kernel``.
+    """
     windows = patches(pad(x, rows, cols, np.full(len(x), fill, x.dtype)), rows, cols)
-    places = product(range(cols.kernel), range(rows.kernel))
-    return (windows[:, :, :, row, col] for col, row in places)
+    taps = rows.kernel * cols.kernel
+    for first in (TAPS_AT_ONCE * nine for nine in nines):
+        places = (divmod(i, rows.kernel) for i in range(first, min(first + TAPS_AT_ONCE, taps)))
+        yield tuple(windows[:, :, :, row, col] for col, row in places)
 
 
-def _nines(taps):
-    """The taps nine at a time; the last time maybe fewer."""
-    while group := tuple(islice(taps, TAPS_AT_ONCE)):
-        yield group
+def _all_nines(rows: Axis, cols: Axis) -> range:
+    return range(-(-rows.kernel * cols.kernel // TAPS_AT_ONCE))
+
+
+def _nines_on_the_image(x: np.ndarray, rows: Axis, cols: Axis) -> list[int]:
+    """Those with a tap that ever lies on the image; the others would add nothing but zeros."""
+    _, height, width, _ = x.shape
+    seen = product(inside(cols, width), inside(rows, height))
+    return sorted({(col * rows.kernel + row) // TAPS_AT_ONCE for (col, _), (row, _) in seen})
 
 
 def _count(x: np.ndarray, rows: Axis, cols: Axis) -> np.ndarray:
