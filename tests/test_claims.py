@@ -13,6 +13,7 @@ import pytest
 import drqsim
 from drqsim import litert, processor
 from drqsim.runtime.native import interpreter
+from tests.kit.converted import FILES, made_int8
 from tests.kit.one_operator import with_options
 from tests.kit.places import GOLDEN, MODELS
 from tests.kit.plain_layers import (
@@ -59,6 +60,52 @@ def test_activations_are_float32(kernels):
         assert details[index]["quantization_parameters"]["scales"].size == 0
     scratch = {np.dtype(d["dtype"]).name for i, d in details.items() if i >= len(graph.tensors)}
     assert {"int8", "int32"} <= scratch
+
+
+def test_codes_are_passed_on_and_never_computed_with():
+    passes_on = {
+        "GATHER",
+        "RESHAPE",
+        "STRIDED_SLICE",
+        "REDUCE_MAX",
+    }  # each leaves the codes as they are
+    seen = set()
+    for case, tool in made_int8():
+        graph = drqsim.load(FILES[f"{case}/{tool}"])
+        for op in graph.operators:
+            read, written = (graph.tensors[i] for i in (op.inputs[0], op.outputs[0]))
+            if written.dtype == np.int8:
+                assert op.code in passes_on and read.dtype == np.int8
+                assert np.array_equal(read.quantization.scale, written.quantization.scale)
+                seen.add(op.code)
+            elif read.dtype == np.int8 and read.value is None:
+                assert op.code == "DEQUANTIZE"  # what computes is given floats
+    assert seen == passes_on
+
+
+@pytest.mark.parametrize("kernels", BUILTIN)
+def test_input_intermediate_and_output_are_float32(kernels):
+    details = {}
+    for name in ("digits_drq", "digits_int8"):
+        runtime = interpreter((MODELS / f"{name}.tflite").read_bytes(), kernels)
+        runtime.allocate_tensors()
+        graph = drqsim.load(MODELS / f"{name}.tflite")
+        between = graph.operators[1].outputs
+        found = [runtime.get_tensor_details()[i] for i in (*graph.inputs, *between, *graph.outputs)]
+        details[name] = {(d["dtype"], d["quantization_parameters"]["scales"].size) for d in found}
+    assert details == {"digits_drq": {(np.float32, 0)}, "digits_int8": {(np.int8, 1)}}
+
+
+@pytest.mark.parametrize("kernels", BUILTIN)
+def test_outputs_take_four_times_the_bytes_of_int8(kernels):
+    read = {}
+    for name in ("digits_drq", "digits_int8"):
+        graph = drqsim.load(MODELS / f"{name}.tflite")
+        layer = next(op for op in graph.operators if op.name == "conv_2d_1")
+        image = np.zeros(graph.tensors[graph.inputs[0]].shape, graph.tensors[graph.inputs[0]].dtype)
+        read[name] = litert.run(graph, image, kernels).tensors[layer.outputs[0]].value
+    assert read["digits_drq"].shape == read["digits_int8"].shape
+    assert read["digits_drq"].nbytes == 4 * read["digits_int8"].nbytes
 
 
 @pytest.mark.parametrize("kernels", KERNELS)
@@ -179,13 +226,20 @@ def test_scale_per_image_or_row(operator, kernels):
 
 
 @pytest.mark.parametrize(
-    ("kernels", "size", "alone"),
-    [("xnnpack", 3, False), ("xnnpack", 1, True), ("optimized", 3, False), ("optimized", 1, False)],
+    ("kernels", "size", "stride", "alone"),
+    [
+        ("xnnpack", 3, 1, False),
+        ("xnnpack", 1, 1, True),
+        ("xnnpack", 1, 2, False),
+        ("optimized", 3, 1, False),
+        ("optimized", 1, 1, False),
+    ],
 )
-def test_convolution_has_no_scale_per_row(kernels, size, alone):
+def test_convolution_has_no_scale_per_row(kernels, size, stride, alone):
     x = normal(1, 6, 6, 8)
+    layer = conv(x, size, stride=stride)
     loud = louder(x, (0, 0, 0))  # one pixel in the corner; look at what does not read it
-    quiet_one, loud_one = (output(conv(x, size), v, kernels)[0, 3:] for v in (x, loud))
+    quiet_one, loud_one = (output(layer, v, kernels)[0, 2:] for v in (x, loud))
     assert np.array_equal(quiet_one, loud_one) == alone
 
 
@@ -260,6 +314,14 @@ def test_a_file_is_less_than_4_times_smaller():
 
 
 # Which kernels run
+
+
+@pytest.mark.parametrize("operator", ["conv", "dense", "depthwise"])
+def test_an_int8_depthwise_layer_leaves_the_delegate(operator):
+    build, shape = OPERATORS[operator]
+    layer = build(normal(*shape))
+    assert litert.delegated(as_float(layer))
+    assert bool(litert.delegated(layer)) == (operator != "depthwise")
 
 
 def test_xnnpack_is_on():

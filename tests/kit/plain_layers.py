@@ -28,14 +28,17 @@ def int8(values: np.ndarray, scale: np.ndarray, axis: int) -> Tensor:
     return Tensor("filter", values.shape, values.dtype, values, quantization)
 
 
-def conv(x: np.ndarray, size=3, scales=4, activation="NONE"):
-    return convolution(x, weights(4, size, size, x.shape[3], scales=scales), activation)
+def conv(x: np.ndarray, size=3, scales=4, activation="NONE", stride=1):
+    filters = weights(4, size, size, x.shape[3], scales=scales)
+    return convolution(x, filters, activation, stride)
 
 
-def convolution(x, filters, activation="NONE"):
+def convolution(x, filters, activation="NONE", stride=1):
     bias = float_constant("bias", np.zeros(len(filters.value)))
     options = ONCE | {"padding": "SAME", "fused_activation_function": activation}
-    shape = (*x.shape[:3], len(filters.value))
+    options |= {"stride_h": stride, "stride_w": stride}
+    batch, height, width, _ = x.shape
+    shape = (batch, -(-height // stride), -(-width // stride), len(filters.value))
     return one_operator("CONV_2D", [x.shape, filters, bias], [shape], **options)
 
 
@@ -95,7 +98,8 @@ def normal(*shape: int) -> np.ndarray:
 def as_float(graph):
     """The same layer with float32 weights of the same values."""
     filters = graph.tensors[1]
-    scale = filters.quantization.scale.reshape(-1, *[1] * (len(filters.shape) - 1))
+    along = [-1 if n == filters.quantization.axis else 1 for n in range(len(filters.shape))]
+    scale = filters.quantization.scale.reshape(along)
     floats = float_constant("filter", filters.value * scale)
     return replace(graph, tensors=(graph.tensors[0], floats, *graph.tensors[2:]))
 

@@ -193,10 +193,13 @@ TOLD = {
             The model becomes 4 times smaller
             4 is the limit
             2D convolution
+            is 2 to 3 times as fast
             The docstring of August 2026
             commit `f67457790` of 21 August 2026""",
         "the input of the test of this row": """
             Values from 128 to 255
+            with stride 1 and one group
+            with stride 2 one for the image
             as if there were a 0 among them""",
         "the operators of the test's table": "in five operators",
         RELEASES: """
