@@ -80,7 +80,7 @@ TOLD = {
             from 99 percent to nothing
             99.47 percent became 0.09 percent""",
     },
-    "faq-nobody-asked.md": {LISTED: "the first three, as far as"},
+    "faq-nobody-asked.md": {LISTED: "asks the first three; of the fourth"},
     "faq-not-quantized.ipynb": {ONCE: "made 14,368 bytes of 5,096"},
     "faq-speed.md": {
         MEASURED: """
@@ -109,6 +109,7 @@ TOLD = {
     "faq-where-it-runs.md": {
         LOOKED_UP: """
             April 2024
+            since Android 15
             September 2026
             16 April 2024
             December 2020
