@@ -140,17 +140,21 @@ def in_float32(accumulator: np.ndarray, real: np.ndarray, highest: int) -> np.nd
 
 def activation_range(
     activation: str, dtype: np.dtype, scale: np.float32, zero_point: int
-) -> tuple[int, int]:
+) -> tuple[int, int] | None:
     """Smallest and largest code of a fused activation: its bounds in the output's scale.
 
-    ``zero_point + round(bound / scale)`` in float32, ties away from zero, within the type.
+    ``zero_point + round(bound / scale)`` in float32, ties away from zero, within the type; None
+    where the quotient is past int32.
     """
     limits = np.iinfo(dtype)
     low, high = _BOUNDS[activation]
     ends = [limits.min, limits.max]
     for at, bound in enumerate((low, high)):
         if bound is not None:
-            code = zero_point + int(half_away(f32(bound) / f32(scale)))
+            steps = half_away(f32(bound) / f32(scale))
+            if not INT32.min <= steps <= INT32.max:
+                return None
+            code = zero_point + int(steps)
             ends[at] = max(ends[0], code) if at == 0 else min(ends[1], code)
     return ends[0], ends[1]
 

@@ -120,6 +120,8 @@ PADDED = "pad.cc:452 op_context.output->params.scale != op_context.constant_valu
 FAILS_TO_DELEGATE = (
     *("DEPTH_TO_SPACE", "MAX_POOL_2D", "PAD", "SLICE", "SPACE_TO_DEPTH", "SPLIT", "TRANSPOSE"),
 )
+# of those without weights, the ones whose input XNNPACK defines with its scale
+DEFINES_CODES = (*FAILS_TO_DELEGATE, "CONCATENATION", "DEQUANTIZE", "MEAN", "RESHAPE")
 
 
 def why_not_taken(graph: Graph, op: Operator, kernels: str) -> str:
@@ -187,8 +189,8 @@ def _wrong_scales(graph: Graph, op: Operator, kernels: str) -> Iterator[str]:
     if code == "DEQUANTIZE" and x.quantization and x.quantization.scale.size > 1:
         if x.type_name not in ("int8", "uint8", "int4"):
             yield f"it has several scales: Type {x.type_name} not supported for per-channel"
-    if kernels == "xnnpack" and code == "QUANTIZE" and not _is_sound(written[0]):
-        yield f"{written[0]} has an unsound scale or zero point: XNNPACK takes it, and crashes"
+    if kernels == "xnnpack":
+        yield from _unsound(code, reads, written[0])
     yield from _wrong_zero_points(code, x, reads, written)
     if code == "PADV2" and len(reads) == 3 and x.type_name in CODES and x.quantization:
         pairs = zip(whole(written[0]), whole(reads[2]), strict=True)
@@ -216,13 +218,22 @@ def _wrong_bias(code: str, reads: list[Tensor], kernels: str) -> str:
     return ""
 
 
+def _unsound(code: str, reads: list[Tensor], y: Tensor) -> Iterator[str]:
+    """XNNPACK asks of each tensor of codes for a sound scale when it defines it."""
+    if code == "QUANTIZE" and not _is_sound(y):
+        yield f"{y} has an unsound scale or zero point: XNNPACK takes it, and crashes"
+    for x in reads if code in DEFINES_CODES else ():
+        if not _is_sound(x):
+            yield f"{x} has an unsound scale or zero point: unsupported scale or zero-point value"
+
+
 def _is_sound(tensor: Tensor) -> bool:
-    """Its scale is a positive number, and its zero point one of its codes."""
+    """Its scale is a positive number, no denormal, and its zero point one of its codes."""
     if tensor.type_name not in ("uint8", "int8"):
         return True
     scale, zero_point = whole(tensor)
     limits = np.iinfo(tensor.dtype)
-    return 0 < scale < np.inf and limits.min <= zero_point <= limits.max
+    return np.finfo(np.float32).tiny <= scale < np.inf and limits.min <= zero_point <= limits.max
 
 
 def _wrong_zero_points(code: str, x: Tensor, reads: list[Tensor], written: list[Tensor]):

@@ -7,7 +7,7 @@ import pytest
 
 import drqsim
 from drqsim import litert
-from drqsim.graph import Tensor
+from drqsim.graph import Quantization, Tensor
 from drqsim.kernels import KERNELS
 from drqsim.ops import counts, refusals
 from tests.kit.one_operator import one_operator
@@ -113,3 +113,31 @@ def test_depthwise_convolution_wants_a_bias_of_one_dimension(kernels):
     for refusing in (drqsim.run, litert.run):
         with pytest.raises(drqsim.ModelFileError):
             refusing(graph, floats(*IMAGE), kernels)
+
+
+SOUND = Quantization(f32([0.5]), np.int64([0]), 0)
+ZEROS = np.zeros(IMAGE, np.int8)
+CODES_READ = {
+    "CONCATENATION": ([Tensor("c", IMAGE, ZEROS.dtype, ZEROS, SOUND)], {"axis": 0}),
+    "DEQUANTIZE": ([], {}),
+    "MAX_POOL_2D": ([], WINDOW | {"padding": "SAME"}),
+    "PAD": ([int32(*[0] * 8).reshape(4, 2)], {}),
+    "RESHAPE": ([int32(*IMAGE)], {}),
+    "SLICE": ([int32(0, 0, 0, 0), int32(*IMAGE)], {}),
+    "TRANSPOSE": ([int32(0, 1, 2, 3)], {}),
+}
+
+
+@pytest.mark.parametrize("scale", [0, -1, 1e-40, np.inf])
+@pytest.mark.parametrize("code", CODES_READ)
+def test_xnnpack_defines_no_tensor_of_codes_with_an_unsound_scale(code, scale):
+    more, options = CODES_READ[code]
+    given = Quantization(f32([scale]), np.int64([0]), 0)
+    x = Tensor("x", IMAGE, np.dtype(np.int8), None, given)
+    y = replace(x, name="y") if code != "DEQUANTIZE" else Tensor("y", IMAGE, np.dtype(f32))
+    graph = one_operator(code, [x, *more], [y], **options)
+    with pytest.raises(drqsim.DrqsimError, match="unsupported scale value"):
+        litert.run(graph, ZEROS, "xnnpack")
+    with pytest.raises(drqsim.ModelFileError, match="unsupported scale"):
+        drqsim.run(graph, ZEROS, "xnnpack")
+    assert "unsupported scale" in drqsim.explain(graph, "xnnpack").verdicts[0].why

@@ -1,7 +1,7 @@
 """MAX_POOL_2D of int8 or int16 codes: the largest code of each window, then the fused activation.
 
 Input and output have one scale, so a code is taken over as it is; the activation's bounds are codes
-as well. Every kernel path gives the same.
+as well, and XNNPACK rounds those by its own rule.
 
 Sources, ai-edge-litert 2.3.0: ``tflite/kernels/pooling.cc`` (``MaxEvalQuantizedInt8``),
 ``internal/reference/integer_ops/pooling.h``.
@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import numpy as np
 
-from drqsim.arithmetic import requantize
 from drqsim.ops import fused
 from drqsim.ops.call import Call
 from drqsim.ops.float32 import pooling
@@ -28,7 +27,8 @@ def run(call: Call) -> list[np.ndarray]:
     largest = np.full((len(x), rows.out, cols.out, x.shape[3]), np.iinfo(x.dtype).min, x.dtype)
     for seen, windows in pooling.real_taps(x, rows, cols):
         np.maximum(largest[windows], seen, out=largest[windows])
-    low, high = requantize.activation_range(activation, x.dtype, scale, zero_point)
+    on_xnnpack = call.kernels == "xnnpack"
+    low, high = integer.activation_range(call, activation, x.dtype, scale, zero_point, on_xnnpack)
     output = np.clip(largest, low, high).astype(x.dtype)
     call.record("output", output)
     return [output]

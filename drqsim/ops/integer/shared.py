@@ -170,17 +170,31 @@ def finish(call: Call, given: Scales, total: np.ndarray, rescale, on_xnnpack: bo
     requantized = steps + np.int32(given.output_zero_point)
     call.record("requantized", requantized)
     activation = fused.check(call, call.operator.options["fused_activation_function"])
-    if on_xnnpack:
-        low, high = requantize.activation_range_xnnpack(
-            activation, given.output, given.output_zero_point
-        )
-    else:
-        low, high = requantize.activation_range(
-            activation, given.dtype, given.output, given.output_zero_point
-        )
+    own = given.output, given.output_zero_point
+    low, high = activation_range(call, activation, given.dtype, *own, on_xnnpack)
     output = np.minimum(np.maximum(requantized, low), high).astype(given.dtype)
     call.record("output", output)
     return output
+
+
+def activation_range(
+    call: Call,
+    activation: str,
+    dtype: np.dtype,
+    scale: np.float32,
+    zero_point: int,
+    on_xnnpack: bool,
+) -> tuple[int, int]:
+    """The codes of a fused activation's bounds, refused where int32 has no room for one."""
+    if on_xnnpack:
+        return requantize.activation_range_xnnpack(activation, scale, zero_point)
+    ends = requantize.activation_range(activation, dtype, scale, zero_point)
+    if ends is None:
+        raise call.contradiction(
+            f"with the output's scale {scale:g} a bound of {activation} is past int32; the runtime "
+            "refuses that, or takes bounds that nobody has set."
+        )
+    return ends
 
 
 MOST_SHIFT = 30  # that int32 has room for

@@ -173,3 +173,17 @@ def test_a_dynamic_batch_takes_any_size():
             assert drqsim.run(model, x, kernels)[0]["y"].shape == (batch,)
     with pytest.raises(drqsim.InputError, match=r"got the shape \[2, 4\].* reads \[-1, 3\]"):
         drqsim.run(model, np.zeros((2, 4), f32))
+
+
+def test_xnnpack_follows_align_corners_where_both_are_set():
+    both = {"align_corners": True, "half_pixel_centers": True}
+    random = np.random.default_rng(7)
+    for n, high, wide, channels, *size in random.integers(1, 7, (30, 6)):
+        x = random.normal(size=(n, high, wide, channels)).astype(f32)
+        layer = one_operator("RESIZE_BILINEAR", [x.shape, np.int32(size)], [(n, *size, 1)], **both)
+        assert litert.compare(layer, x, "xnnpack").exact
+    for kernels in ("reference", "optimized"):
+        with pytest.raises(drqsim.DrqsimError, match="refuses this model"):
+            litert.run(layer, x, kernels)
+        with pytest.raises(drqsim.ModelFileError, match="exclude each other"):
+            drqsim.run(layer, x, kernels)
