@@ -30,6 +30,7 @@ MOST_FIELDS = 64  # bytes of a table's list of fields that are looked at: more t
 SCALE, ZERO_POINT = 8, 10  # of its quantization
 # references to one vector, if all vectors of the file were shared so; a converter shares none
 MOST_SHARED = 16
+UINT32 = struct.Struct("<I")
 Made = TypeVar("Made")
 
 
@@ -99,7 +100,7 @@ class Places:
         at = table.Offset(field)
         if not at:
             return None
-        start, length = table.Vector(at), table.VectorLen(at)
+        start, length = _vector_at(table, at)
         self.take(kind, length * np.dtype(dtype).itemsize, MOST_SHARED)
         return np.frombuffer(self.data, dtype, length, start)
 
@@ -108,7 +109,7 @@ class Places:
         at = table.Offset(field)
         if not at:
             return []
-        start, length = table.Vector(at), table.VectorLen(at)
+        start, length = _vector_at(table, at)
         steps = np.frombuffer(self.data, np.uint32, length, start).astype(np.int64)
         return (start + 4 * np.arange(length) + steps).tolist()
 
@@ -134,7 +135,7 @@ def read_tensor(model, entry, position: int, places: Places) -> Tensor:
             f"{who} has {len(shape)} dimensions; the runtime's kernels know at most "
             f"{MOST_DIMENSIONS}."
         )
-    if any(n < 0 for n in shape):
+    if shape and min(shape) < 0:
         raise ModelFileError(f"{who} has the shape {list(shape)}; no dimension may be negative.")
     raw = _bytes(model, entry.Buffer(), shape, places, who)
     value = raw if raw is None or unread else _constant(raw, shape, dtype, bits, places, who)
@@ -144,12 +145,19 @@ def read_tensor(model, entry, position: int, places: Places) -> Tensor:
     return Tensor(name, shape, dtype, value, quantization, is_variable, signature, bits, unread)
 
 
+def _vector_at(table, at: int) -> tuple[int, int]:
+    """Where the first element of a vector is, and how many there are."""
+    (step,) = UINT32.unpack_from(table.Bytes, table.Pos + at)
+    (length,) = UINT32.unpack_from(table.Bytes, table.Pos + at + step)
+    return table.Pos + at + step + UINT32.size, length
+
+
 def name_of(table, places: Places, field: int) -> str:
     """A string that a table refers to; empty where it does not."""
     at = table.Offset(field)
     if not at:
         return ""
-    start, length = table.Vector(at), table.VectorLen(at)
+    start, length = _vector_at(table, at)
     raw = memoryview(places.data)[start : start + length]
     make = partial(str, raw, "utf-8", "replace")
     return places.read("names", start, len(raw), make)
