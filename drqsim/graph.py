@@ -111,6 +111,7 @@ class Operator:
 
     An absent optional input has index -1, as in the file. ``runs`` counts the subgraphs of the
     file that it runs: of a WHILE condition and body, of an IF both branches, of a composite one.
+    ``version`` is what the file says of the operator's code: the runtime has kernels up to some.
     """
 
     code: str
@@ -119,6 +120,7 @@ class Operator:
     outputs: tuple[int, ...]
     options: Mapping[str, object] = field(default_factory=lambda: MappingProxyType({}))
     runs: tuple[int, ...] = ()
+    version: int = 1
 
 
 class Signature(NamedTuple):

@@ -120,7 +120,7 @@ def _graph(tflite, model, data: bytes, label: str) -> Graph:
     return replace(graphs[0], others=tuple(graphs[1:]), signatures=signatures)
 
 
-def _subgraph(tflite, model, at: int, codes: list[str], places: Places) -> Graph:
+def _subgraph(tflite, model, at: int, codes: list[tuple[str, int]], places: Places) -> Graph:
     label, data = places.label, places.data
     subgraph = tflite.SubGraph()
     subgraph.Init(data, at)
@@ -147,7 +147,7 @@ def _subgraph(tflite, model, at: int, codes: list[str], places: Places) -> Graph
         return () if vector is None else tuple(vector.tolist())
 
     def operator(entry, name: str) -> Operator:
-        code, table = codes[entry.OpcodeIndex()], entry._tab
+        (code, version), table = codes[entry.OpcodeIndex()], entry._tab
         inputs = indices(places.vector("operators", table, INPUTS, np.int32), name, lowest=-1)
         outputs = indices(places.vector("operators", table, OUTPUTS, np.int32), name)
         options = _options(tflite, entry, code, name, places)
@@ -156,7 +156,8 @@ def _subgraph(tflite, model, at: int, codes: list[str], places: Places) -> Graph
             named = places.read("custom codes", at, 0, partial(_custom_code, model, at, places))
             options = {"custom_code": named}
         options = MappingProxyType(options)
-        return Operator(code, name, inputs, outputs, options, runs_of(tflite, entry, code))
+        runs = runs_of(tflite, entry, code)
+        return Operator(code, name, inputs, outputs, options, runs, version)
 
     entries = [subgraph.Operators(i) for i in count(subgraph.OperatorsLength(), "operators")]
     for entry in entries:
@@ -164,7 +165,7 @@ def _subgraph(tflite, model, at: int, codes: list[str], places: Places) -> Graph
             raise ModelFileError(
                 f"{label}: an operator names code {entry.OpcodeIndex()} of {len(codes)}."
             )
-    names = operator_names([codes[entry.OpcodeIndex()] for entry in entries])
+    names = operator_names([codes[entry.OpcodeIndex()][0] for entry in entries])
     operators = []
     for entry, name in zip(entries, names, strict=True):
         first = places.read(
@@ -189,7 +190,8 @@ def _codes() -> dict[int, str]:
     return {number: code for code, number in known if isinstance(number, int)}
 
 
-def _code(tflite, data: bytes, at: int) -> str:
+def _code(tflite, data: bytes, at: int) -> tuple[str, int]:
+    """An operator's name and version."""
     # Older writers fill only the deprecated field, newer ones may fill only the other: the code is
     # the larger. The package's BuiltinCode() hides a small code in the newer field, so look there.
     from flatbuffers.number_types import Int32Flags
@@ -199,7 +201,7 @@ def _code(tflite, data: bytes, at: int) -> str:
     at = entry._tab.Offset(10)
     newer = entry._tab.Get(Int32Flags, at + entry._tab.Pos) if at else 0
     number = max(newer, entry.DeprecatedBuiltinCode())
-    return _codes().get(number, f"OPERATOR_{number}")
+    return _codes().get(number, f"OPERATOR_{number}"), entry.Version()
 
 
 def _custom_code(model, index: int, places: Places) -> str:

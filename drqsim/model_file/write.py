@@ -73,8 +73,11 @@ def to_bytes(graph: Graph) -> bytes:
         _tensor(builder, tflite, t, numbers[_place(t)] if t.value is not None else 0)
         for t in graph.tensors
     ]
-    codes = sorted({op.code for op in graph.operators})
-    operators = [_operator(builder, tflite, op, codes.index(op.code)) for op in graph.operators]
+    codes = sorted({(op.code, op.version) for op in graph.operators})
+    numbered = {code: at for at, code in enumerate(codes)}
+    operators = [
+        _operator(builder, tflite, op, numbered[op.code, op.version]) for op in graph.operators
+    ]
 
     tensor_vector = _offsets(builder, tflite.SubGraphStartTensorsVector, tensors)
     operator_vector = _offsets(builder, tflite.SubGraphStartOperatorsVector, operators)
@@ -91,7 +94,7 @@ def to_bytes(graph: Graph) -> bytes:
 
     subgraphs = _offsets(builder, tflite.ModelStartSubgraphsVector, [subgraph])
     code_vector = _offsets(
-        builder, tflite.ModelStartOperatorCodesVector, [_code(builder, tflite, c) for c in codes]
+        builder, tflite.ModelStartOperatorCodesVector, [_code(builder, tflite, *c) for c in codes]
     )
     description = builder.CreateString("drqsim")
     tflite.ModelStart(builder)
@@ -221,10 +224,10 @@ def _operator(builder, tflite, op: Operator, code_index: int) -> int:
     return tflite.OperatorEnd(builder)
 
 
-def _code(builder, tflite, code: str) -> int:
+def _code(builder, tflite, code: str, version: int) -> int:
     number = getattr(tflite.BuiltinOperator, code)
     tflite.OperatorCodeStart(builder)
     tflite.OperatorCodeAddDeprecatedBuiltinCode(builder, min(number, 127))
     tflite.OperatorCodeAddBuiltinCode(builder, number)
-    tflite.OperatorCodeAddVersion(builder, 1)
+    tflite.OperatorCodeAddVersion(builder, version)
     return tflite.OperatorCodeEnd(builder)

@@ -12,6 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from drqsim.graph import Graph, Operator, Tensor
+from drqsim.ops.delegate.site import is_normal
 
 
 class Takes(NamedTuple):
@@ -231,9 +232,11 @@ def _is_sound(tensor: Tensor) -> bool:
     """Its scale is a positive number, no denormal, and its zero point one of its codes."""
     if tensor.type_name not in ("uint8", "int8"):
         return True
+    if tensor.quantization and tensor.quantization.scale.size > 1:
+        return is_normal(tensor.quantization.scale)
     scale, zero_point = whole(tensor)
     limits = np.iinfo(tensor.dtype)
-    return np.finfo(np.float32).tiny <= scale < np.inf and limits.min <= zero_point <= limits.max
+    return is_normal(np.float32(scale)) and limits.min <= zero_point <= limits.max
 
 
 def _wrong_zero_points(code: str, x: Tensor, reads: list[Tensor], written: list[Tensor]):

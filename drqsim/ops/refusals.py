@@ -17,9 +17,8 @@ from drqsim.graph import Graph, Operator, Tensor
 from drqsim.ops.counts import CHECKS, OPTIONAL, wrong_count
 from drqsim.ops.operand_checks import why_not_taken
 from drqsim.ops.option_checks import wrong_option
+from drqsim.ops.versions import unknown_version
 
-# kernel path -> the operators for which it has no kernel at all
-NO_KERNEL = {"reference": ("ELU",)}
 # operator code -> where an input of so many dimensions is asked for, its position, the number
 DIMENSIONS = {
     "AVERAGE_POOL_2D": ("pooling.cc:78 NumDimensions(input)", 0, 4),
@@ -105,8 +104,9 @@ def why_refused(graph: Graph, op: Operator, kernels: str) -> str:
         The reason, in the runtime's words where it has any. Of operators that drqsim does not know
         nothing is said.
     """
-    if op.code in NO_KERNEL.get(kernels, ()):
-        return f"the {kernels} kernels have none: Didn't find op for builtin opcode '{op.code}'"
+    wrong = unknown_version(op, kernels)
+    if wrong:
+        return wrong
     wrong = wrong_count(op)
     # XNNPACK reads the first two inputs and counts nothing
     if wrong and kernels == "xnnpack" and op.code == "BATCH_MATMUL":

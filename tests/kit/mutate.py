@@ -211,6 +211,10 @@ def other_code(random, op: Operator, graph: Graph) -> Operator:
     return replace(op, code=code, options=options)
 
 
+def other_version(random, op: Operator, graph: Graph) -> Operator:
+    return replace(op, version=int(random.integers(0, 12)))
+
+
 def other_option(random, op: Operator, graph: Graph) -> Operator:
     options = dict(op.options)
     if not options:
@@ -283,7 +287,7 @@ CHANGES = (
     *map(_of_a_tensor, (other_values, other_values, given_or_not, variable_or_not, other_bits)),
     *map(_of_a_tensor, (open_sizes, other_quantization, other_quantization, other_name)),
     *map(_of_an_operator, (other_ends, other_ends, more_or_fewer, more_or_fewer, in_a_circle)),
-    *map(_of_an_operator, (other_code, other_option, other_option)),
+    *map(_of_an_operator, (other_code, other_version, other_option, other_option)),
     fewer_operators,
     other_order,
     twice,

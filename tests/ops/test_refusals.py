@@ -139,17 +139,8 @@ def test_a_convolution_without_a_bias_is_refused():
         litert.read_memory(graph, "optimized")
 
 
-def test_every_operator_of_the_table_is_counted_and_only_elu_has_no_reference_kernel():
+def test_every_operator_of_the_table_is_counted():
     assert set(counts.CHECKS) == set(TABLE)
-    for code in TABLE:
-        graph = given_so_many(code, 1, 1)
-        try:
-            litert.read_memory(graph, "reference")
-            said = ""
-        except drqsim.ModelFileError as error:
-            said = str(error)
-        none = code in refusals.NO_KERNEL["reference"]
-        assert none == (f"Didn't find op for builtin opcode '{code}'" in said)
 
 
 @pytest.mark.parametrize("kernels", ("reference", "optimized", "xnnpack"))
