@@ -91,3 +91,8 @@ def horner(x: np.ndarray, *coefficients: float, add: Callable = multiply_add) ->
 
 
 horner_fused = partial(horner, add=fma)
+
+
+def is_normal(scale: np.ndarray) -> bool:
+    """Whether all are positive and finite, and none is a denormal: what XNNPACK asks of a scale."""
+    return bool(((scale >= np.finfo(f32).tiny) & np.isfinite(scale)).all())

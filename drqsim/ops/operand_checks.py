@@ -11,8 +11,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from drqsim.arithmetic.floats import is_normal
 from drqsim.graph import Graph, Operator, Tensor
-from drqsim.ops.delegate.site import is_normal
 
 
 class Takes(NamedTuple):

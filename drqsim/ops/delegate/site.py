@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from drqsim.arithmetic.floats import is_normal
 from drqsim.graph import Operator, Tensor
 from drqsim.ops.fused import WITHOUT_RANGE
 
@@ -189,11 +190,6 @@ def datatype(tensor: Tensor) -> str:
         known = limits.min <= given.zero_point[0] <= limits.max
         return f"q{kind(tensor)}" if known else ""
     return "" if given.zero_point.any() else f"qc{kind(tensor)}"
-
-
-def is_normal(scale: np.ndarray) -> bool:
-    """Positive and finite, no denormal."""
-    return bool(((scale >= np.finfo(f32).tiny) & np.isfinite(scale)).all())
 
 
 def bias(site: Site, position: int) -> str:

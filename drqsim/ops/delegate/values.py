@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from drqsim.arithmetic.floats import is_normal
 from drqsim.graph import Tensor
 from drqsim.ops.delegate.site import (
     FLOAT32,
@@ -19,7 +20,6 @@ from drqsim.ops.delegate.site import (
     datatype,
     dimensions,
     floats,
-    is_normal,
     is_vector,
     kind,
     of_kind,
