@@ -203,7 +203,7 @@ def _wrong_bias(code: str, reads: list[Tensor], kernels: str) -> str:
     """A bias has no zero point; XNNPACK takes one scale or many, and joins like with like alone."""
     layers = ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED")
     if code in layers[:2] and len(reads) == 3 and reads[0].type_name in ("int8", "uint8", "int16"):
-        if reads[2].quantization and reads[2].quantization.zero_point.any():
+        if whole(reads[2])[1]:  # of several the kernel sees none
             kernel = "conv.cc:417" if code == "CONV_2D" else "depthwise_conv.cc:175"
             return f"its bias has a zero point: {kernel} bias->params.zero_point != 0"
     if kernels != "xnnpack" or code not in layers or len(reads) < 3:
