@@ -56,7 +56,8 @@ def run(
     allow_nonfinite : bool
         Follow the runtime where NaN, infinity and ranges past float32 lead it, in the hybrid
         convolutions and matrix products of the builtin kernels; otherwise they are refused. The
-        trace's ``hazards`` tell where that happened.
+        trace's ``hazards`` tell where that happened. Through float32 operators they go by NumPy's
+        rules, which are not always the runtime's.
     limits : Limits, optional
         How many bytes may be alive at once, and how much work the run may take; the defaults are
         for a laptop.
