@@ -31,13 +31,14 @@ def fma(a: np.ndarray, b: np.ndarray, c: np.ndarray) -> np.ndarray:
     """
     with np.errstate(invalid="ignore", over="ignore"):
         total = np.asarray(np.multiply(a, b, dtype=f64) + c)
+        once = total.astype(f32)
         # float64 has 29 bits more; denormal results have fewer bits, and are always looked at
         halfway = (total.view(np.int64) & (2**29 - 1)) == 2**28
-        halfway |= np.abs(total) < np.finfo(f32).tiny
+        halfway |= (np.abs(once) <= np.finfo(f32).tiny) & (total != 0)
         if halfway.any():
             a, b, c = (np.broadcast_to(v, total.shape)[halfway] for v in (a, b, c))
-            total[halfway] = _sum_to_odd(np.multiply(a, b, dtype=f64), c)
-        return total.astype(f32)
+            once[halfway] = _sum_to_odd(np.multiply(a, b, dtype=f64), c).astype(f32)
+        return once
 
 
 def _sum_to_odd(a: np.ndarray, b: np.ndarray) -> np.ndarray:

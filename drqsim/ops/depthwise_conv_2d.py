@@ -17,11 +17,14 @@ Sources, ai-edge-litert 2.3.0: ``tflite/kernels/depthwise_conv.cc`` (``EvalHybri
 
 from __future__ import annotations
 
+from functools import reduce
 from typing import NamedTuple
 
 import numpy as np
 
-from drqsim.arithmetic.floats import fma
+from drqsim.arithmetic.float_order import by_taps
+from drqsim.arithmetic.float_order.fused_steps import are_safe
+from drqsim.arithmetic.floats import flush_denormals, fma
 from drqsim.arithmetic.window import Axis, pad, patches
 from drqsim.errors import InputError
 from drqsim.ops import builtin, float_products, fused, weights
@@ -102,6 +105,7 @@ class FloatOrder(NamedTuple):
     by_columns: bool  # one filter column after the other; else row by row
     sums: int  # taps go to so many sums in turn
     skips: bool  # leaves out the taps outside the image
+    flushes: bool  # denormal values become zero at every step
 
 
 def float_order_of(call: Call, taps: int, multiplier: int) -> FloatOrder:
@@ -109,10 +113,12 @@ def float_order_of(call: Call, taps: int, multiplier: int) -> FloatOrder:
     neon = call.processor.neon
     if call.kernels != "xnnpack":
         from_bias = call.kernels == "optimized"
-        return FloatOrder(from_bias, fuses=neon, by_columns=False, sums=1, skips=True)
+        return FloatOrder(
+            from_bias, fuses=neon, by_columns=False, sums=1, skips=True, flushes=False
+        )
     own = multiplier == 1 and float_products.takes_depthwise(taps)  # else it runs as a convolution
     sums = float_products.depthwise_sums(call, taps) if own else 1
-    return FloatOrder(True, fuses=True, by_columns=own, sums=sums, skips=False)
+    return FloatOrder(True, fuses=True, by_columns=own, sums=sums, skips=False, flushes=True)
 
 
 def _float(call: Call, layer: Layer, x: np.ndarray) -> dict[str, np.ndarray]:
@@ -120,12 +126,17 @@ def _float(call: Call, layer: Layer, x: np.ndarray) -> dict[str, np.ndarray]:
     multiplier = layer.filter.shape[3] // channels
     order = float_order_of(call, kernel_h * kernel_w, multiplier)
     delegated = call.kernels == "xnnpack"
+    by_blas = float_products.by_blas(call, x)
+    if order.flushes and not by_blas:
+        x, filters, bias = (flush_denormals(v) for v in (x, layer.filter, layer.bias))
+        layer = layer._replace(filter=filters, bias=bias)
+    safe = are_safe(x, layer.filter, layer.bias if order.from_bias else np.zeros(0, f32))
 
     def steps(windows, inside):
-        if float_products.by_blas(call, x):
+        if by_blas:
             pre_activation = _with_bias(_multiply(windows, layer.filter), layer.bias)
         else:
-            pre_activation = _in_order(windows, inside, layer, order)
+            pre_activation = _in_order(windows, inside, layer, order, safe)
         output = fused.clamp(pre_activation, layer.activation, unbounded=delegated)
         return {"pre_activation": pre_activation, "output": output}
 
@@ -136,26 +147,33 @@ def _float(call: Call, layer: Layer, x: np.ndarray) -> dict[str, np.ndarray]:
     return by_bands(call, layer.out_shape(x), steps, windows, inside)
 
 
-def _in_order(windows, inside, layer: Layer, order: FloatOrder) -> np.ndarray:
-    """Sum over the taps, each added to all pixels at once."""
-    batch, out_h, out_w, kernel_h, kernel_w, channels = windows.shape
+def _in_order(windows, inside, layer: Layer, order: FloatOrder, safe: bool) -> np.ndarray:
+    """Sum over the taps, each added to all pixels at once; ``safe`` as in ``by_taps.fused``."""
+    _, _, _, kernel_h, kernel_w, channels = windows.shape
     filters = layer.filter.reshape(kernel_h, kernel_w, channels, -1)
     taps = [(row, col) for row in range(kernel_h) for col in range(kernel_w)]
     if order.by_columns:
         taps.sort(key=lambda tap: tap[::-1])
-    totals = np.zeros((order.sums, batch, out_h, out_w, *filters.shape[2:]), f32)
-    if order.from_bias:
-        totals[0] = layer.bias.reshape(filters.shape[2:])
+    zeros = np.zeros(filters.shape[2:], f32)
+    start = layer.bias.reshape(zeros.shape) if order.from_bias else zeros
     # a tap outside the image, which is skipped, would only turn a sum of -0 into 0
-    skips = order.skips and bool((np.signbit(totals[0]) & (totals[0] == 0)).any())
-    for at, (row, col) in enumerate(taps):
-        total = totals[at % order.sums]
-        pixel, weight = windows[:, :, :, row, col, :, None], filters[row, col]
-        made = fma(pixel, weight, total) if order.fuses else total + pixel * weight
-        is_inside = inside[:, :, :, row, col, :, None] if skips else True
-        np.copyto(total, made, where=is_inside)
-    total = totals.sum(axis=0) if order.sums > 1 else totals[0]
-    total = total.reshape(batch, out_h, out_w, -1)
+    skips = order.skips and bool((np.signbit(start) & (start == 0)).any())
+    if order.fuses and not skips:
+        pixels = [windows[..., row, col, :] for row, col in taps]
+        weights = [filters[tap] for tap in taps]
+        turns = (slice(i, None, order.sums) for i in range(order.sums))
+        sums = (
+            by_taps.fused(pixels[i], weights[i], zeros if i.start else start, safe, order.flushes)
+            for i in turns
+        )
+        total = reduce(np.add, sums)
+    else:
+        total = np.broadcast_to(start, (*windows.shape[:3], *start.shape)).copy()
+        for row, col in taps:
+            pixel, weight = windows[:, :, :, row, col, :, None], filters[row, col]
+            made = fma(pixel, weight, total) if order.fuses else total + pixel * weight
+            np.copyto(total, made, where=inside[:, :, :, row, col, :, None] if skips else True)
+    total = total.reshape(*windows.shape[:3], -1)
     return total if order.from_bias else _with_bias(total, layer.bias)
 
 

@@ -9,7 +9,8 @@ xnnpack    from the bias on, fused, one after another  the same, or in two or fo
 =========  ==========================================  ========================================
 
 The builtin kernels add the bias last. ``float_order="blas"`` leaves the order to NumPy's library:
-some 5 times faster on the builtin paths, 50 times on XNNPACK's, and different in the last bits.
+some 2 times faster in a float model, and different in the last bits. Where it can be made to keep
+XNNPACK's order, exact sums are its own, too (``arithmetic/float_order/blas_in_order.py``).
 """
 
 from __future__ import annotations
@@ -42,8 +43,7 @@ def dense(call: Call, rows: np.ndarray, matrix: np.ndarray, bias: np.ndarray | N
     if by_blas(call, rows):
         return rows @ matrix.T + (f32(0) if bias is None else bias)
     if call.kernels != "xnnpack":
-        total = builtin(call, rows, matrix, rows.shape[1])
-        return total if bias is None else total + bias
+        return builtin(call, rows, matrix, rows.shape[1], bias)
     bias = np.zeros(len(matrix), f32) if bias is None else bias
     if call.processor.neon:
         return arm64_product.xnnpack_dense(rows, matrix, bias, call.processor.pairs)
@@ -83,8 +83,9 @@ def convolution(
     taps = kernel[0] * kernel[1]
     channels = rows.shape[1] // taps
     if call.kernels != "xnnpack":
-        loop = reference if groups > 1 else builtin
-        return loop(call, rows, matrix, channels) + bias
+        if groups > 1:
+            return reference(call, rows, matrix, channels) + bias
+        return builtin(call, rows, matrix, channels, bias)
     if len(matrix) == channels == 1 and takes_depthwise(taps):
         by_columns = np.arange(taps).reshape(kernel).T.ravel()
         rows, matrix = rows[:, by_columns], matrix[:, by_columns]
@@ -129,13 +130,17 @@ def batched(call: Call, left: np.ndarray, matrix: np.ndarray) -> np.ndarray:
     return fused(left, matrix, start, flush=True)
 
 
-def builtin(call: Call, rows: np.ndarray, matrix: np.ndarray, channels: int) -> np.ndarray:
-    """``rows @ matrix.T`` of the builtin kernels, without a bias."""
+def builtin(
+    call: Call, rows: np.ndarray, matrix: np.ndarray, channels: int, bias: np.ndarray | None = None
+) -> np.ndarray:
+    """``rows @ matrix.T`` of the builtin kernels, and the bias."""
     if call.kernels == "reference":
-        return reference(call, rows, matrix, channels)
-    if call.processor.neon:
-        return arm64_product.ruy(rows, matrix, call.processor.in_order)
-    return eigen_product.product(rows, matrix, call.processor.l1_data)
+        total = reference(call, rows, matrix, channels)
+    elif call.processor.neon:
+        return arm64_product.ruy(rows, matrix, call.processor.in_order, bias)
+    else:
+        total = eigen_product.product(rows, matrix, call.processor.l1_data)
+    return total if bias is None else total + bias
 
 
 def reference(call: Call, rows: np.ndarray, matrix: np.ndarray, channels: int) -> np.ndarray:

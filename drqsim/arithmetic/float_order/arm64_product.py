@@ -15,6 +15,7 @@ from __future__ import annotations
 import numpy as np
 
 from drqsim.arithmetic.float_order.one_by_one import fused, rounded
+from drqsim.arithmetic.floats import flush_denormals
 
 f32 = np.float32
 
@@ -43,25 +44,30 @@ def reference(rows: np.ndarray, matrix: np.ndarray, channels: int) -> np.ndarray
     return total
 
 
-def ruy(rows: np.ndarray, matrix: np.ndarray, in_order: bool) -> np.ndarray:
+def ruy(
+    rows: np.ndarray, matrix: np.ndarray, in_order: bool, bias: np.ndarray | None = None
+) -> np.ndarray:
     """Fused and in order, but for a slip of the loop that ends: one product comes three late.
 
     Blocks are eight rows by eight channels. The first four by four take their products in order;
     for the rest of the block the first of the last whole four products is added after the other
-    three. Cores that execute in order (Cortex-A53, A55) have a kernel without that.
+    three. Cores that execute in order (Cortex-A53, A55) have a kernel without that. The bias comes
+    last. Denormal values are zero throughout (``ScopedSuppressDenormals`` in ruy's ``trmul.cc``),
+    but not in the kernel for a single row, which is not ruy's.
     """
+    bias = np.full(len(matrix), -0.0, f32) if bias is None else bias  # to which nothing is added
     if len(rows) == 1 and min(matrix.shape) >= 4:
-        return vector(rows, matrix)
+        return vector(rows, matrix) + bias
     depth = rows.shape[1]
-    total = fused(rows, matrix, f32(0))
-    if in_order or depth < 8:
-        return total
-    last = depth // 4 * 4 - 4
-    order = [*range(last), last + 1, last + 2, last + 3, last, *range(last + 4, depth)]
-    first = np.ix_(np.arange(len(rows)) % 8 < 4, np.arange(len(matrix)) % 8 < 4)
-    late = fused(rows[:, order], matrix[:, order], f32(0))
-    late[first] = total[first]
-    return late
+    total = fused(rows, matrix, f32(0), flush=True)
+    if not in_order and depth >= 8:
+        last = depth // 4 * 4 - 4
+        order = [*range(last), last + 1, last + 2, last + 3, last, *range(last + 4, depth)]
+        first = np.ix_(np.arange(len(rows)) % 8 < 4, np.arange(len(matrix)) % 8 < 4)
+        late = fused(rows[:, order], matrix[:, order], f32(0), flush=True)
+        late[first] = total[first]
+        total = late
+    return flush_denormals(total + flush_denormals(bias))
 
 
 def vector(rows: np.ndarray, matrix: np.ndarray) -> np.ndarray:

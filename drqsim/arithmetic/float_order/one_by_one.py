@@ -10,13 +10,14 @@ from functools import cache
 
 import numpy as np
 
-from drqsim.arithmetic.floats import flush_denormals, fma
+from drqsim.arithmetic.float_order import blas_in_order
+from drqsim.arithmetic.float_order.fused_steps import add_products, are_safe
+from drqsim.arithmetic.floats import flush_denormals
 
 f32 = np.float32
 f64 = np.float64
-# products from here on are whole multiples of 2^-125, and so are their sums: none is denormal
-SAFE = 2.0**-79
 BLOCK = 2**14  # sums held at a time, so that they stay in the cache
+MANY = 2**16  # products that are worth asking BLAS for
 
 
 def rounded(rows: np.ndarray, matrix: np.ndarray) -> np.ndarray:
@@ -89,45 +90,40 @@ def fused(rows: np.ndarray, matrix: np.ndarray, start: np.ndarray, flush=False) 
     Returns
     -------
     float32 [n, out]
-
-    Notes
-    -----
-    A float32 product is exact in float64, and so, but for its last bits, is the sum. Rounded to
-    float32 it is the fused one unless it lies halfway between two float32 values: those few, one
-    step in 2^29, are done over by ``fma``.
     """
-    n, out = len(rows), len(matrix)
-    start = np.broadcast_to(start, (n, out))
     if flush:
         rows, matrix, start = (flush_denormals(v) for v in (rows, matrix, start))
-        flush = min(_smallest(rows) * _smallest(matrix), _smallest(start)) < SAFE
-    right = np.ascontiguousarray(matrix.T, f64)
+    safe = are_safe(rows, matrix, start)
+    if safe and np.ndim(start) < 2 and rows.size * len(matrix) >= MANY:
+        made = by_blas(rows, matrix, np.broadcast_to(start, len(matrix)))
+        if made is not None:
+            return made
+    return _step_by_step(rows, matrix, start, safe, flush)
+
+
+def by_blas(rows: np.ndarray, matrix: np.ndarray, start: np.ndarray) -> np.ndarray | None:
+    """``fused`` by BLAS where that has its bits: no sum is -0 or infinite; else None."""
+    if (np.signbit(start) & (start == 0)).any():
+        return None
+    made = blas_in_order.product(rows, matrix, start)
+    return made if made is not None and np.isfinite(made).all() else None
+
+
+def _step_by_step(rows, matrix, start, safe: bool, flush: bool) -> np.ndarray:
+    """``fused`` in blocks that stay in the cache, the longer side innermost."""
+    n, out = len(rows), len(matrix)
+    start = np.broadcast_to(start, (n, out))
+    if n > out:
+        return _step_by_step(matrix, rows, start.T, safe, flush).T
     total = np.empty((n, out), f32)
-    height = max(1, BLOCK // out)
-    for top in range(0, n, height):
-        down = slice(top, top + height)
-        block = np.ascontiguousarray(rows[down].T, f64)[:, :, None]
-        total[down] = _fused(block, right, start[down], flush)
+    width = max(1, min(out, BLOCK // 8))
+    height = max(1, BLOCK // width)
+    left = rows.T.astype(f64)[:, :, None]
+    for first in range(0, out, width):
+        at = slice(first, first + width)
+        right = np.ascontiguousarray(matrix[at].T, f64)
+        for top in range(0, n, height):
+            down = slice(top, top + height)
+            pairs = zip(left[:, down], right, strict=True)
+            total[down, at] = add_products(pairs, start[down, at], safe, flush)
     return total
-
-
-def _smallest(x: np.ndarray) -> np.float64:
-    """The smallest size of a value that is not zero; infinity where all are."""
-    return np.abs(x).min(where=x != 0, initial=np.inf).astype(f64)
-
-
-def _fused(left: np.ndarray, right: np.ndarray, start: np.ndarray, flush: bool) -> np.ndarray:
-    """``fused`` of some rows: float64 [k, n, 1] and [k, out]."""
-    total = start.astype(f64)  # float32 values, held where they are multiplied
-    wide, narrow = np.empty_like(total), np.empty(total.shape, f32)
-    bits, low = wide.view(np.int64), np.empty(total.shape, np.int64)
-    for x, w in zip(left, right, strict=True):
-        np.multiply(x, w, out=wide)
-        wide += total
-        halfway = np.bitwise_and(bits, 2**29 - 1, out=low) == 2**28
-        np.copyto(narrow, wide, casting="same_kind")
-        if halfway.any():
-            sides = (np.broadcast_to(v, total.shape)[halfway].astype(f32) for v in (x, w))
-            narrow[halfway] = fma(*sides, total[halfway].astype(f32))
-        np.copyto(total, flush_denormals(narrow) if flush else narrow)
-    return total.astype(f32)
