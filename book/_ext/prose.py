@@ -50,9 +50,9 @@ def prose(path: Path) -> str:
 
 
 def _blank(found: re.Match) -> str:
-    """A word in place of a piece of code in a sentence, and no lines lost."""
+    """A letter in place of a piece of code in a sentence, and no lines lost."""
     in_sentence = found[0][0] in "`$]{<" and "\n" not in found[0] and "```" not in found[0]
-    return "code" if in_sentence else "\n" * found[0].count("\n")
+    return "Q" if in_sentence else "\n" * found[0].count("\n")
 
 
 def own_words(page: str, text: str):

@@ -19,6 +19,16 @@ ONCE = "tried once, with a program that the project does not pin"
 QUOTED = "the sentence of a source, which the row quotes"
 
 TOLD = {
+    "what-is-quantization.ipynb": {
+        GIVEN: """
+            With 3 bits there are 8 marks
+            by hand, with 3 bits, so with codes from -4 to 3""",
+        BYTES: """
+            A code takes 1 byte, a float32 takes 4
+            A vector of 256 bits
+            one byte in place of four""",
+        "what the instructions are defined to do": "multiply four pairs of codes",
+    },
     "weights.ipynb": {
         LISTED: """
             With 8 and with 4 bits
