@@ -23,6 +23,7 @@ from drqsim.litert.bounds import Fed, bound_of
 from drqsim.litert.comparison import fed_alone, values_of
 from drqsim.litert.equality import check_kind, part_of_bound
 from drqsim.litert.judged import Judged, ModelComparison
+from drqsim.ops.fed import inputs_by_index
 from drqsim.runtime import RuntimeRun, read_both, run_both
 from drqsim.trace import Trace, kind_of
 from drqsim.verdict import explain
@@ -71,10 +72,11 @@ def compare_model(
     ours, trace = interpreter.run(graph, x, kernels, _KEPT, allow_nonfinite, float_order="exact")
     whole = run_both(graph, content, x, kernels, allow_nonfinite)
     verdicts = explain(graph, kernels)
+    known = values_of(graph, x, trace)
     left_out: dict[str, list[str]] = {}
     rows = []
     for op in graph.operators:
-        judged = _fed(graph, op, trace, whole, allow_nonfinite)
+        judged = _fed(graph, op, trace, known, whole, allow_nonfinite)
         if isinstance(judged, str):
             left_out.setdefault(judged, []).append(op.name)
         rows.append(_row(op, verdicts[op.name].arithmetic, trace, judged, whole))
@@ -108,9 +110,18 @@ _KEPT = ("*/output*", "*_quantized", "*_zero_point")
 
 
 def _fed(
-    graph: Graph, op: Operator, ours: Trace, whole: RuntimeRun, allow_nonfinite: bool
+    graph: Graph,
+    op: Operator,
+    ours: Trace,
+    known: dict[int, np.ndarray],
+    whole: RuntimeRun,
+    allow_nonfinite: bool,
 ) -> tuple[Graph, dict, Trace] | str:
-    """The operator alone, the runtime's own input, what it makes of it; or why there is none."""
+    """The operator alone, the runtime's own input, what it makes of it; or why there is none.
+
+    Where our own run, whose values by tensor index are ``known``, read the same bits, that is what
+    it made then.
+    """
     source = graph.tensor_of(op, 0)
     if whole.kernels == "xnnpack" and op.code == "DEQUANTIZE" and source.value is not None:
         return "XNNPACK unpacks constants for itself and leaves their tensor unwritten."
@@ -118,6 +129,8 @@ def _fed(
     theirs = [whole.tensors[i].value for i in op.outputs]
     if any(value is None for value in (*values.values(), *theirs)):
         return "the runtime hides what it reads or writes."
+    if len(alone.operators) == 1 and _read_the_same(graph, op, known, whole):
+        return alone, inputs_by_index(alone, values, allow_nonfinite=True), ours
     try:
         trace = interpreter.run(
             alone, values, whole.kernels, _KEPT, allow_nonfinite, float_order="exact"
@@ -125,6 +138,16 @@ def _fed(
     except InputError as error:
         return f"the runtime fed it such values: {error}"
     return alone, values_of(alone, values, trace), trace
+
+
+def _read_the_same(graph: Graph, op: Operator, known: dict, whole: RuntimeRun) -> bool:
+    """Whether both runs gave the operator the same bits; its states are ours anyway."""
+    read = (i for i in op.inputs if i >= 0 and graph.tensors[i].is_fed)
+    return all(i in known and _are_one(known[i], whole.tensors[i].value) for i in read)
+
+
+def _are_one(a: np.ndarray, b: np.ndarray) -> bool:
+    return (a.dtype, a.shape, a.tobytes()) == (b.dtype, b.shape, b.tobytes())
 
 
 def _row(op: Operator, arithmetic: str, ours: Trace, judged, whole: RuntimeRun) -> Judged:
