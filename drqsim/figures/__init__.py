@@ -9,6 +9,7 @@ from drqsim.figures.charts import bars, lifetimes
 from drqsim.figures.curves import lines
 from drqsim.figures.figure import Figure
 from drqsim.figures.flow import layer
+from drqsim.figures.handover import handover
 from drqsim.figures.histograms import histogram, two_histograms
 from drqsim.figures.memory_map import memory_bars, memory_map
 from drqsim.figures.ruler import number_line
@@ -18,6 +19,7 @@ __all__ = [
     "bars",
     "grid",
     "grids",
+    "handover",
     "histogram",
     "layer",
     "lifetimes",

@@ -70,7 +70,7 @@ def grid(
         f'{escape(title)} <span class="drq-short">{short}</span> '
         f'<span class="drq-note">color: distance from {minus(number(center))}</span>'
     )
-    body = _table(caption, texts, _shades(values, center, top), marked, check_kind(kind))
+    body = table(caption, texts, shades(values, center, top), marked, check_kind(kind))
     return Figure(scroller(body, title), _text(heading, texts, marked), alt)
 
 
@@ -117,18 +117,19 @@ def _usual_format(values: np.ndarray) -> str:
     return f".{max(decimals, 0)}f" if -3 < decimals < 6 else ".1e"
 
 
-def _shades(values: np.ndarray, center: float, top: float) -> list[list[int]]:
+def shades(values: np.ndarray, center: float, top: float) -> list[list[int]]:
     """Percent of colour for each cell; negative where the value lies below the centre."""
     distance = np.nan_to_num(values.astype(np.float64) - center, posinf=0, neginf=0)
     largest = max(np.abs(distance).max(), top)
     return np.rint(distance * (STRONGEST / largest if largest else 0)).astype(int).tolist()
 
 
-def _table(caption: str, texts, shades, marked, kind: str) -> str:
+def table(caption: str, texts, strengths, marked, kind: str) -> str:
+    """The cells as HTML; ``strengths`` are what ``shades`` makes, ``marked`` is outlined."""
     rows = [
         "<tr>"
         + "".join(
-            _cell(text, shades[row][col], (row, col) in marked) for col, text in enumerate(line)
+            _cell(text, strengths[row][col], (row, col) in marked) for col, text in enumerate(line)
         )
         + "</tr>"
         for row, line in enumerate(texts)

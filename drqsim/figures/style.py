@@ -165,6 +165,29 @@ _RULES = """
 .drq-figure .drq-legend i.drq-passing{border-style:dashed}
 .drq-figure .drq-legend i.drq-flow-size{height:4px;border:0;border-radius:0;
   background:var(--drq-muted)}
+
+.drq-figure .drq-hand{max-width:34rem;font-size:.85rem}
+.drq-figure .drq-hand>*{position:relative}
+.drq-figure .drq-hand>*+*{margin-top:1.5rem}
+.drq-figure .drq-hand>*+*::before{content:"";position:absolute;left:2.2rem;top:-1.5rem;
+  height:1.15rem;border-left:2px solid var(--drq-muted)}
+.drq-figure .drq-hand>*+*::after{content:"";position:absolute;left:calc(2.2rem - 5px);
+  top:-.5rem;border:6px solid transparent;border-top:8px solid var(--drq-muted);border-bottom:0}
+.drq-figure .drq-hand-tensor{display:flex;align-items:center;gap:.8rem;padding:.3rem .6rem;
+  overflow:visible}
+.drq-figure .drq-hand-tensor svg{flex:none;width:5.6rem;height:5.6rem}
+.drq-figure .drq-hand-op{padding:.3rem .6rem .5rem;border:1.5px solid var(--drq-muted);
+  border-radius:.5rem}
+.drq-figure .drq-hand-steps{display:flex;flex-wrap:wrap;align-items:center;gap:.3rem .4rem}
+.drq-figure .drq-hand-steps table.drq-grid{font-size:.7rem}
+.drq-figure .drq-hand-steps table caption{font-size:.75rem;font-weight:500;padding:0 0 .1rem;
+  color:var(--drq-color)}
+.drq-figure .drq-hand-joined{display:flex;align-items:center;gap:.4rem}
+.drq-figure .drq-hand-sign{font-size:1.1rem;color:var(--drq-muted)}
+.drq-figure .drq-hand-value{padding:.15rem .45rem;border:1.5px solid var(--drq-color);
+  border-radius:.4rem;background:var(--drq-tint);print-color-adjust:exact;line-height:1.3}
+.drq-figure .drq-hand-value span{display:block;font-size:.75rem;color:var(--drq-color)}
+.drq-figure .drq-hand-value b{font-variant-numeric:tabular-nums}
 @container (max-width:38rem){
   .drq-figure .drq-flow-row{grid-template-columns:minmax(0,1fr)}
   .drq-figure .drq-flow-panel::before,.drq-figure .drq-flow-heads,.drq-figure .drq-flow-head,

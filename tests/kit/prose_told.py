@@ -144,12 +144,10 @@ TOLD = {
             About 2,000 weights
             less than 1e-36""",
     },
-    "index.ipynb": {LISTED: "Answers 2 and 3 describe", "time to read": "Routes of five minutes"},
     "learning-path.md": {
         LISTED: """
             three routes
             the four answers
-            the four questions
             its five claims""",
         "time to read": """
             Five minutes
