@@ -223,7 +223,8 @@ def _unsound(code: str, reads: list[Tensor], y: Tensor) -> Iterator[str]:
     """XNNPACK asks of each tensor of codes for a sound scale when it defines it."""
     if code == "QUANTIZE" and not _is_sound(y):
         yield f"{y} has an unsound scale or zero point: XNNPACK takes it, and crashes"
-    for x in reads if code in DEFINES_CODES else ():
+    looked_at = reads if code == "CONCATENATION" else reads[:1]
+    for x in looked_at if code in DEFINES_CODES else ():
         if not _is_sound(x):
             yield f"{x} has an unsound scale or zero point: unsupported scale or zero-point value"
 

@@ -141,3 +141,9 @@ def test_xnnpack_defines_no_tensor_of_codes_with_an_unsound_scale(code, scale):
     with pytest.raises(drqsim.ModelFileError, match="unsupported scale"):
         drqsim.run(graph, ZEROS, "xnnpack")
     assert "unsupported scale" in drqsim.explain(graph, "xnnpack").verdicts[0].why
+
+
+def test_a_permutation_needs_no_scale():
+    moved = np.array([0, 1, 2, 3], np.uint8)
+    graph = one_operator("TRANSPOSE", [IMAGE, moved], [IMAGE])
+    assert "unsupported scale" not in drqsim.explain(graph, "xnnpack").verdicts[0].why
