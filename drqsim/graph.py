@@ -17,7 +17,7 @@ import numpy as np
 
 from drqsim import contradictions
 from drqsim.errors import InputError, ModelFileError
-from drqsim.names import byte_size, numbered_names, short_form, shorten
+from drqsim.names import byte_size, numbered_names, short_form, shorten, type_name
 
 PADDINGS = ("SAME", "VALID")
 FUSED_ACTIVATIONS = ("NONE", "RELU", "RELU6", "RELU_N1_TO_1")
@@ -87,7 +87,7 @@ class Tensor:
     @property
     def type_name(self) -> str:
         """``float32``, ``int4``, or the name of a type that drqsim does not read: ``string``."""
-        return str(self).partition("[")[0]
+        return self.unread.lower() or type_name(self.dtype, self.bits)
 
     def accepts(self, shape: tuple[int, ...]) -> bool:
         """True when ``shape`` fits: equal, but for the dimensions that the caller chooses."""
