@@ -5,6 +5,7 @@ import numpy as np
 import tflite
 
 RELU, SPLIT = tflite.BuiltinOperator.RELU, tflite.BuiltinOperator.SPLIT
+CUSTOM = tflite.BuiltinOperator.CUSTOM
 INT8 = 9
 
 
@@ -30,6 +31,29 @@ def shared_buffer(count=1000, size=1 << 20):
     name, shape = b.CreateString("n"), _numbers(b, [size])
     tensors = [_tensor(b, shape, name, INT8, 1) for _ in range(count)]
     return _model(b, [_code(b, RELU)], tensors, [], [0], [0], data)
+
+
+def shared_scales(count=1000, size=4):
+    """So many tensors with one table of so many scales."""
+    b = flatbuffers.Builder(1024)
+    scales, zeros = _numbers(b, np.ones(size), np.float32), _numbers(b, np.zeros(size), np.int64)
+    tflite.QuantizationParametersStart(b)
+    tflite.QuantizationParametersAddScale(b, scales)
+    tflite.QuantizationParametersAddZeroPoint(b, zeros)
+    table = tflite.QuantizationParametersEnd(b)
+    name, shape = b.CreateString("n"), _numbers(b, [size])
+    tensors = [_tensor(b, shape, name, INT8, quantization=table) for _ in range(count)]
+    return _model(b, [_code(b, RELU)], tensors, [], [0], [0])
+
+
+def shared_custom_code(count=1000, size=1 << 16):
+    """So many custom operators, and references to one code with a name of so many letters."""
+    b = flatbuffers.Builder(1024)
+    code = _code(b, CUSTOM, b.CreateString("c" * size))
+    tensor = _tensor(b, _numbers(b, [1]), b.CreateString("n"))
+    reads, writes = _numbers(b, [0]), _numbers(b, [1])
+    operators = [_operator(b, reads, writes) for _ in range(count)]
+    return _model(b, [code] * count, [tensor] * 2, operators, [0], [1])
 
 
 def operator_codes(count=200_000):
@@ -86,18 +110,22 @@ def _numbers(b, values, dtype=np.int32):
     return b.CreateNumpyVector(np.asarray(values, dtype))
 
 
-def _code(b, number):
+def _code(b, number, custom=None):
     tflite.OperatorCodeStart(b)
     tflite.OperatorCodeAddDeprecatedBuiltinCode(b, number)
+    if custom:
+        tflite.OperatorCodeAddCustomCode(b, custom)
     return tflite.OperatorCodeEnd(b)
 
 
-def _tensor(b, shape, name, kind=0, buffer=0):
+def _tensor(b, shape, name, kind=0, buffer=0, quantization=None):
     tflite.TensorStart(b)
     tflite.TensorAddShape(b, shape)
     tflite.TensorAddType(b, kind)
     tflite.TensorAddBuffer(b, buffer)
     tflite.TensorAddName(b, name)
+    if quantization:
+        tflite.TensorAddQuantization(b, quantization)
     return tflite.TensorEnd(b)
 
 
