@@ -81,7 +81,8 @@ def evaluate(
     activations : dict of arrays
         What it reads, by index.
     kernels : str
-        The kernel path, for operators whose float kernels differ.
+        The kernel path, for operators whose float kernels differ; ``xnnpack`` only where XNNPACK
+        takes the operator.
     float_type : type
         float64 for the formula of a ``HYBRID`` operator, fused activation included, whose
         activation then is float64; float32 for the kernel's arithmetic.

@@ -13,6 +13,7 @@ from drqsim.errors import InputError
 from drqsim.graph import Graph, Operator
 from drqsim.interpreter import run
 from drqsim.model_file.operands import OPERANDS
+from drqsim.ops.delegate import why_builtin
 from drqsim.trace import Trace
 
 f64 = np.float64
@@ -25,6 +26,12 @@ class Runs:
         self, joined: Pair, feeds: dict[int, np.ndarray], kernels: str, allow_nonfinite: bool
     ):
         self.joined, self.kernels, self.allow_nonfinite = joined, kernels, allow_nonfinite
+        left = why_builtin(joined.float_model) if kernels == "xnnpack" else {}
+        self._paths = {  # of an operator in either model: F is one kernel, whatever its weights
+            op: "optimized" if left.get(both[0].name) else kernels
+            for both in zip(joined.float_model.operators, joined.drq_model.operators, strict=True)
+            for op in both
+        }
         how = kernels, allow_nonfinite
         self.in_float, _ = _activations(joined.float_model, feeds, *how)
         self.in_drq, self.trace = _activations(joined.drq_model, feeds, *how)
@@ -53,12 +60,13 @@ class Runs:
 
     def evaluate(self, op: Operator, activations: dict[int, np.ndarray]) -> list[np.ndarray]:
         """An operator's float32 kernel, its weights dequantized."""
-        return evaluate(self.joined.drq_model, op, activations, self.kernels)
+        return evaluate(self.joined.drq_model, op, activations, self._paths[op])
 
     def exact(self, op: Operator, x: np.ndarray) -> list[np.ndarray]:
         """F: a hybrid operator's formula in float64, its weights dequantized."""
         read = {op.inputs[OPERANDS[op.code].input]: x}
-        return evaluate(self.joined.drq_model, op, read, self.kernels, f64)  # has all constants
+        # which has all constants
+        return evaluate(self.joined.drq_model, op, read, self._paths[op], f64)
 
     def continued(self, at: int, outputs: list[np.ndarray], final: int) -> np.ndarray:
         """The final output when the float model goes on from these outputs of operator ``at``.

@@ -8,9 +8,12 @@ import pytest
 
 import drqsim
 from drqsim import InputError, UnsupportedOperatorError
+from drqsim.attribution.pairing import pair
+from drqsim.attribution.runs import Runs
 from tests.kit import converted, networks
 from tests.kit.attribution import Net, assert_adds_up, branched, digits
 from tests.kit.corpus import random_input
+from tests.kit.one_operator import same_bits
 from tests.kit.places import MODELS
 from tests.kit.strategies import KERNELS
 
@@ -130,6 +133,22 @@ def test_a_table_that_is_looked_up_rounds_its_weights():
     assert parts["weight rounding"].share == pytest.approx(1)
     assert parts["float rounding"].largest == parts["input rounding"].largest == 0
     assert [row.operator for row in found.net] == ["embedding_lookup_0"]
+
+
+@pytest.mark.parametrize("kernels", KERNELS)
+def test_what_xnnpack_leaves_is_computed_as_the_builtin_kernel_does(kernels):
+    """It takes an end of 0 for the end of the dimension, but no stride of -1."""
+    net = Net(7, (1, 8))
+    dense = net.add("FULLY_CONNECTED", (0, net.normal(6, 8, axis=0), -1), (1, 6))
+    ends = [net.constant(np.array(v, np.int32)) for v in ((0, 4), (1, 0), (1, -1))]
+    cut = net.add("STRIDED_SLICE", (dense, *ends), (1, 4))
+    x = net.random.normal(size=(1, 8)).astype(f32)
+    models = net.graph(cut), net.quantized(cut)
+    assert_adds_up(*models, [x], kernels)
+    runs = Runs(pair(*models, kernels), {0: x}, kernels, False)
+    for at, op in enumerate(models[0].operators):
+        (made,) = runs.evaluate(runs.operator(at)[0], runs.in_float)
+        assert same_bits(made, runs.in_float[op.outputs[0]])
 
 
 def test_what_is_made_of_constants_has_no_error(images):

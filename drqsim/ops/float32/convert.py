@@ -60,7 +60,7 @@ def dequantize(call: Call) -> list[np.ndarray]:
         scale, zero_point = _scales(call, source, x.shape)
         # both factors fit into float32, so the product is rounded once
         output = (x.astype(np.int32) - zero_point).astype(f32) * scale
-        if _delegated(call, source):
+        if call.kernels == "xnnpack":
             if source.value is None:
                 output = flush_denormals(output)
         elif call.kernels != "reference" and scale.size == 1:
@@ -68,8 +68,7 @@ def dequantize(call: Call) -> list[np.ndarray]:
             output = _by_eights(x, scale, zero_point, output, add)
     stored = None
     if source.value is not None:
-        delegated = call.kernels == "xnnpack" and not source.bits
-        stored = "delegate" if delegated else "persistent"
+        stored = "delegate" if call.kernels == "xnnpack" else "persistent"
     call.record("output", output, stored)
     return [output]
 
@@ -87,15 +86,6 @@ def _by_eights(x, scale, zero_point, output: np.ndarray, add: Callable) -> np.nd
     return mixed.reshape(x.shape)
 
 
-def _delegated(call: Call, tensor: Tensor) -> bool:
-    """True where XNNPACK converts: 8 bits and one scale for the whole tensor, or a constant."""
-    if call.kernels != "xnnpack" or tensor.dtype == np.int16 or tensor.bits:
-        return False
-    if tensor.value is not None and tensor.dtype == np.int8:
-        return True
-    return tensor.quantization.scale.size == 1 and tensor.quantization.axis == 0
-
-
 def quantize(call: Call) -> list[np.ndarray]:
     """round(x / scale) + zero_point, clamped to the type"""
     x, target = call.floats(0, "input"), call.results[0]
@@ -104,7 +94,7 @@ def quantize(call: Call) -> list[np.ndarray]:
     limits = np.iinfo(target.dtype)
     if call.kernels == "reference" or scale.size > 1:
         steps = qparams.fixed_reference(x, scale)
-    elif _delegated(call, target):
+    elif call.kernels == "xnnpack":
         steps = qparams.fixed_xnnpack(x, scale)
     else:
         steps = qparams.fixed_optimized(x, scale)

@@ -54,7 +54,7 @@ def strided_slice(call: Call) -> list[np.ndarray]:
         if options[mask] >> len(begins):
             raise call.refuse(f"its {mask} {options[mask]} has bits beyond its entries.")
     # XNNPACK takes an end of 0 for the end of the dimension, where the builtin kernel gives nothing
-    to_the_end = _delegated(call, x, steps)
+    to_the_end = call.kernels == "xnnpack"
     index: list = []
     sizes = iter(x.shape)
     for entry in _entries(call, x.ndim, len(begins)):
@@ -76,18 +76,6 @@ def strided_slice(call: Call) -> list[np.ndarray]:
             if options["shrink_axis_mask"] >> entry & 1:
                 index[-1] = _place(call, begin, steps[entry], size)
     return [x[tuple(index)]]
-
-
-def _delegated(call: Call, x: np.ndarray, steps: list[int]) -> bool:
-    """True where XNNPACK slices: floats, constant bounds for every dimension, in steps of 1."""
-    masks = ("ellipsis_mask", "new_axis_mask", "shrink_axis_mask")
-    return (
-        call.kernels == "xnnpack"
-        and x.dtype == np.float32
-        and steps == [1] * x.ndim
-        and not any(call.operator.options[mask] for mask in masks)
-        and all(call.tensors[at].value is not None for at in (1, 2, 3))
-    )
 
 
 def _entries(call: Call, rank: int, count: int) -> list:

@@ -16,6 +16,7 @@ from tests.kit.float_cases import COMPARED, GENERATORS, cases
 from tests.kit.full_integer import quantized
 from tests.kit.one_operator import (
     Case,
+    Operand,
     constants,
     f32,
     fed,
@@ -93,6 +94,11 @@ def test_integers_flow_too(kernels, dtype):
         Case("EQUAL", fed(f32([0, 1e-40, -1e-40]), f32(0)), {}, (np.bool_,)),
         Case("SELECT", fed(np.array(True), f32([[1, 2]]), f32([[3, 4]]))),
         Case("STRIDED_SLICE", fed(f32([1, 2, 3])) + integers([-2], [0], [1])),
+        *(
+            Case("STRIDED_SLICE", [x, *integers([-2], [0], [1])], {}, (x.value.dtype,), half)
+            for half in [quantized(0.5)]
+            for x in (Operand(np.arange(3, dtype=t), False, half) for t in (np.int8, np.uint8))
+        ),
     ],
     ids=lambda case: case.code,
 )
