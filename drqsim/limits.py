@@ -1,4 +1,4 @@
-"""What a run may take: bytes alive at once, and work; and how many operators a report draws.
+"""What a run may take: bytes alive at once, and work; and what else is bounded by time or memory.
 
 A model file is hostile until shown otherwise: 300 bytes can ask for a terabyte, or for a week. So a
 run has a budget. Who is about to make something large asks first (``Budget.room``, ``Budget.work``)
@@ -33,6 +33,14 @@ COPIES = 5
 # a float layer of more products than these is added up in BLAS's order unless told otherwise: the
 # kernel's own order takes up to two nanoseconds for each, half a second for so many
 EXACT_PRODUCTS = 2**28
+
+# Where a file leaves shapes open, a plan follows the inputs' by running the model on zeros, where
+# that is a second or two: so many products, and bytes of all activations together.
+FOLLOWED_PRODUCTS = 2_000_000_000
+FOLLOWED_BYTES = 2**28
+PLANNED_ELEMENTS = 2**28  # of an input whose shape somebody gives to a plan
+
+ANSWER_SECONDS = 300  # for a question to the runtime, in its own process
 
 
 @dataclass(frozen=True)

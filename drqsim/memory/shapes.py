@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from drqsim import limits
 from drqsim.errors import InputError, ModelFileError, UnsupportedOperatorError
 from drqsim.graph import Graph, shorten
 from drqsim.interpreter import run
@@ -14,12 +15,6 @@ from drqsim.memory.held import resized
 from drqsim.model_file.operands import weights_of
 from drqsim.names import short_form
 from drqsim.trace import Trace
-
-LARGEST = 2**28  # elements of an input
-
-# All other shapes follow from the inputs' by running the model on zeros: so much is a second or two
-MOST_PRODUCTS = 2_000_000_000
-MOST_BYTES = 2**28  # of all activations together
 
 
 class Shapes(NamedTuple):
@@ -120,10 +115,10 @@ def given_shapes(graph: Graph, input_shapes: dict) -> dict[int, tuple[int, ...]]
             raise InputError(
                 f"The shape given to the input {name!r} is {shape!r}; expected positive numbers."
             )
-        if prod(int(n) for n in shape) > LARGEST:
+        if prod(int(n) for n in shape) > limits.PLANNED_ELEMENTS:
             raise InputError(
                 f"The shape given to the input {name!r} is {list(shape)}; it may have at most "
-                f"{LARGEST:,} elements."
+                f"{limits.PLANNED_ELEMENTS:,} elements."
             )
         given[by_name[name]] = tuple(int(n) for n in shape)
     return given
@@ -151,12 +146,12 @@ def _too_much(graph: Graph, inputs: dict[int, tuple[int, ...]]) -> str:
     made = [graph.tensors[i] for op in graph.operators for i in op.outputs]
     made += [graph.tensors[i] for i in inputs]
     nbytes, multiplied = sum(t.nbytes for t in made) * growth, products(graph) * growth
-    if nbytes <= MOST_BYTES and multiplied <= MOST_PRODUCTS:
+    if nbytes <= limits.FOLLOWED_BYTES and multiplied <= limits.FOLLOWED_PRODUCTS:
         return ""
     return (
         f"the model takes about {nbytes:,.0f} bytes of activations and {multiplied:,.0f} "
-        f"multiplications; drqsim follows shapes through up to {MOST_BYTES:,} and "
-        f"{MOST_PRODUCTS:,}"
+        f"multiplications; drqsim follows shapes through up to {limits.FOLLOWED_BYTES:,} and "
+        f"{limits.FOLLOWED_PRODUCTS:,}"
     )
 
 

@@ -18,10 +18,9 @@ from contextlib import contextmanager
 from functools import partial
 from importlib.util import find_spec
 
+from drqsim import limits
 from drqsim.errors import ModelFileError, package
 from drqsim.runtime import native
-
-LIMIT = 300  # seconds for one question
 
 # the file is run as a program, with this process's own places to import from
 PROGRAM = (
@@ -49,7 +48,8 @@ def ask(question: str, kernels: str, **arguments) -> object:
     Raises
     ------
     ModelFileError
-        When the runtime refuses the model, crashes on it, or takes longer than ``LIMIT``.
+        When the runtime refuses the model, crashes on it, or takes longer than
+        ``limits.ANSWER_SECONDS``.
     MissingPackageError
         When the runtime is not installed.
     """
@@ -86,12 +86,12 @@ def alone(kernels: str) -> Iterator[tuple[int, Callable]]:
 
 def _answer(child: subprocess.Popen, kernels: str, question: str, **arguments) -> object:
     """What a child answers; one that does not answer has ended after this."""
-    late = threading.Event()
-    timer = threading.Timer(LIMIT, lambda: (late.set(), child.kill()))
+    late, most = threading.Event(), limits.ANSWER_SECONDS
+    timer = threading.Timer(most, lambda: (late.set(), child.kill()))
     timer.daemon = True
     timer.start()
     try:
-        native.send(child.stdin, [question, {"kernels": kernels} | arguments, LIMIT])
+        native.send(child.stdin, [question, {"kernels": kernels} | arguments, most])
         answer = native.receive(child.stdout)
     except (EOFError, OSError):
         answer = None
@@ -113,8 +113,8 @@ def _say_why(child: subprocess.Popen, kernels: str, late: bool) -> None:
     status = child.wait()
     if late:
         raise ModelFileError(
-            f"The runtime took longer than {LIMIT} seconds for this model on {kernels}, and was "
-            "stopped."
+            f"The runtime took longer than {limits.ANSWER_SECONDS} seconds for this model on "
+            f"{kernels}, and was stopped."
         )
     try:
         how = signal.Signals(-status).name

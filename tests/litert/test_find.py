@@ -197,7 +197,7 @@ def test_a_process_that_crashes_is_a_sentence_and_none_is_left(monkeypatch):
         return process
 
     monkeypatch.setattr(child, "_start", stopped)
-    monkeypatch.setattr(child, "LIMIT", 0.5)
+    monkeypatch.setattr("drqsim.limits.ANSWER_SECONDS", 0.5)
     with pytest.raises(drqsim.ModelFileError, match="longer than 0.5 seconds"):
         litert.find_in_memory(LAYER, X, {"x": X})
     assert len(started) == 3 and all(process.returncode is not None for process in started)

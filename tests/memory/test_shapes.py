@@ -128,7 +128,7 @@ def test_shapes_past_a_bound_are_refused_before_anything_is_computed(shape):
 
 def test_a_file_that_is_too_large_to_follow_is_planned_as_it_is(monkeypatch):
     graph = with_open_batch(chain(("RELU", 0), ("RELU", 1)))
-    monkeypatch.setattr("drqsim.memory.shapes.MOST_BYTES", 100)
+    monkeypatch.setattr("drqsim.limits.FOLLOWED_BYTES", 100)
     plan = drqsim.plan_memory(graph)
     assert plan.arena_bytes == 3 * 256
     assert plan.planned_for.endswith("is the caller's; all other shapes are the file's")

@@ -89,7 +89,7 @@ def test_one_child_serves_many_questions():
 
 def test_a_question_that_takes_too_long_is_given_up(monkeypatch):
     litert.run(DRQ, ZEROS)
-    monkeypatch.setattr(child, "LIMIT", 0.5)
+    monkeypatch.setattr("drqsim.limits.ANSWER_SECONDS", 0.5)
     os.kill(child._child.pid, signal.SIGSTOP)  # it does not answer any more
     with pytest.raises(drqsim.ModelFileError, match="longer than 0.5 seconds.*on reference"):
         litert.run(DRQ, ZEROS, "reference")
