@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import drqsim
@@ -30,6 +30,7 @@ def activation(code: str, shape, **options) -> Graph:
 
 @pytest.mark.parametrize("kernels", KERNELS)
 @pytest.mark.parametrize("code", WITH_OPTIONS)
+@settings(max_examples=settings().max_examples // 2 + 1)
 @given(data=st.data())
 def test_as_the_runtime(code, kernels, data):
     if (code, kernels) == ("ELU", "reference"):

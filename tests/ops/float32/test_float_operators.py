@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import drqsim
@@ -37,6 +37,7 @@ def test_every_operator_is_judged():
 
 @pytest.mark.parametrize("kernels", KERNELS)
 @pytest.mark.parametrize("code", [*sorted(set(GENERATORS) - set(COMPARED)), "/".join(COMPARED)])
+@settings(max_examples=settings().max_examples // 2 + 1)  # of so many operators
 @given(data=st.data())
 def test_as_the_runtime(code, kernels, data):
     case = data.draw(cases(code))

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import drqsim
@@ -31,6 +31,7 @@ LAYERS = [
 
 @pytest.mark.parametrize("kernels", KERNELS)
 @pytest.mark.parametrize(("layers", "dtype"), LAYERS)
+@settings(max_examples=settings().max_examples // 2 + 1)
 @given(data=st.data())
 def test_every_output_code_is_the_runtime_s(layers, dtype, kernels, data):
     graph, x = data.draw(layers(dtype))
