@@ -1,7 +1,5 @@
 """drqsim: dynamic-range quantization in TensorFlow Lite, every tensor of it on show."""
 
-from importlib import import_module
-
 # Each name and the module that it lives in, which is imported when the name is first used: a
 # command starts at once, and Ctrl-C finds it ready.
 _HOMES = {
@@ -41,6 +39,8 @@ __all__ = [name for name in _HOMES if name != "Explorer"]  # which needs more th
 
 
 def __getattr__(name: str):
+    from importlib import import_module  # here: Ctrl-C is not expected before drqsim.cli runs
+
     if name in _HOMES:
         found = globals()[name] = getattr(import_module(f"drqsim.{_HOMES[name]}"), name)
         return found

@@ -1,8 +1,5 @@
 """The command line: ``drqsim inspect model.tflite`` and its sisters. Needs click and rich."""
 
-from __future__ import annotations
-
-import contextlib
 import os
 import signal
 import sys
@@ -38,8 +35,10 @@ def _commands():
 
 
 def _stop(*_) -> None:
-    with contextlib.suppress(OSError):  # stderr may be closed
+    try:
         os.write(2, b"Stopped.\n")
+    except OSError:  # stderr may be closed
+        pass
     os._exit(STOPPED)
 
 

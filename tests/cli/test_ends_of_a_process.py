@@ -1,8 +1,10 @@
 """How a process of the command line ends when its surroundings fail it: one sentence at most."""
 
 import os
+import shutil
 import subprocess
 import sys
+import zipfile
 
 import numpy as np
 import pytest
@@ -79,9 +81,30 @@ drqsim.cli.main()
     assert (done.returncode, done.stdout, done.stderr) == (130, "", "Stopped.\n")
 
 
+def test_an_editable_install_runs_nothing_when_python_starts(tmp_path):
+    """What the installer runs there comes before anything of drqsim that could expect Ctrl-C."""
+    for name in ("pyproject.toml", "README.md", "LICENSE", "drqsim/cli/__init__.py"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / name, tmp_path / name)
+    (tmp_path / "drqsim" / "__init__.py").touch()
+    (tmp_path / "tests").mkdir()
+    code = "from setuptools import build_meta; build_meta.build_editable('.')"
+    subprocess.run([sys.executable, "-c", code], cwd=tmp_path, check=True, capture_output=True)
+    (wheel,) = tmp_path.glob("*.whl")
+    with zipfile.ZipFile(wheel) as files:
+        (path,) = (files.read(n).decode() for n in files.namelist() if n.endswith(".pth"))
+        assert not [n for n in files.namelist() if n.endswith(".py")]
+    assert path.split() == [str(tmp_path)]
+
+
 def test_nothing_of_the_library_but_its_names_is_imported_before_ctrl_c_is_expected():
-    code = "import sys, drqsim.cli; sys.exit('numpy' in sys.modules or 'click' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", code], env=ENV).returncode == 0
+    code = (
+        "import os, signal, sys; known = {*sys.modules}; import drqsim.cli; "
+        "print(*{*sys.modules} - known)"
+    )
+    call = [sys.executable, "-S", "-c", code]  # of the site's packages some import much
+    told = subprocess.run(call, env=ENV, capture_output=True, text=True).stdout
+    assert sorted(told.split()) == ["drqsim", "drqsim.cli"]
     assert {"run", "load", "litert", "figures", "report", "Explorer"} <= set(dir(drqsim))
     assert all(getattr(drqsim, name) for name in drqsim.__all__)
     with pytest.raises(AttributeError, match="no attribute 'ran'"):
