@@ -49,6 +49,16 @@ def test_as_the_runtime(code, kernels, data):
         assert part <= 1, f"{case}\n{ours}\n{theirs}\n{part} of {bound}"
 
 
+@pytest.mark.parametrize("kernels", KERNELS)
+@pytest.mark.parametrize("length", [3, 16, 37, 150])
+def test_denormal_sums(length, kernels):
+    """Of values that are not denormal: XNNPACK takes the sums for zero at every step."""
+    parts = np.random.default_rng(length).choice(f32([1, 1.5, -1, -1.25]), (50, length))
+    case = Case("SUM", fed(parts * f32(2.0**-126)) + integers([1]), {"keep_dims": False})
+    ((ours, theirs),) = run_both(case, kernels)
+    assert same_bits(ours, theirs)
+
+
 @pytest.mark.parametrize("dtype", [np.int32, np.int64])
 @pytest.mark.parametrize("kernels", KERNELS)
 def test_integers_flow_too(kernels, dtype):
