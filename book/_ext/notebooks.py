@@ -20,7 +20,7 @@ import nbformat
 
 BOOK = Path(__file__).resolve().parents[1]
 KEPT_MIME_TYPES = {"text/plain", "text/markdown", "text/latex"}
-KEPT_CELL_METADATA = {"tags", "mystnb"}
+KEPT_CELL_METADATA = {"tags", "mystnb", "jupyter"}
 NOTEBOOK_METADATA = {
     "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
     "language_info": {"name": "python", "pygments_lexer": "ipython3"},
