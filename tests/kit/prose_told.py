@@ -51,10 +51,9 @@ TOLD = {
     },
     "weights.ipynb": {
         LISTED: """
-            With 8 and with 4 bits
             the same three lines
-            in four lines of NumPy
-            The four lines are""",
+            in three lines of NumPy
+            The three lines are""",
     },
     "input.ipynb": {
         LISTED: "Three inputs made for the purpose",
