@@ -28,6 +28,7 @@ from drqsim.names import operator_names
 _IDENTIFIER = b"TFL3"
 CODES, SUBGRAPHS = 6, 8  # of a model: where the vtable has the vectors
 INPUTS, OUTPUTS = 6, 8  # of an operator and of a subgraph
+TENSORS, OPERATORS = 4, 10  # of a subgraph
 SUBGRAPH_NAME = 12
 
 
@@ -126,15 +127,15 @@ def _subgraph(tflite, model, at: int, codes: list[tuple[str, int]], places: Plac
     subgraph.Init(data, at)
     subgraph._tab = places.known(subgraph._tab)
 
-    def count(length: int, what: str) -> range:
+    def believe(length: int, what: str) -> None:
         # no entry of any vector takes less than a byte, so a longer one is a lie
         if not 0 <= length <= len(data):
             raise ModelFileError(f"{label} claims {length} {what}, more than its bytes can hold.")
-        return range(length)
 
+    believe(subgraph.TensorsLength(), "tensors")
     tensors = tuple(
-        read_tensor(model, subgraph.Tensors(i), i, places)
-        for i in count(subgraph.TensorsLength(), "tensors")
+        read_tensor(model, entry, i, places)
+        for i, entry in enumerate(places.entries(tflite.Tensor, subgraph._tab, TENSORS))
     )
 
     def indices(vector: np.ndarray | None, what: str, lowest: int = 0) -> tuple[int, ...]:
@@ -159,7 +160,8 @@ def _subgraph(tflite, model, at: int, codes: list[tuple[str, int]], places: Plac
         runs = runs_of(tflite, entry, code)
         return Operator(code, name, inputs, outputs, options, runs, version)
 
-    entries = [subgraph.Operators(i) for i in count(subgraph.OperatorsLength(), "operators")]
+    believe(subgraph.OperatorsLength(), "operators")
+    entries = list(places.entries(tflite.Operator, subgraph._tab, OPERATORS))
     for entry in entries:
         if entry.OpcodeIndex() >= len(codes):
             raise ModelFileError(

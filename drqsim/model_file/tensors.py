@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 import struct
 from collections import Counter
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterator
 from functools import cache, partial
 from typing import TypeVar
 
@@ -112,6 +112,13 @@ class Places:
         start, length = _vector_at(table, at)
         steps = np.frombuffer(self.data, np.uint32, length, start).astype(np.int64)
         return (start + 4 * np.arange(length) + steps).tolist()
+
+    def entries(self, make: type, table, field: int) -> Iterator:
+        """The tables of a vector; the generated code would look for the vector at each of them."""
+        for at in self.tables(table, field):
+            entry = make()
+            entry.Init(self.data, at)
+            yield entry
 
 
 def read_tensor(model, entry, position: int, places: Places) -> Tensor:
