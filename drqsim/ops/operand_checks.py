@@ -121,6 +121,7 @@ PADDED = "pad.cc:452 op_context.output->params.scale != op_context.constant_valu
 FAILS_TO_DELEGATE = (
     *("DEPTH_TO_SPACE", "MAX_POOL_2D", "PAD", "SLICE", "SPACE_TO_DEPTH", "SPLIT", "TRANSPOSE"),
 )
+LAYERS = ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED")
 # of those without weights, the ones whose input XNNPACK defines with its scale
 DEFINES_CODES = (*FAILS_TO_DELEGATE, "CONCATENATION", "DEQUANTIZE", "MEAN", "RESHAPE")
 
@@ -201,12 +202,11 @@ def _wrong_scales(graph: Graph, op: Operator, kernels: str) -> Iterator[str]:
 
 def _wrong_bias(code: str, reads: list[Tensor], kernels: str) -> str:
     """A bias has no zero point; XNNPACK takes one scale or many, and joins like with like alone."""
-    layers = ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED")
-    if code in layers[:2] and len(reads) == 3 and reads[0].type_name in ("int8", "uint8", "int16"):
+    if code in LAYERS[:2] and len(reads) == 3 and reads[0].type_name in ("int8", "uint8", "int16"):
         if whole(reads[2])[1]:  # of several the kernel sees none
             kernel = "conv.cc:417" if code == "CONV_2D" else "depthwise_conv.cc:175"
             return f"its bias has a zero point: {kernel} bias->params.zero_point != 0"
-    if kernels != "xnnpack" or code not in layers or len(reads) < 3:
+    if kernels != "xnnpack" or code not in LAYERS or len(reads) < 3:
         return ""
     filters, bias = (tensor.quantization for tensor in reads[1:3])
     if filters is None or bias is None or reads[2].type_name != "int32":
@@ -223,8 +223,8 @@ def _unsound(code: str, reads: list[Tensor], y: Tensor) -> Iterator[str]:
     """XNNPACK asks of each tensor of codes for a sound scale when it defines it."""
     if code == "QUANTIZE" and not _is_sound(y):
         yield f"{y} has an unsound scale or zero point: XNNPACK takes it, and crashes"
-    looked_at = reads if code == "CONCATENATION" else reads[:1]
-    for x in looked_at if code in DEFINES_CODES else ():
+    looked_at = {"CONCATENATION": reads} | dict.fromkeys(LAYERS, reads[:2])
+    for x in looked_at.get(code, reads[:1] if code in DEFINES_CODES else ()):
         if not _is_sound(x):
             yield f"{x} has an unsound scale or zero point: unsupported scale or zero-point value"
 

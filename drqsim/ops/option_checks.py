@@ -61,6 +61,13 @@ def wrong_option(graph: Graph, op: Operator, kernels: str) -> str:
     for name in ("in_data_type", "out_data_type") if op.code == "CAST" else ():
         if options[name] not in TYPES:
             return f"its {name} is {options[name]}: Unsupported data type {options[name]} in tensor"
+    if op.code == "DEPTHWISE_CONV_2D" and kernels == "xnnpack":
+        x, filters = graph.tensor_of(op, 0), graph.tensor_of(op, 1)
+        if filters.shape[3] != x.shape[3] * options["depth_multiplier"]:
+            return (
+                f"its depth_multiplier is {options['depth_multiplier']}, for {x.shape[3]} channels "
+                f"in and {filters.shape[3]} out: XNNPack delegate failed to reshape runtime"
+            )
     return wrong_step(op, kernels)
 
 

@@ -102,10 +102,11 @@ def scales(call: Call, tensor: Tensor, axis: int, what: str = "filter") -> np.nd
     scale = tensor.quantization.scale
     if tensor.quantization.zero_point.any():
         raise call.refuse(f"its {what} has a zero point other than 0; no DRQ converter writes one.")
-    if not (np.isfinite(scale) & (scale > 0)).all():
+    sound = np.isfinite(scale) & (scale > 0)
+    if not sound.all():
+        at = int(np.argmin(sound))
         raise call.contradiction(
-            f"{what} scale {int(np.argmin(scale > 0))} is {scale.min():g}; every scale must be "
-            "positive and finite."
+            f"{what} scale {at} is {scale[at]:g}; every scale must be positive and finite."
         )
     if scale.size > 1 and tensor.quantization.axis != axis:
         raise call.contradiction(

@@ -147,3 +147,44 @@ def test_a_permutation_needs_no_scale():
     moved = np.array([0, 1, 2, 3], np.uint8)
     graph = one_operator("TRANSPOSE", [IMAGE, moved], [IMAGE])
     assert "unsupported scale" not in drqsim.explain(graph, "xnnpack").verdicts[0].why
+
+
+@pytest.mark.parametrize("multiplier", [1, 2, 4])
+def test_xnnpack_multiplies_the_channels_by_what_the_option_says(multiplier):
+    x, filters = np.ones(IMAGE, f32), np.ones((1, 3, 3, 8), f32)
+    options = WINDOW | {"depth_multiplier": multiplier, "padding": "SAME"}
+    options |= {"dilation_h_factor": 1, "dilation_w_factor": 1}
+    reads = [IMAGE, filters, np.zeros(8, f32)]
+    graph = one_operator("DEPTHWISE_CONV_2D", reads, [(1, 4, 4, 8)], **options)
+    if multiplier == 2:
+        assert litert.compare(graph, x, "xnnpack").exact
+        return
+    for run in litert.run, drqsim.run:
+        with pytest.raises(drqsim.ModelFileError, match="failed to reshape runtime"):
+            run(graph, x, "xnnpack")
+
+
+@pytest.mark.parametrize("at", [0, 1])
+def test_xnnpack_defines_no_layer_of_codes_with_a_denormal_scale(at):
+    scales = [1e-42 if at == place else 0.5 for place in (0, 1)]
+    own = [Quantization(f32([scale]), np.int64([0]), 0) for scale in scales]
+    weights = np.ones((2, 4), np.int8)
+    x = Tensor("x", (1, 4), weights.dtype, None, own[0])
+    filters = Tensor("w", (2, 4), weights.dtype, weights, own[1])
+    graph = one_operator(
+        "FULLY_CONNECTED", [x, filters], [replace(x, shape=(1, 2), quantization=SOUND)]
+    )
+    for run in litert.run, drqsim.run:
+        with pytest.raises(drqsim.ModelFileError, match="unsupported scale"):
+            run(graph, weights[:1], "xnnpack")
+
+
+@pytest.mark.parametrize("wrong", [0, -1, np.inf])
+def test_the_scale_that_is_wrong_is_the_one_that_is_told(wrong):
+    own = Quantization(f32([0.5, wrong, 0.25]), np.zeros(3, np.int64), 0)
+    weights = np.ones((3, 1, 1, 4), np.int8)
+    filters = Tensor("w", weights.shape, weights.dtype, weights, own)
+    options = WINDOW | {"dilation_h_factor": 1, "dilation_w_factor": 1, "padding": "SAME"}
+    graph = one_operator("CONV_2D", [IMAGE, filters, np.zeros(3, f32)], [(1, 4, 4, 3)], **options)
+    with pytest.raises(drqsim.ModelFileError, match=f"scale 1 is {wrong:g}; every scale"):
+        drqsim.run(graph, np.ones(IMAGE, f32))
