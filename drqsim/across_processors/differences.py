@@ -8,6 +8,7 @@ may carry a value over a rounding boundary: it gets the next code, which moves r
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -16,7 +17,7 @@ import numpy as np
 from drqsim import processor as processors
 from drqsim.across_processors.found import Flip, ProcessorComparison, Row
 from drqsim.arithmetic.apart import relative, same_bits
-from drqsim.errors import InputError
+from drqsim.errors import InputError, UnsupportedOperatorError
 from drqsim.graph import Graph, Operator, expect_graph
 from drqsim.interpreter import run
 from drqsim.kernels import checked
@@ -61,7 +62,7 @@ def compare_processors(
     InputError
         When an argument does not fit.
     UnsupportedOperatorError
-        When drqsim cannot run the model as a whole.
+        When drqsim cannot run the model as a whole, or an operator reads what is written over.
 
     Notes
     -----
@@ -71,6 +72,7 @@ def compare_processors(
     expect_graph(graph)
     first, second = _pair(processors)
     checked(kernels)
+    _expect_one_writer(graph)
     how = (kernels, _KEPT, allow_nonfinite)
     outputs, here = run(graph, x, *how, processor=first, float_order="exact")
     others, there = run(graph, x, *how, processor=second, float_order="exact")
@@ -94,6 +96,19 @@ def _pair(names: Sequence[str]) -> tuple[str, str]:
     for name in (first, second):
         processors.of(name)
     return first, second
+
+
+def _expect_one_writer(graph: Graph) -> None:
+    """What an operator read is there after the run only where nobody writes over it."""
+    writers = Counter(index for op in graph.operators for index in op.outputs)
+    for op in graph.operators:
+        for index in set(op.inputs) - {-1}:
+            fed_too = writers[index] and index in graph.inputs
+            if writers[index] > 1 or index in op.outputs or fed_too:
+                raise UnsupportedOperatorError(
+                    f"{op.name} reads tensor {index}, which is written over in the same run; "
+                    "processors are compared where one operator writes each tensor."
+                )
 
 
 def _made(trace: Trace) -> dict[int, np.ndarray]:
@@ -147,8 +162,8 @@ def centred(trace: Trace, name: str) -> dict[str, np.ndarray]:
     for record, codes in values.items():
         if record.endswith("_quantized"):
             zero_point = values.get(f"{record.removesuffix('_quantized')}_zero_point")
-            zero_point = np.zeros(1, int) if zero_point is None else zero_point.astype(int)
-            rows = codes.reshape(zero_point.size, -1).astype(int)
+            zero_point = np.zeros(1, np.int32) if zero_point is None else zero_point
+            rows = codes.reshape(zero_point.size, -1).astype(np.int32)
             found[record] = (rows - zero_point.reshape(-1, 1)).reshape(codes.shape)
     return found
 
@@ -189,4 +204,4 @@ def _in_pairs(ours: dict[str, np.ndarray], theirs: dict[str, np.ndarray]):
     for name in ours | theirs:
         there = (side.get(name) for side in (ours, theirs))
         shape = next(each.shape for each in (ours.get(name), theirs.get(name)) if each is not None)
-        yield name, *(np.zeros(shape, int) if each is None else each for each in there)
+        yield name, *(np.zeros(shape, np.int32) if each is None else each for each in there)

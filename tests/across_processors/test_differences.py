@@ -193,3 +193,14 @@ def test_the_command(one_code_differs):
     assert "conv_2d_3/input_quantized[0, 0, 0, 0]: " in out
     status, out, error = run("processors", DRQ, *fed, "--processors", "arm64", "m1")
     assert status == 2 and "'m1'" in error
+
+
+def test_what_is_written_over_in_a_run_cannot_be_compared_alone():
+    tensors = tuple(drqsim.Tensor(name, (2,), np.dtype(np.float32)) for name in "xy")
+    first = drqsim.Operator("RELU", "relu_0", (0,), (1,))
+    again = drqsim.Operator("NEG", "neg_0", (1,), (1,))
+    graph = drqsim.Graph(tensors, (first, again), (0,), (1,))
+    x = np.ones(2, np.float32)
+    assert drqsim.run(graph, x)[0]["y"].tolist() == [-1, -1]
+    with pytest.raises(drqsim.UnsupportedOperatorError, match="neg_0 reads tensor 1, which is wr"):
+        drqsim.compare_processors(graph, x)
