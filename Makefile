@@ -36,6 +36,12 @@ help:
 
 setup: $(READY)
 
+ifeq ($(VENV),.arm64)
+$(READY): requirements.txt pyproject.toml tests/check_arm64.py
+	@$(MAKE) --no-print-directory setup VENV=.venv
+	@.venv/bin/python tests/check_arm64.py --set-up
+	@touch $@
+else
 $(READY): requirements.txt pyproject.toml
 	@$(PYTHON) -c 'import sys' 2>/dev/null || \
 	  { echo "No Python found as '$(PYTHON)': try make PYTHON=/path/to/python3.11." >&2; exit 1; }
@@ -50,6 +56,7 @@ $(READY): requirements.txt pyproject.toml
 	@$(PY) -m pip install -qq --no-input -r requirements.txt
 	@$(PY) -m pip install -qq --no-input --no-deps --no-build-isolation -e .
 	@touch $@
+endif
 
 book: $(READY)
 	@rm -f $(SITE)
@@ -78,7 +85,8 @@ lint: $(READY)
 test: lint
 	@$(PY) tests/check_numpy.py || test $$? -eq 2
 	@$(MAKE) --no-print-directory site || true
-	@$(PY) -m pytest -q -n auto --dist loadfile --nbval --nbval-cell-timeout=120 tests book
+	@$(PY) -m pytest -q -n auto --dist loadfile --nbval --nbval-cell-timeout=120 \
+	  $(if $(DRAWS),--draws=$(DRAWS)) tests book
 
 notebooks: $(READY)
 	@$(NOTEBOOKS) run

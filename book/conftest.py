@@ -18,6 +18,11 @@ def _book_extension():
     return module
 
 
+def pytest_configure(config):
+    if not hasattr(config, "workerinput"):  # a worker of xdist gets what is set here
+        config.option.nbval_cell_timeout *= _book_extension().SLOWER
+
+
 def pytest_collection_modifyitems(items):
     extension = _book_extension()
     extension.kernel_environment()

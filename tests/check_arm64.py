@@ -59,10 +59,11 @@ TESTS = (
 
 KEYS = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 FALLBACK = "http://deb.debian.org/debian"
-# CPython 3.11 and what it and the wheels load
+# CPython 3.11, and what it and the wheels load
 OF_ARM64 = (
     "python3.11-minimal libpython3.11-minimal libpython3.11-stdlib libc6 libstdc++6 libgcc-s1 "
-    "zlib1g libexpat1 libffi8 libssl3 libbz2-1.0 liblzma5 libsqlite3-0 libuuid1 libcrypt1"
+    "libatomic1 zlib1g libexpat1 libffi8 libssl3 libbz2-1.0 liblzma5 libsqlite3-0 libuuid1 "
+    "libcrypt1"
 ).split()
 # release, architecture and packages of Debian; the emulator of bookworm, QEMU 7.2, executes the
 # int8 matrix products wrongly, that of trixie does not
@@ -70,13 +71,15 @@ DEBIAN = (
     ("root", "bookworm", "arm64", OF_ARM64),
     ("qemu", "trixie", "amd64", ["qemu-user"]),
 )
+ELF = b"\x7fELF"
 GLIBC = (17, 24, 26, 27, 28, 34)  # of manylinux wheels; bookworm has 2.36
 
+SLOWER = 15  # times as much CPU time takes drqsim under emulation: 10 to 14, measured
 LAUNCHER = """#!/bin/sh
-# CPython for arm64, emulated; QEMU_CPU names the core. It takes this file for its own program (-0),
-# so that it finds pyvenv.cfg, and a process that it starts is emulated as well.
-export QEMU_CPU="${{QEMU_CPU:-neoverse-n1}}" OPENBLAS_NUM_THREADS=1
-exec {qemu} -0 "$0" -L {root} {python} "$@"
+# A program for arm64, emulated; QEMU_CPU names the core. CPython takes bin/python for its own
+# program (-0), so that it finds pyvenv.cfg, and a process that it starts is emulated as well.
+export QEMU_CPU="${{QEMU_CPU:-neoverse-n1}}" OPENBLAS_NUM_THREADS=1 DRQSIM_SLOWER={slower}
+exec {qemu} -0 {name} -L {root} {program} "$@"
 """
 
 
@@ -147,8 +150,8 @@ def set_up() -> None:
     try:
         for folder, release, architecture, packages in DEBIAN:
             debian(ARM64 / folder, release, architecture, packages)
-        launcher()
         wheels()
+        launchers()
     except BaseException:
         shutil.rmtree(ARM64, ignore_errors=True)
         raise
@@ -204,14 +207,31 @@ def wheels() -> None:
     (SITE / "drqsim.pth").write_text(f"{ROOT}\n", encoding="utf-8")
 
 
-def launcher() -> None:
+def launchers() -> None:
+    """Let `bin/python`, and what the wheels bring to be started, begin in the emulator."""
     root = ARM64 / "root"
-    (ARM64 / "pyvenv.cfg").write_text(f"home = {root}/usr/bin\n", encoding="utf-8")
-    programs = (ARM64 / "qemu/usr/bin/qemu-aarch64", root, root / "usr/bin/python3.11")
-    qemu, root, python = (shlex.quote(str(path)) for path in programs)
-    PYTHON.parent.mkdir()
-    PYTHON.write_text(LAUNCHER.format(qemu=qemu, root=root, python=python), encoding="utf-8")
-    PYTHON.chmod(0o755)
+    python = root / "usr/bin/python3.11"
+    (ARM64 / "pyvenv.cfg").write_text(f"home = {python.parent}\n", encoding="utf-8")
+    launcher(PYTHON, PYTHON, python)
+    for program in (SITE / "bin").iterdir():
+        if program.read_bytes().startswith(ELF):
+            launcher(PYTHON.with_name(program.name), program, program)
+        else:  # a script in Python
+            launcher(PYTHON.with_name(program.name), PYTHON, python, program)
+    node = SITE / "playwright/driver/node"
+    compiled = node.rename(node.with_name("node.arm64"))
+    launcher(node, node, compiled)
+
+
+def launcher(path: Path, name: Path, *program: Path) -> None:
+    """Write a script that starts a program under the name that it is to take for its own."""
+    path.parent.mkdir(exist_ok=True)
+    qemu, root = ARM64 / "qemu/usr/bin/qemu-aarch64", ARM64 / "root"
+    qemu, root, name = (shlex.quote(str(part)) for part in (qemu, root, name))
+    program = shlex.join(map(str, program))
+    words = {"qemu": qemu, "root": root, "name": name, "program": program, "slower": SLOWER}
+    path.write_text(LAUNCHER.format(**words), encoding="utf-8")
+    path.chmod(0o755)
 
 
 def fetched(done: subprocess.CompletedProcess, what: str) -> None:

@@ -11,12 +11,13 @@ import pytest
 import drqsim
 from drqsim import limits
 from drqsim.ops.float32 import pooling
+from tests.kit import pace
 from tests.kit.command import refused, run
 from tests.kit.large_files import relu_chain
 from tests.kit.one_operator import one_operator
 from tests.kit.places import CASES
 
-GIB, SECONDS = 2**30, 5
+GIB, SECONDS = 2**30, pace.seconds(5)
 DRAWN = np.float32(0.273923)  # the first of seed 0
 
 

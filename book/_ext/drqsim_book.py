@@ -7,6 +7,8 @@
   carries and which point to a CDN, are left out.
 * A cell with the tag `reads-memory` reads the memory of another process. Where the system does not
   let it, which is everywhere but on Linux, the cell is not run: its page shows what it printed.
+* On an emulated processor, as of `.arm64/`, a cell may take as many times longer as
+  `DRQSIM_SLOWER` says.
 * A chapter can be started in Colab or Binder only from a public repository: while `_config.yml`
   names none, there are no buttons for that.
 """
@@ -26,6 +28,7 @@ MATHJAX_FILES = (
     "LICENSE",
 )
 READS_MEMORY = "reads-memory"
+SLOWER = int(os.environ.get("DRQSIM_SLOWER", "1"))
 
 
 def kernel_environment():
@@ -85,6 +88,11 @@ def launch_from_repository(app, config):
         config.html_theme_options.pop("launch_buttons", None)
 
 
+def wait_longer(app, config):
+    """Give a cell the time that it takes here."""
+    config.nb_execution_timeout *= SLOWER
+
+
 def copy_mathjax(app, exception):
     """Copy MathJax, its fonts and its licence to `_static/mathjax`."""
     if exception or app.builder.format != "html":
@@ -116,6 +124,7 @@ def setup(app):
     app.add_css_file("drqsim.css", priority=900)
     app.add_js_file("a11y.js", loading_method="defer")
     app.connect("config-inited", launch_from_repository)
+    app.connect("config-inited", wait_longer)
     app.connect("builder-inited", read_in_parallel)
     app.connect("html-page-context", drop_thebe, priority=900)
     app.connect("build-finished", copy_mathjax)

@@ -14,10 +14,11 @@ import pytest
 
 import drqsim
 from drqsim.cli.inputs import read_inputs
+from tests.kit import pace
 from tests.kit.command import DRQ, FLOAT, refused, run
 from tests.kit.hostile_arrays import GOOD, hostile, npy
 
-MOST_SECONDS = 5
+MOST_SECONDS = pace.seconds(5)
 
 
 def packed(content: bytes, way=zipfile.ZIP_DEFLATED) -> bytes:

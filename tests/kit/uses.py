@@ -13,9 +13,10 @@ import drqsim
 from drqsim import report
 from drqsim.cli.commands import drqsim as command
 from drqsim.graph import Graph
+from tests.kit import pace
 from tests.kit.strategies import KERNELS
 
-SECONDS = 5  # for one use of a model, whatever is in it
+SECONDS = pace.seconds(5)  # for one use of a model, whatever is in it
 MOST_VALUES = 2**20  # that are fed to an input; a larger one is fed nothing, and says so
 LONGEST_SENTENCE = 1_000
 

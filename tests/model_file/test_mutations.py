@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 
 import drqsim
-from tests.kit import places
+from tests.kit import pace, places
 from tests.kit.damaged import mutate, tables
 
 MODELS = sorted(places.MODELS.glob("*.tflite"))
-SECONDS = 5  # for one file, whatever is in it
+SECONDS = pace.seconds(5)  # for one file, whatever is in it
 GIBIBYTE = 2**30
 
 

@@ -10,7 +10,7 @@ import pytest
 
 import drqsim
 from drqsim.model_file.tensors import EXTERNAL_BUFFER, Places
-from tests.kit import large_files
+from tests.kit import large_files, pace
 
 
 @pytest.mark.parametrize("make", [large_files.shared_name, large_files.shared_string])
@@ -39,7 +39,7 @@ def test_a_code_of_many_references_is_read_once():
     data = large_files.operator_codes()
     began = time.process_time()
     assert drqsim.load(data).operators == ()
-    assert time.process_time() - began < 5
+    assert time.process_time() - began < pace.seconds(5)
 
 
 def test_an_operator_may_be_named_often():

@@ -8,10 +8,10 @@ import pytest
 import drqsim
 from drqsim import report
 from drqsim.graph import Graph
-from tests.kit import large_files
+from tests.kit import large_files, pace
 from tests.kit.command import DRQ, run
 
-SECONDS = 5
+SECONDS = pace.seconds(5)
 
 
 def test_a_report_of_a_long_chain(tmp_path):
