@@ -147,6 +147,14 @@ def sequence(make, *sizes, **options):
     return case
 
 
+def gelu(*x):
+    def case(_):
+        shape = (len(x),)
+        return one_operator("GELU", [shape], [shape], approximate=False), f32(x)
+
+    return case
+
+
 CASES = {
     "conv_2d per tensor": conv(8, 3, 4, (2, 5, 5, 4), "per-tensor", kind="ties"),
     "conv_2d per tensor, odd channels": conv(5, 2, 9, (1, 5, 5, 9), "per-tensor"),
@@ -178,6 +186,8 @@ CASES = {
     "svdf": sequence(recurrent.svdf, 3, 18, 7, 7, 11, activation="NONE"),
     "lstm": sequence(recurrent.lstm, 3, 2, 19, 21, peephole=True, projection=9),
     "lstm, layer norm": sequence(recurrent.lstm, 2, 3, 11, 37, layer_norm=True),
+    # in a register of four, then by itself
+    "gelu": gelu(-3.089115, -4.19064, -4.8770795, -2.5, -4.19064),
 }
 
 

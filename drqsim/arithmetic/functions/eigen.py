@@ -137,7 +137,9 @@ def erfc(x: np.ndarray, packed: np.ndarray, fused: bool = False) -> np.ndarray:
         lost = (x.astype(f64) * x - square).astype(f32)  # by rounding the square
         power = np.where(packed, exp(-square, fused), glibc.expf(-square))
         power = add(-power, lost, power)
-        inverse = roots.reciprocal_neon(np.maximum(square, f32(1))) if fused else f32(1) / square
+        inverse = f32(1) / square
+        if fused:  # a register of four is divided by an estimate and two steps of Newton
+            inverse = np.where(packed, roots.reciprocal_neon(np.maximum(square, f32(1))), inverse)
         above, below = (horner(inverse, *c, add=add) for c in (ERFC_ABOVE, ERFC_BELOW))
         far = add(power, above / (x * below), np.where(x < 0, f32(2), f32(0)))
         return np.where(square > 1, far, near)
