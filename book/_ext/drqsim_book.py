@@ -9,17 +9,21 @@
   let it, which is everywhere but on Linux, the cell is not run: its page shows what it printed.
 * On an emulated processor, as of `.arm64/`, a cell may take as many times longer as
   `DRQSIM_SLOWER` says.
+* A link to the glossary carries the first sentence of its entry, which terms.js shows.
 * A chapter can be started in Colab or Binder only from a public repository: while `_config.yml`
   names none, there are no buttons for that.
 """
 
 import os
+import re
 import shutil
 import subprocess
 import sys
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
+
+from docutils import nodes
 
 ROOT = Path(__file__).resolve().parents[2]
 MATHJAX_FILES = (
@@ -29,6 +33,7 @@ MATHJAX_FILES = (
 )
 READS_MEMORY = "reads-memory"
 SLOWER = int(os.environ.get("DRQSIM_SLOWER", "1"))
+GLOSSARY = "book/glossary"
 
 
 def kernel_environment():
@@ -117,15 +122,39 @@ def drop_thebe(app, pagename, templatename, context, doctree):
         context[name] = [asset for asset in context[name] if not is_thebe(asset)]
 
 
+@cache
+def definitions(env):
+    """The first sentence of each entry of the glossary, by the place that a link leads to."""
+    found = {}
+    for item in env.get_doctree(GLOSSARY).findall(nodes.definition_list_item):
+        first = item.next_node(nodes.paragraph).astext()
+        sentence = re.split(r"(?<=[.])\s", " ".join(first.split()), maxsplit=1)[0]
+        for term in item.findall(nodes.term):
+            found |= dict.fromkeys(term["ids"], sentence)
+    return found
+
+
+def define_terms(app, doctree, docname):
+    """Hand each link to the glossary what it is about."""
+    if app.builder.format != "html":
+        return
+    for link in doctree.findall(nodes.reference):
+        sentence = definitions(app.env).get(link.get("refuri", "").rpartition("#")[2])
+        if sentence:
+            link["reftitle"] = sentence
+
+
 def setup(app):
     """Register the above with Sphinx."""
     kernel_environment()
     run_what_can_be_run()
     app.add_css_file("drqsim.css", priority=900)
     app.add_js_file("a11y.js", loading_method="defer")
+    app.add_js_file("terms.js", loading_method="defer")
     app.connect("config-inited", launch_from_repository)
     app.connect("config-inited", wait_longer)
     app.connect("builder-inited", read_in_parallel)
+    app.connect("doctree-resolved", define_terms)
     app.connect("html-page-context", drop_thebe, priority=900)
     app.connect("build-finished", copy_mathjax)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
