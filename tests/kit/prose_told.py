@@ -137,6 +137,7 @@ TOLD = {
     "glossary.md": {
         "the rule of the runtime's planner, kept by tests/memory": "64 bytes in the arena",
         "the definition of a tap": "a 3x3 filter has nine",
+        "which scales a 1x1 convolution has, tests/test_claims.py": "with stride 1 and one group",
         LISTED: """
             tells three apart
             all three differ""",
