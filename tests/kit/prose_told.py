@@ -5,7 +5,7 @@ is to stay short: a number that can be computed belongs into a cell.
 """
 
 # Pages whose cells hold numbers of a page that does not link to them.
-ALSO = {"in-short.ipynb": ("input.ipynb",)}
+ALSO = {"in-short.ipynb": ("to-the-last-bit-input.ipynb",)}
 
 BYTES = "float32 takes four bytes, int8 one"
 DECIBEL = "the definition of the decibel, or of a share"
@@ -56,12 +56,12 @@ TOLD = {
             The three lines are""",
     },
     "input.ipynb": {
-        LISTED: "Three inputs made for the purpose",
         GIVEN: """
             An input ranges from -1 to 3
             widened to [0, 5]
             stands for 5.0 again""",
     },
+    "to-the-last-bit-input.ipynb": {LISTED: "Three inputs made for the purpose"},
     "accumulator.ipynb": {
         LISTED: "keeps three int32 arrays",
         GIVEN: "a 5x5 filter",
