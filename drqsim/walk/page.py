@@ -40,7 +40,8 @@ def html(layer: Layer, start: Pixel, caption: str = "") -> str:
         f'<div class="drq-walk-grids" style="--row:{columns}">{"".join(grids)}</div>'
         f'<div class="drq-walk-title">{_slot(text.TITLE + ": {output}", numbers)}</div>'
         f"{_stepper()}"
-        f'<ol class="drq-walk-steps">{"".join(_steps(layer, stages, numbers, start[3]))}</ol>'
+        '<ol class="drq-walk-steps" aria-label="The sum, step by step">'
+        f"{''.join(_steps(layer, stages, numbers, start[3]))}</ol>"
         '<div class="drq-hidden" aria-live="polite" data-spoken="'
         f'{escape(text.spoken(layer))}"></div>{below}</figure></drq-walk>'
         f'<script type="module">{_source("walk.js")}</script>'

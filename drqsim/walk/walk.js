@@ -52,6 +52,7 @@ class DrqWalk extends HTMLElement {
     this.windows = this.all("[data-window]");
     this.parts = this.all(".drq-parts > li");
     this.steps = this.all("li[data-stage]");
+    this.one(".drq-walk-steps").tabIndex = 0; // it may scroll
     this.grids = this.all("[data-cells]").map((element) => this.grid(element));
     this.output = this.grids.find((grid) => grid.name === "output");
     this.listen();
@@ -191,6 +192,12 @@ class DrqWalk extends HTMLElement {
     if (speak) region.textContent = fill(region.dataset.spoken, numbers);
   }
 
+  // to a stage, and with it into view
+  goTo(stage) {
+    this.walkTo(stage);
+    this.steps[this.stage].scrollIntoView({ block: "nearest" });
+  }
+
   walkTo(stage) {
     const last = this.steps.length - 1;
     this.stage = clamp(stage, last);
@@ -232,7 +239,7 @@ class DrqWalk extends HTMLElement {
       if (place) this.choose(place);
       if (part >= 0) this.choose({ k: part });
       if (step >= 0) this.walkTo(step);
-      if (go) this.walkTo(this.stage + Number(go.dataset.go));
+      if (go) this.goTo(this.stage + Number(go.dataset.go));
     });
     this.addEventListener("change", ({ target }) => {
       this.choose({ [target.dataset.choose]: target.selectedIndex });
@@ -259,10 +266,10 @@ class DrqWalk extends HTMLElement {
     }[key];
     const inGrid = this.output.element.contains(target);
     const onButton = target.closest("[data-go]") && { ArrowLeft: -1, ArrowRight: 1 }[key];
-    if (onButton) this.walkTo(this.stage + onButton);
+    if (onButton) this.goTo(this.stage + onButton);
     else if (move && (inGrid || key === "Escape")) {
       this.choose(move);
-      if (key === "Escape") this.walkTo(0);
+      if (key === "Escape") this.goTo(0);
       if (inGrid) this.output.cells.find((cell) => cell.tabIndex === 0).focus();
     } else return false;
     return true;

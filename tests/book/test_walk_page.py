@@ -40,6 +40,14 @@ POINT = """walk => {
 }"""
 
 
+# Nothing else lies on the middle of its left edge, and it is not scrolled away.
+IN_SIGHT = """element => {
+  const box = element.getBoundingClientRect();
+  const seen = document.elementFromPoint(box.left + 4, box.top + box.height / 2);
+  return element.contains(seen);
+}"""
+
+
 @pytest.fixture
 def show(browser, tmp_path):
     """Opens walks on a page of their own, from a file and without a network."""
@@ -192,6 +200,20 @@ def test_the_stages_in_order(show):
     assert told.text_content() == "2 of 8: input_quantized"
     page.keyboard.press("Escape")
     assert told.text_content() in ("1 of 8: input", "2 of 8: input_quantized")
+
+
+@pytest.mark.parametrize("width", [390, 800, 1280])
+def test_grids_buttons_and_the_step_that_is_told_fit_on_a_screen(show, width):
+    page = show(walk_of(), viewport=dict(width=width, height=900))
+    if width > 700:
+        assert page.locator(".drq-walk").bounding_box()["height"] <= 860
+    step = page.get_by_role("button", name="Next")
+    for _ in range(7):
+        step.click()
+        assert page.locator("li.drq-now > .drq-step-head").evaluate(IN_SIGHT)
+        assert step.evaluate(IN_SIGHT)
+    page.locator(".drq-walk-steps").focus()
+    assert page.evaluate("document.activeElement.className") == "drq-walk-steps"
 
 
 def test_two_walks_on_a_page_do_not_mix(show):

@@ -95,6 +95,17 @@ def test_the_script_is_small_and_asks_nobody():
     assert "http" not in html
 
 
+@pytest.mark.parametrize("kernels", KERNELS)
+def test_grid_and_card_say_the_same_of_where_the_sums_are(kernels):
+    html = walk_of(kernels)._repr_html_()
+    name = html[html.index("<b>5 accumulator</b>") :][:300]
+    card = html[html.index("<b>5 <span data-told>accumulator") :][:300]
+    raw = kernels == "optimized"
+    assert "not stored" in name and "not stored" in card
+    assert ("raw sums are in the arena" in name) == raw
+    assert ("raw sum: scratch in the arena" in card) == raw
+
+
 def bigger(shape, filters):
     random = np.random.default_rng(0)
     graph = drqsim.conv_relu(
