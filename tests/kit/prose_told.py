@@ -172,15 +172,12 @@ TOLD = {
     },
     "the-tensor-walk.ipynb": {
         LISTED: """
-            Number 1, blue
-            Number 2 is the int8 copy
-            number 2 to the sum of number 5
-            wait for number 6
+            Numbers 1 and 2
+            Number 3
+            Numbers 4 and 5
             Numbers 6 to 8
-            Numbers 4 and 6
-            at number 6 below
-            at number 7
-            the eight stages""",
+            the eight stages
+            Numbers 4 and 6 have no grid""",
     },
     "what-drq-changes-in-memory.ipynb": {
         LISTED: "in all three cases",
