@@ -76,6 +76,7 @@ LIMITS += compiled(
     (r"\$(\d)/(?:s|\\sqrt)|\((\d)\)/\(s\)|(\d)/\(255/range", {1}),
     (r"\^\{b-1\} - (\d)", {1}),
     (r"(?<!\d)(\d)\^\{[bn]|k\^(\d)", {2}),
+    (r"s\^(\d)\)?/|\\sum [xw]\^(\d)|\\sigma\^(\d)|20 \\log (\d)", {2}),  # a variance, a decibel
     (r"(?<!\d)(\d) (?:p|C)\b", {4}),  # bytes of a float32
     (r"C \+ (\d)\b", {8}),  # bytes of a scale and a zero point
     (r"saves (\d) bytes", {3}),

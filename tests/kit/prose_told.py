@@ -235,10 +235,8 @@ TOLD = {
         DECIBEL: """
             10 \\log
             At 40 dB the error is 1% of the output, and 20 dB more is an error ten times smaller""",
-        LISTED: "ten logits and eight digits",
+        LISTED: "Four causes",
         "the outlier that the cell below makes": "channel 51 by 64",
-        DRAWN: """
-            codes like -1, 0 and 1
-            about three quarters of the power""",
+        DRAWN: "about three quarters of the power",
     },
 }
