@@ -25,6 +25,8 @@ f32 = np.float32
 # From end to end the differences of single operators add up, and a layer may enlarge what it reads.
 # Measured: 0.6 times their sum; layers of random weights enlarge by 2 or 3 at most.
 ENLARGED = 8
+# cores of arm64 beside the table may add up floats in another order
+KNOWN = processor.native().name in processor.PROCESSORS
 
 
 def digits(name: str) -> Graph:
@@ -107,7 +109,7 @@ def test_as_the_runtime(name, kernels, inputs, rows):
         x = random_input(model, seed)
         row, compared = judge(name, content(name), x, kernels)
         assert row.exact == row.hybrid, compared
-        if processor.native().neon or not glibc.is_here():  # some float functions differ there
+        if not (KNOWN and glibc.is_here()):  # another C library has other functions
             check_float_operators(compared)
             check_end_to_end(model, x, compared)
         else:
