@@ -99,40 +99,35 @@ class Schemes(Printed):
         return len(self.rows)
 
     def _printed(self) -> Printout:
-        cells = [
-            (
-                r.scheme,
-                r.weights,
-                r.activations,
-                r.accumulator,
-                r.computed_in,
-                "yes" if r.calibration else "no",
-                f"{r.weight_bytes:,}",
-                f"{r.activation_bytes:,}",
-                f"{r.scratch_bytes:,}",
-                f"{r.largest_error:.3g}",
-                f"{r.rms_error:.3g}",
-                ", ".join(r.operators),
-            )
-            for r in self
+        rows = [
+            (name, *(_written(getattr(row, field)) for row in self))
+            for name, field in _SHOWN.items()
         ]
-        return Printout([Table(_HEADER, cells, right=(6, 7, 8, 9, 10))])
+        table = Table(("", *(r.scheme for r in self)), rows, right=range(1, len(self) + 1))
+        files = [f"{r.scheme}: {', '.join(r.operators)}" for r in self]
+        return Printout([table], [f"Operators in the file. {'; '.join(files)}."])
 
 
-_HEADER = (
-    "scheme",
-    "weights",
-    "activations",
-    "accumulator",
-    "computed in",
-    "calibration",
-    "weight bytes",
-    "activation bytes",
-    "scratch bytes",
-    "largest error",
-    "RMS error",
-    "operators in the file",
-)
+_SHOWN = {  # a scheme is a column, so that six of them fit on a page
+    "weights": "weights",
+    "activations": "activations",
+    "accumulator": "accumulator",
+    "computed in": "computed_in",
+    "calibration": "calibration",
+    "weight bytes": "weight_bytes",
+    "activation bytes": "activation_bytes",
+    "scratch bytes": "scratch_bytes",
+    "largest error": "largest_error",
+    "RMS error": "rms_error",
+}
+
+
+def _written(value: str | bool | int | float) -> str:
+    if isinstance(value, str):
+        return value
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return f"{value:,}" if isinstance(value, int) else f"{value:.3g}"
 
 
 def compare_schemes(
