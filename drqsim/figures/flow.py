@@ -25,6 +25,7 @@ ENTERS_AT = {
 TOGETHER = {"input_zero_point": "input_scale"}
 # results that are used a second time, further down
 AGAIN = {
+    "input_quantized": "input",  # the scale, above, was made of it; the codes are made of both
     "accumulator": "input_zero_point",
     "dequantized": "input_scale",
 }

@@ -79,7 +79,7 @@ _RULES = """
 @container (max-width:30rem){.drq-figure table.drq-bars{font-size:.85rem}
   .drq-figure table.drq-bars th{min-width:min(var(--label),38cqw)}
   .drq-figure table.drq-bars td.drq-track{min-width:3rem}}
-.drq-figure .drq-track div{height:1.1rem;min-width:2px;border-radius:0 .25rem .25rem 0;
+.drq-figure .drq-track div{height:1.1rem;min-width:.3rem;border-radius:0 .25rem .25rem 0;
   background:var(--drq-color);print-color-adjust:exact}
 
 .drq-figure .drq-lives{min-width:calc(var(--n)*1.45rem);font-size:.85rem;

@@ -75,6 +75,14 @@ def test_scale_and_zero_point_are_seen_to_enter_again():
     assert re.findall(again, figures.layer(trace_of(name="digits_float")).body) == []
 
 
+@pytest.mark.parametrize("kernels", KERNELS)
+def test_the_codes_are_seen_to_come_from_the_input_and_its_scale(kernels):
+    body = figures.layer(trace_of(kernels)).body
+    scale, codes = body.index("<b>input_scale</b>"), body.index("<b>input_quantized</b>")
+    assert '<span class="drq-flow-again drq-float32"><span>input</span>' in body[scale:codes]
+    assert "<span>input</span>" not in figures.layer(trace_of(name="digits_float")).body
+
+
 def test_the_panel_of_the_constants_begins_beside_the_card_above_the_first():
     for name, last in (("digits_drq", "im2col"), ("digits_float", "input")):
         lead, panel = figures.layer(trace_of(name=name)).body.split("drq-flow-panel")
