@@ -172,10 +172,17 @@ def test_calibration_that_saw_too_little_clips():
 
 def test_it_prints_as_text_and_as_html(table):
     text, html = repr(table), table._repr_html_()
-    assert len(text.splitlines()) == 1 + len(ROWS)
-    for scheme in ROWS:
-        assert scheme in text and scheme in html
-    assert "18,560" in text and html.count("<tr>") == 1 + len(ROWS)
+    header, *rows, files = text.splitlines()
+    assert header.split() == " ".join(ROWS).split()  # a scheme is a column
+    assert "full-integer int8: QUANTIZE, CONV_2D, DEQUANTIZE;" in files
+    assert html.count("<th ") == 1 + len(ROWS) and html.count("<tr>") == 1 + len(rows)
+    assert all(f">{scheme}</th>" in html for scheme in ROWS)
+    sums, calibrated = (
+        next(line for line in rows if line.startswith(name)) for name in ("acc", "cal")
+    )
+    assert sums.split()[1:] == ["float32"] * 3 + ["int32"] * 2 + ["int64"]
+    assert calibrated.split()[1:] == ["no"] * 4 + ["yes"] * 2
+    assert "18,560" in text
     with pytest.raises(drqsim.InputError, match="No scheme 'int3'"):
         table["int3"]
 
