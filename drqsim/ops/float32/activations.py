@@ -113,7 +113,7 @@ def hard_swish(call: Call, x: np.ndarray) -> np.ndarray:
     gate = np.minimum(np.maximum(x + f32(3), f32(0)), f32(6))
     if call.kernels == "reference":
         return x * gate / f32(6)
-    output = (x * SIXTH) * gate
+    output = np.ascontiguousarray((x * SIXTH) * gate)
     # the optimized kernel handles four values at a time, and multiplies the rest in another order
     rest = slice(x.size - x.size % 4, None)
     output.reshape(-1)[rest] = (x.reshape(-1)[rest] * gate.reshape(-1)[rest]) * SIXTH

@@ -42,7 +42,7 @@ def softmax(call: Call, x: np.ndarray) -> np.ndarray:
     if call.kernels == "reference":
         powers = glibc.expf(shifted)
         return powers / _in_order(powers)
-    powers = eigen.exp(shifted, neon)
+    powers = np.ascontiguousarray(eigen.exp(shifted, neon))
     rest = slice(x.size - x.size % LANES, None)  # of the whole tensor
     powers.reshape(-1)[rest] = glibc.expf(shifted.reshape(-1)[rest])
     return powers * (f32(1) / eigen_sum_of_rows(powers, neon))[..., None]

@@ -1,5 +1,7 @@
 """Activation functions as operators, against the runtime, bit for bit."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -9,6 +11,7 @@ import drqsim
 from drqsim import litert
 from drqsim.graph import Graph
 from drqsim.ops.float32.activations import FUNCTIONS
+from tests.kit.networks import lstm
 from tests.kit.one_operator import one_operator
 from tests.kit.strategies import KERNELS, float_constant, inputs
 
@@ -67,6 +70,26 @@ def test_what_fills_no_register_goes_through_the_c_library():
         by_four = drqsim.run(activation("GELU", (4,), approximate=False), np.append(x, x[:1]))[0]
         apart += (by_four["y"][:3] != drqsim.run(graph, x)[0]["y"]).sum()
     assert apart  # Eigen's exp is not the library's
+
+
+@pytest.mark.parametrize("code", ["SOFTMAX", "HARD_SWISH"])
+def test_the_last_values_are_those_of_the_tensor(code):
+    """However its array lies: the sums of arm64's dense layers have the rows inside."""
+    graph, random = lstm(), np.random.default_rng(0)
+    last = replace(graph.operators[-1], code=code, options=WITH_OPTIONS[code][0])
+    graph = replace(graph, operators=(*graph.operators[:-1], last))
+    for _ in range(40):
+        x = random.normal(size=graph.tensors[graph.inputs[0]].shape).astype(f32)
+        (y,), trace = _run_on_arm64(graph, x)
+        (alone,), _ = _run_on_arm64(
+            graph.extract(last.name), trace[f"{last.name}/input"].value.copy("C")
+        )
+        assert np.array_equal(y, alone), x
+
+
+def _run_on_arm64(graph, x):
+    outputs, trace = drqsim.run(graph, x, "optimized", processor="arm64-dotprod")
+    return outputs.values(), trace
 
 
 def signs_of_nothing(code, alpha):
