@@ -58,7 +58,7 @@ def grid(layer: Layer, stage: text.Stage, number: int, numbers: Numbers) -> str:
         kept = f"{byte_count(record.nbytes)} {WHERE[record.stored]}"
     raw = layer.records.get("accumulator_raw")
     if name == "accumulator" and raw:  # the card of this stage says the same
-        kept += f"; the raw sums are {WHERE[raw.stored]}"
+        kept += f"; raw sums {WHERE[raw.stored]}"
     short = escape(str(record)).replace("[", "<wbr>[")  # where it may break
     heading = name.replace("_", "_<wbr>")
     return (

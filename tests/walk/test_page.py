@@ -102,7 +102,7 @@ def test_grid_and_card_say_the_same_of_where_the_sums_are(kernels):
     card = html[html.index("<b>5 <span data-told>accumulator") :][:300]
     raw = kernels == "optimized"
     assert "not stored" in name and "not stored" in card
-    assert ("raw sums are in the arena" in name) == raw
+    assert ("raw sums in the arena" in name) == raw
     assert ("raw sum: scratch in the arena" in card) == raw
 
 
