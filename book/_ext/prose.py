@@ -34,7 +34,8 @@ NOT_ASKED = ("typography", "weasel_words", "misc.preferred_forms")
 # of no sentence: code, formulas, addresses, directives with their options, tables' rulers
 NO_PROSE = re.compile(
     r"^(```+|:::+)(?:\{code[^}]*\}|[a-z]+$).*?^\1\s*$|^[ \t]*(?:```|:::).*?$|^:[\w-]+:.*?$"
-    r"|^\(.+\)=$|^\|[-:| ]+\|$|\$\$.*?\$\$|\$[^$\n]+\$|`[^`\n]+`|\]\([^)\s]+\)|\{[\w:]+\}|<[^>\n]+>",
+    r"|^\(.+\)=$|^\|[-:| ]+\|$|\$\$.*?\$\$|\$[^$\n]+\$|`[^`\n]+`"
+    r"|\]\([^)\s]+\)|\{[\w:]+\}|<[^>\n]+>",
     re.MULTILINE | re.DOTALL,
 )
 
