@@ -11,7 +11,7 @@ from drqsim import processor as processors
 from drqsim.errors import InputError, ModelFileError, UnsupportedOperatorError
 from drqsim.graph import Graph, Operator, expect_graph, shorten
 from drqsim.hazards.of_input import READ, hazards_of_input
-from drqsim.kernels import checked
+from drqsim.kernels import ORDERS, checked
 from drqsim.limits import Budget, Limits, Values
 from drqsim.model_file.schema import completed
 from drqsim.names import known_as
@@ -206,7 +206,7 @@ class Recorder:
 
 
 def _known_order(name: str | None) -> str | None:
-    if name not in (None, "exact", "blas"):
+    if name not in (None, *ORDERS):
         raise InputError(f"float_order is {name!r}; expected 'exact' or 'blas'.")
     return name
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from drqsim.errors import InputError
 
 KERNELS = ("reference", "optimized", "xnnpack")
+ORDERS = ("exact", "blas")  # in which float layers add up: the kernel's own, or that of a library
 
 
 def checked(kernels: str) -> str:

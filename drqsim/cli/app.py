@@ -16,7 +16,7 @@ from drqsim.cli import STOPPED, inputs
 from drqsim.cli.screen import Screen
 from drqsim.cli.wording import for_the_terminal
 from drqsim.errors import DrqsimError
-from drqsim.kernels import KERNELS
+from drqsim.kernels import KERNELS, ORDERS
 from drqsim.report.plain import printable
 
 REFUSED, MISUSED, INCOMPLETE = 1, 2, 3
@@ -171,6 +171,16 @@ def nonfinite_option() -> Callable:
         "--allow-nonfinite",
         is_flag=True,
         help="Follow the runtime where NaN and infinity lead it, in place of refusing them.",
+    )
+
+
+def float_order_option() -> Callable:
+    """``--float-order``."""
+    return click.option(
+        "--float-order",
+        type=click.Choice(ORDERS),
+        help="How float layers add up: exact is the kernel's own order; blas is faster for a large "
+        "one, and the default of such a layer alone.",
     )
 
 

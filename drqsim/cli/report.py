@@ -43,6 +43,7 @@ drqsim report drq.tflite --float float.tflite -o error.json --format node-data
 @app.input_options(required=False)
 @app.kernels_option("optimized")
 @app.nonfinite_option()
+@app.float_order_option()
 @app.processor_option
 @app.limits_options
 @app.end_to_end_option(None, "by default where it is quick")
@@ -64,6 +65,7 @@ def report(
     seed,
     kernels,
     allow_nonfinite,
+    float_order,
     end_to_end,
     max_drawn,
     force,
@@ -90,6 +92,7 @@ def report(
             step=step,
             allow_nonfinite=allow_nonfinite,
             limits=replace(current(), drawn=max_drawn),
+            float_order=float_order,
         )
         made.left_out[:] = map(for_the_terminal, made.left_out)
         content = _written(made, form, step)

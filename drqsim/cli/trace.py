@@ -11,6 +11,7 @@ from drqsim.cli import app
 from drqsim.cli.files import check_output, write_output
 from drqsim.cli.inputs import feed, named_files
 from drqsim.cli.screen import Screen, table
+from drqsim.cli.wording import for_the_terminal
 from drqsim.figures.figure import number
 from drqsim.interpreter import run
 from drqsim.model_file.read import load
@@ -31,10 +32,13 @@ drqsim trace model.tflite --input image.npy --save trace.npz
 @click.option("--save", type=click.Path(), help="Write the values as a .npz file.")
 @app.kernels_option("optimized")
 @app.nonfinite_option()
+@app.float_order_option()
 @app.processor_option
 @app.limits_options
 @app.force_option()
-def trace(screen: Screen, model, specs, seed, op, save, kernels, allow_nonfinite, force) -> None:
+def trace(
+    screen: Screen, model, specs, seed, op, save, kernels, allow_nonfinite, float_order, force
+) -> None:
     """Run a model and show every tensor of every operator."""
     check_output(save, force, (model, *named_files(specs)), streams=False)
     graph = load(model)
@@ -43,7 +47,8 @@ def trace(screen: Screen, model, specs, seed, op, save, kernels, allow_nonfinite
     fed = feed(screen, graph, specs, seed)
     record = "values" if save else "shapes"
     with screen.working("Running the model"):
-        _, found = run(graph, fed, kernels, [f"{op}/*"] if op else record, allow_nonfinite)
+        kept = [f"{op}/*"] if op else record
+        _, found = run(graph, fed, kernels, kept, allow_nonfinite, float_order=float_order)
     if op is not None:
         hazards = [pair for pair in found.hazards if pair[0] == op]
         found = Trace(found.op(op), found.kernels, hazards, processor=found.processor)
@@ -51,7 +56,7 @@ def trace(screen: Screen, model, specs, seed, op, save, kernels, allow_nonfinite
         buffer = io.BytesIO()
         np.savez_compressed(buffer, **{r.key: r.value for r in found if r.value is not None})
         write_output(save, buffer.getvalue(), force)
-    hazards = [f"Beware, {operator}: {text}" for operator, text in found.hazards]
+    hazards = [f"Beware, {at}: {for_the_terminal(text)}" for at, text in found.hazards]
     if op is None:
         parts = [table("", HEADER, found.rows(), right=(4,))]
     else:

@@ -13,6 +13,7 @@ WORDS = (
     (r"(?s)\bPass input_shapes=\{.*: shape\} with the shape", "Pass --input-shape with the shape"),
     (r"\blimits=drqsim\.Limits\((\w+)=\.\.\.\)", r"--max-\1"),
     (r"\bkernels='(\w+)'", r"--kernels \1"),
+    (r"\bfloat_order='(\w+)'", r"--float-order \1"),
 )
 
 

@@ -56,6 +56,8 @@ class Call:
         Filled by the operator: the states that it leaves, by the position where it read them.
     said : list of str
         Filled by the operator: what a reader of the trace should know.
+    marks : set of str
+        Filled by the operator: ``blas`` where BLAS adds up unasked.
     """
 
     operator: Operator
@@ -72,6 +74,7 @@ class Call:
     budget: Budget = field(default_factory=Budget)
     left: dict[int, np.ndarray] = field(default_factory=dict)
     said: list[str] = field(default_factory=list)
+    marks: set[str] = field(default_factory=set)
 
     def tensor(self, position: int, what: str) -> Tensor:
         """The file's description of a mandatory input."""

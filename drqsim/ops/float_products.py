@@ -155,6 +155,7 @@ def ask(call: Call, products: int) -> None:
     if call.float_order == "blas" or call.float_type != f32:
         call.work(products)
     elif call.float_order is None and products > EXACT_PRODUCTS:
+        call.marks.add("blas")
         call.said.append(
             f"its {products:,} products were added up in BLAS's order; with float_order='exact' "
             "the sums have the runtime's last bits, and take longer."
@@ -166,4 +167,4 @@ def ask(call: Call, products: int) -> None:
 
 def by_blas(call: Call, x: np.ndarray) -> bool:
     """Whether BLAS adds up: asked for, said, or in float64, which no kernel computes in."""
-    return call.float_order == "blas" or bool(call.said) or x.dtype != f32
+    return call.float_order == "blas" or "blas" in call.marks or x.dtype != f32

@@ -87,6 +87,7 @@ def make(
     step: Callable[[str], None] = lambda now: None,
     allow_nonfinite: bool = False,
     limits: Limits | None = None,
+    float_order: str | None = None,
 ) -> Report:
     """Compute what a report tells.
 
@@ -110,6 +111,8 @@ def make(
         Whether NaN and infinity may be fed, as for ``run``.
     limits : Limits, optional
         What a run may take, and of how many operators codes are drawn.
+    float_order : {"exact", "blas"}, optional
+        How float layers of the run that is shown add up, as for ``run``.
 
     Returns
     -------
@@ -142,7 +145,7 @@ def make(
     verdicts = {path: explain(graph, path, followed) for path in paths}
     hybrid = [v.operator for v in verdicts[kernels] if has_codes(v.arithmetic)]
     how = kernels, _shown(hybrid[: limits.drawn]), allow_nonfinite
-    trace = attempt("Every tensor", lambda: run(graph, x, *how)[1])
+    trace = attempt("Every tensor", lambda: run(graph, x, *how, float_order=float_order)[1])
     sizes = _shapes(graph, x)
     plan = attempt("Memory", lambda: plan_memory(graph, kernels, input_shapes=sizes, trace=trace))
     float_plan = error = None

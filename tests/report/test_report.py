@@ -245,3 +245,14 @@ def test_other_models(name):
     json.loads(plain.as_json(as_data(found)), parse_constant=pytest.fail)
     has_hazard = any(v.hazards for v in found.explanation)
     assert has_hazard == ("Beware" in as_markdown(found))
+
+
+def test_of_which_subgraph_the_tables_are_is_told_on_both():
+    graph = digits("drq")
+    graph = replace(graph, name="main", others=(replace(digits("float"), name="helper"),))
+    made = make(graph, np.zeros((1, 8, 8, 1), f32))
+    said = "a run is of main, the first, and so is every table of operators."
+    for written in (as_html(made), as_markdown(made)):
+        assert said in " ".join(written.split())
+    alone = make(digits("drq"), np.zeros((1, 8, 8, 1), f32))
+    assert "so is every table" not in as_html(alone) + as_markdown(alone)
