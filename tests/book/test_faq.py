@@ -202,8 +202,9 @@ def built(browser):
 def test_the_summary_is_printed_on_one_page(built):
     built.goto((SITE / "one-page-summary.html").as_uri())
     built.evaluate("window.MathJax?.startup?.promise")
-    sheet = built.pdf(prefer_css_page_size=True)
-    assert len(re.findall(rb"/Type\s*/Page\b", sheet)) == 1
+    for paper in ("A4", "Letter"):
+        sheet = built.pdf(format=paper)
+        assert len(re.findall(rb"/Type\s*/Page\b", sheet)) == 1
     built.emulate_media(media="print")
     built.set_viewport_size({"width": 726, "height": 1055})  # A4 without the margins
     bottom = built.evaluate("document.querySelector('#on-one-page').getBoundingClientRect().bottom")
