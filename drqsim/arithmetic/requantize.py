@@ -123,9 +123,9 @@ def fifteen_bits(accumulator: np.ndarray, by: Multiplier) -> np.ndarray:
     return ((accumulator * reduced + (ONE << (total - 1))) >> total).astype(np.int32)
 
 
-def in_float64(accumulator: np.ndarray, real: np.ndarray) -> np.ndarray:
-    """``round(float64(x) * real)``, ties away from zero; what is past int32 is its smallest."""
-    return to_int32_x86(half_away(accumulator.astype(f64) * real))
+def in_float64(accumulator: np.ndarray, real: np.ndarray, to_int32=to_int32_x86) -> np.ndarray:
+    """``round(float64(x) * real)``, ties away from zero; ``to_int32`` is the processor's."""
+    return to_int32(half_away(accumulator.astype(f64) * real))
 
 
 def in_float32(accumulator: np.ndarray, real: np.ndarray, highest: int) -> np.ndarray:

@@ -24,6 +24,8 @@ import numpy as np
 
 from drqsim import accumulate
 from drqsim.arithmetic import requantize
+from drqsim.arithmetic.rounding import to_int32_x86
+from drqsim.arithmetic.vectors import to_int32_neon
 from drqsim.errors import InputError
 from drqsim.ops import weights
 from drqsim.ops.call import Call
@@ -62,7 +64,8 @@ def _builtin(call: Call, given: integer.Scales):
     if call.kernels == "reference" or integer.wide(call, given):
         real = given.effective
         call.record("effective_scale", real, stored="not stored")
-        return lambda biased: requantize.in_float64(biased, real)
+        to_int32 = to_int32_neon if call.processor.neon else to_int32_x86
+        return lambda biased: requantize.in_float64(biased, real, to_int32)
     real = given.effective
     if given.filter.size == 1:
         real = (given.input * given.filter).astype(f64) / f64(given.output)

@@ -44,7 +44,7 @@ def test_a_multiplier_that_int32_has_no_room_for_is_refused():
 
 
 @pytest.mark.parametrize("scale", [1e-42, 2.0**-33, 2.0**-31, 2.0**-28, 0.25])
-def test_past_int32_the_reference_kernel_has_the_smallest_number(scale):
+def test_past_int32_the_reference_kernel_has_what_the_processor_makes_of_it(scale):
     assert litert.compare(dense(scale), X, "reference").exact
 
 
