@@ -1,5 +1,7 @@
 """Verdicts held against the runtime: what XNNPACK took, which kernels have int8 scratch."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -74,6 +76,15 @@ def test_the_digits_net(file):
 def test_the_reasons_are_told():
     drq = drqsim.explain(drqsim.load(MODELS / "digits_drq.tflite"))
     assert "144 elements, fewer than 1,024" in drq["conv_2d_0"].why
+    plain = drqsim.explain(drqsim.load(MODELS / "digits_float.tflite"))
+    for name in ("conv_2d_0", "conv_2d_1"):  # few weights or many: nobody tried
+        assert plain[name].why.startswith("this file is not quantized: its ")
+    mixed = drqsim.load(MODELS / "digits_drq.tflite")
+    at = mixed.operator("conv_2d_1").inputs[1]
+    weights = np.ones(mixed.tensors[at].shape, np.float32)
+    kept = replace(mixed.tensors[at], dtype=weights.dtype, value=weights, quantization=None)
+    mixed = replace(mixed, tensors=(*mixed.tensors[:at], kept, *mixed.tensors[at + 1 :]))
+    assert drqsim.explain(mixed)["conv_2d_1"].why.endswith("in the file: nobody quantized them")
     assert "XNNPACK does not take it" in drq["depthwise_conv_2d_1"].why
     assert "no weights" in drq["softmax_0"].why
     weight_only = drqsim.explain(drqsim.load(MODELS / "digits_weight_only.tflite"))

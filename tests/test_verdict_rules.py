@@ -197,7 +197,9 @@ def test_an_operator_may_read_constants_alone():
     assert (found.arithmetic, found.why[-15:]) == ("float32", "constants alone")
 
 
-@pytest.mark.parametrize(("elements", "says"), [(1023, "fewer than"), (1024, "nobody quantized")])
+@pytest.mark.parametrize(
+    ("elements", "says"), [(1023, "fewer than"), (1024, "file is not quantized")]
+)
 def test_weights_of_1024_elements_are_not_too_few(elements, says):
     dense = graph("FULLY_CONNECTED", activation(f32, 1, elements), constant(f32, 1, elements))
     (found,) = drqsim.explain(dense)

@@ -81,29 +81,29 @@ def explain(graph: Graph, kernels: str = "xnnpack", processor: str | None = None
     """
     expect_graph(graph)
     kernels, named = checked(kernels), None if processor is None else processors.of(processor)
-    held = without_weights.held(graph)
-    verdicts = _verdicts(graph, kernels, held, named)
+    of_file = without_weights.held(graph), with_weights.is_float_file(graph)
+    verdicts = _verdicts(graph, kernels, of_file, named)
     for name, other in zip(graph.subgraph_names[1:], graph.others, strict=True):
-        found = _verdicts(other, kernels, held, named)
+        found = _verdicts(other, kernels, of_file, named)
         verdicts += [replace(v, operator=f"{name}/{v.operator}") for v in found]
     return Explanation(verdicts, kernels, named and named.name)
 
 
 def _verdicts(
-    graph: Graph, kernels: str, held: list[str], processor: Processor | None
+    graph: Graph, kernels: str, of_file: tuple, processor: Processor | None
 ) -> list[Verdict]:
     left = why_builtin(graph) if kernels == "xnnpack" else {}
     return [
-        _verdict(graph, op, kernels, left.get(op.name, ""), held, processor)
+        _verdict(graph, op, kernels, left.get(op.name, ""), of_file, processor)
         for op in graph.operators
     ]
 
 
 def _verdict(
-    graph: Graph, op: Operator, kernels: str, left: str, held: list[str], processor
+    graph: Graph, op: Operator, kernels: str, left: str, of_file: tuple, processor
 ) -> Verdict:
     op = replace(op, options=completed(op.code, op.options))
-    site = Site(graph, op, kernels, input_of(graph, op), weights_of(graph, op), left, held)
+    site = Site(graph, op, kernels, input_of(graph, op), weights_of(graph, op), left, *of_file)
     found = next(judge(site) for applies, judge in RULES if applies(site))
     if processor is None or found.arithmetic != INT8 or site.weights is None:
         return found

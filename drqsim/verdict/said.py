@@ -68,6 +68,7 @@ class Site(NamedTuple):
     weights: Tensor | None
     why_builtin: str  # why XNNPACK leaves it to the builtin kernel; empty if it takes it
     held: Sequence[str]  # each subgraph of the file, in words
+    is_float_file: bool  # large weights, and nothing that is quantized
 
     @property
     def builtin(self) -> str:

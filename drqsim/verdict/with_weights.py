@@ -150,6 +150,17 @@ def input_rule(graph: Graph, op: Operator, weights: Tensor, kernels: str = "refe
     return "asymmetric"
 
 
+def is_float_file(graph: Graph) -> bool:
+    """Whether it has what a converter would have quantized, and holds nothing quantized."""
+    tensors = [tensor for part in (graph, *graph.others) for tensor in part.tensors]
+    if any(t.quantization is not None or t.dtype == np.float16 for t in tensors):
+        return False
+    return any(
+        t.value is not None and t.dtype == np.float32 and t.value.size >= MIN_ELEMENTS
+        for t in tensors
+    )
+
+
 def _why_float(site: Site) -> str:
     graph, weights = site.graph, site.weights
     if weights.value is None:
@@ -162,6 +173,8 @@ def _why_float(site: Site) -> str:
             return f"its weights pass through DEQUANTIZE: {kind} in the file, float32 in memory"
         return "its second operand is an activation, which is float32"
     count = weights.value.size
+    if site.is_float_file:
+        return f"this file is not quantized: its {count:,} weights are float32"
     if count < MIN_ELEMENTS:
         return f"its weights are float32: {count:,} elements, fewer than {MIN_ELEMENTS:,}"
     return f"its {count:,} weights are float32 in the file: nobody quantized them"

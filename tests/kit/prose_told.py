@@ -76,12 +76,7 @@ TOLD = {
     },
     "a-whole-network.ipynb": {"what the digit of the book shows": "so clearly a 2 that"},
     "why-is-this-layer-still-float.ipynb": {
-        LISTED: """
-            in the three files
-            Of the three files
-            The three files show four reasons
-            The last three graphs
-            runs six in the builtin kernels""",
+        LISTED: "runs six in the builtin kernels",
     },
     "bring-your-own-model.ipynb": {
         LISTED: """
