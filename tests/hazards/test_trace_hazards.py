@@ -244,3 +244,16 @@ def test_a_fused_tanh_has_the_bits_of_the_runtime(kernels, data):
     graph = Graph(graph.tensors, (fused,), graph.inputs, graph.outputs)
     comparison = litert.compare(graph, x, kernels)
     assert comparison.exact, f"\n{graph}\n{comparison}"
+
+
+@pytest.mark.parametrize("shape", [(1, 4, 0, 2, 4), (2, 0), (0, 4)])
+@pytest.mark.parametrize("code", ["BATCH_MATMUL", "FULLY_CONNECTED"])
+def test_weights_without_elements_have_no_row_sums_that_wrap(code, shape):
+    own = Quantization(np.float32([0.5]), np.int64([0]), 0)
+    weights = Tensor("w", shape, np.dtype(np.int8), np.zeros(shape, np.int8), own)
+    options = {"adj_x": False, "adj_y": True} if code == "BATCH_MATMUL" else {}
+    graph = one_operator(code, [(1, 4), weights], [(1, 2)], **options)
+    for kernels in KERNELS:
+        assert not any(
+            "wraps" in text for text in drqsim.explain(graph, kernels).verdicts[0].hazards
+        )
