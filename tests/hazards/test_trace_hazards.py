@@ -251,7 +251,8 @@ def test_a_fused_tanh_has_the_bits_of_the_runtime(kernels, data):
 def test_weights_without_elements_have_no_row_sums_that_wrap(code, shape):
     own = Quantization(np.float32([0.5]), np.int64([0]), 0)
     weights = Tensor("w", shape, np.dtype(np.int8), np.zeros(shape, np.int8), own)
-    options = {"adj_x": False, "adj_y": True} if code == "BATCH_MATMUL" else {}
+    options = {"asymmetric_quantize_inputs": True}
+    options |= {"adj_x": False, "adj_y": True} if code == "BATCH_MATMUL" else {}
     graph = one_operator(code, [(1, 4), weights], [(1, 2)], **options)
     for kernels in KERNELS:
         assert not any(
