@@ -80,6 +80,7 @@ lint: $(READY)
 	@$(PY) -m ruff format --check .
 	@$(PY) -m codespell_lib
 	@$(NOTEBOOKS) check
+	@$(PY) book/_ext/prose.py
 
 # One pytest run at the end, so that its last line counts everything; when the site cannot be
 # built the run still takes place, and tests/book says so. Without a package index the oldest NumPy

@@ -29,8 +29,8 @@ WORDS = {
     r"\bWhat of\b": "which parts of",
     r"\bof it is told\b|\bholds it against\b": "compares it with",
 }
-# checks of the linter whose taste is not this book's: straight quotes and 3x3 are meant
-NOT_ASKED = ("typography", "weasel_words", "misc.preferred_forms")
+# checks of the linter whose taste is not this book's: straight quotes, 3x3, multiply-add
+NOT_ASKED = ("typography", "weasel_words", "misc.preferred_forms", "misc.phrasal_adjectives.ly")
 # of no sentence: code, formulas, addresses, directives with their options, tables' rulers
 NO_PROSE = re.compile(
     r"^(```+|:::+)(?:\{code[^}]*\}|[a-z]+$).*?^\1\s*$|^[ \t]*(?:```|:::).*?$|^:[\w-]+:.*?$"
