@@ -225,7 +225,7 @@ def _unsound(code: str, reads: list[Tensor], y: Tensor) -> Iterator[str]:
         yield f"{y} has an unsound scale or zero point: XNNPACK takes it, and crashes"
     looked_at = {"CONCATENATION": reads} | dict.fromkeys(LAYERS, reads[:2])
     for x in looked_at.get(code, reads[:1] if code in DEFINES_CODES else ()):
-        if not _is_sound(x):
+        if x.quantization and not _is_sound(x):
             yield f"{x} has an unsound scale or zero point: unsupported scale or zero-point value"
 
 

@@ -65,6 +65,7 @@ NAMED = {
         r"does not come back to the input \[.*\] with stride",
         r"its per-channel scales run along dimension \d; expected",
     ),
+    "the runtime does not look whether a permutation is one": (r"names a dimension twice",),
     "nothing comes out of a window that fits nowhere": (
         r"window does not fit into the .* input without padding",
         r"filter \(.*\) and stride \(.*\) must be at least 1",

@@ -188,3 +188,18 @@ def test_the_scale_that_is_wrong_is_the_one_that_is_told(wrong):
     graph = one_operator("CONV_2D", [IMAGE, filters, np.zeros(3, f32)], [(1, 4, 4, 3)], **options)
     with pytest.raises(drqsim.ModelFileError, match=f"scale 1 is {wrong:g}; every scale"):
         drqsim.run(graph, np.ones(IMAGE, f32))
+
+
+@pytest.mark.parametrize("scale", [None, 1e-42])
+def test_a_hybrid_layer_without_a_scale_is_no_layer_with_a_denormal_one(scale):
+    given = scale and Quantization(f32([scale]), np.int64([0]), 0)
+    weights = np.ones((2, 4), np.int8)
+    filters = Tensor("w", (2, 4), weights.dtype, weights, given)
+    graph = one_operator("FULLY_CONNECTED", [(1, 4), filters], [(1, 2)])
+    x = np.ones((1, 4), f32)
+    said = "unsupported scale" if scale else "without a scale|int8 with scales"
+    with pytest.raises(drqsim.DrqsimError, match=said):
+        drqsim.run(graph, x, "xnnpack")
+    if scale:
+        with pytest.raises(drqsim.ModelFileError, match=said):
+            litert.run(graph, x, "xnnpack")
