@@ -126,6 +126,8 @@ def drop_thebe(app, pagename, templatename, context, doctree):
 def definitions(env):
     """The first sentence of each entry of the glossary, by the place that a link leads to."""
     found = {}
+    if GLOSSARY not in env.found_docs:  # a part of the book is built
+        return found
     for item in env.get_doctree(GLOSSARY).findall(nodes.definition_list_item):
         first = item.next_node(nodes.paragraph).astext()
         sentence = re.split(r"(?<=[.])\s", " ".join(first.split()), maxsplit=1)[0]

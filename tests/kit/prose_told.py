@@ -19,6 +19,11 @@ ONCE = "tried once, with a program that the project does not pin"
 QUOTED = "the sentence of a source, which the row quotes"
 
 TOLD = {
+    "to-language-models.md": {
+        "the largest int4 code and the usual size of a block": """
+            A 4-bit code goes to 7 where an 8-bit one goes to 127
+            each block of, say, 32 weights"""
+    },
     "is-it-faster.ipynb": {
         MEASURED: """
             it took 5 and 10 percent of the layer's time
