@@ -141,7 +141,8 @@ def define_terms(app, doctree, docname):
     if app.builder.format != "html":
         return
     for link in doctree.findall(nodes.reference):
-        sentence = definitions(app.env).get(link.get("refuri", "").rpartition("#")[2])
+        place = link.get("refid") or link.get("refuri", "").rpartition("#")[2]
+        sentence = definitions(app.env).get(place)
         if sentence:
             link["reftitle"] = sentence
 

@@ -7,8 +7,10 @@
   note.id = "drq-term";
   note.setAttribute("role", "tooltip");
   note.hidden = true;
+  let shown = null; // the link that it stands beside
 
   function show(link) {
+    shown = link;
     note.textContent = link.dataset.definition;
     note.hidden = false;
     const at = link.getBoundingClientRect();
@@ -19,7 +21,10 @@
     note.style.top = `${below ? at.bottom + 6 : at.top - 6 - height}px`;
   }
 
-  const hide = () => (note.hidden = true);
+  const hide = () => {
+    shown = null;
+    note.hidden = true;
+  };
 
   function start() {
     document.body.append(note);
@@ -31,7 +36,7 @@
       for (const event of ["pointerleave", "blur"]) link.addEventListener(event, hide);
     }
     window.addEventListener("keydown", (event) => event.key === "Escape" && hide());
-    window.addEventListener("scroll", hide, { passive: true });
+    window.addEventListener("scroll", () => shown && show(shown), { passive: true });
   }
 
   if (document.readyState === "loading") document.addEventListener("DOMContentLoaded", start);

@@ -279,7 +279,9 @@ def _card(record: TensorRecord, largest: int) -> str:
         f'<div class="drq-value">{values}</div>' if values else "",
         f'<div class="drq-tile-line drq-muted"><span>{byte_count(nbytes)}{stored}</span>'
         f"<span>{escape(_place(record))}</span></div>",
-        f'<i class="drq-tile-size" style="width:{100 * nbytes / largest:.2f}%"></i>',
+        f'<i class="drq-tile-size" style="width:{100 * nbytes / largest:.2f}%"></i>'
+        if nbytes
+        else "",
     ]
     kind = escape(kind_class(record))
     return f'<div class="drq-tile drq-{kind}{passing}">{"".join(lines)}</div>'

@@ -65,7 +65,12 @@ def handover(
                 _joined("→", _value("float32", "float32", number(floats[0]))),
             ],
         ),
-        _tensor("its output, the next one's input", one["output"][0, :, :, channel], pixel),
+        _tensor(
+            "its output, the next one's input",
+            one["output"][0, :, :, channel],
+            pixel,
+            note=f"row {row}, column {column}, channel {channel}",
+        ),
         _operator(
             second,
             [
@@ -105,7 +110,13 @@ def _padded(values: np.ndarray, fill) -> np.ndarray:
     return np.pad(values, ((0, 0), (1, 1), (1, 1), (0, 0)), constant_values=fill)
 
 
-def _tensor(name: str, values: np.ndarray, pixel: tuple[int, int], window: bool = False) -> str:
+def _tensor(
+    name: str,
+    values: np.ndarray,
+    pixel: tuple[int, int],
+    window: bool = False,
+    note: str = "",
+) -> str:
     """A tensor in memory, drawn as a map with a pixel or its window outlined."""
     most = float(np.abs(values).max()) or 1.0
     cells = [
@@ -124,7 +135,9 @@ def _tensor(name: str, values: np.ndarray, pixel: tuple[int, int], window: bool 
         'stroke="var(--drq-muted)"/>'
         f'<rect x="{SIDE * (column - reach)}" y="{SIDE * (row - reach)}" width="{size}" '
         f'height="{size}" fill="none" stroke="currentColor" stroke-width="3"/></svg>'
-        f"<div><b>{escape(name)}</b><br>float32, in memory</div></div>"
+        f"<div><b>{escape(name)}</b><br>float32, in memory"
+        + (f"<br>{note}" if note else "")
+        + "</div></div>"
     )
 
 

@@ -155,7 +155,6 @@ _RULES = """
 .drq-figure .drq-tile-line b{font-weight:650;font-size:1rem}
 .drq-figure .drq-muted{color:var(--drq-muted);font-size:.95em}
 .drq-figure .drq-value{font-weight:600;font-variant-numeric:tabular-nums;white-space:nowrap}
-.drq-figure .drq-passing .drq-tile-size{display:none}
 .drq-figure .drq-tile-size{position:absolute;left:0;bottom:0;height:4px;min-width:.35rem;
   background:var(--drq-color,var(--drq-muted))}
 .drq-figure ul.drq-legend{display:flex;flex-wrap:wrap;gap:.3rem 1.25rem;margin:.9rem 0 0;padding:0;

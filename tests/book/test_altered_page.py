@@ -60,7 +60,7 @@ def test_knobs_turn_without_javascript(browser, sample):
 
 @pytest.mark.parametrize("place", ["panel", "status"])
 def test_an_altered_number_is_found(visit, tmp_path, place):
-    name = "book/accumulator"
+    name = "book/to-the-last-bit-sums"
     source = (SITE / f"{name}.html").read_text(encoding="utf-8")
     begin = source.rindex('aria-label="products in a sum, K = 132,105"')
     end = source.index("</noscript>", begin)
