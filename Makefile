@@ -30,7 +30,7 @@ help:
 	@echo "make check-arm64"
 	@echo "                hold the simulation against the runtime's arm64 build, emulated"
 	@echo "make book VENV=.arm64;  make test VENV=.arm64 DRAWS=2"
-	@echo "                the same with the emulated Python: 12 times as long"
+	@echo "                the same with the emulated Python: about 12 times as long"
 	@echo "make check-runtime VERSION=2.1.6"
 	@echo "                try what the book says of the runtime on another release of it"
 	@echo "make linkcheck  ask every address in the book whether it still leads somewhere"
