@@ -101,10 +101,11 @@ def _pair(names: Sequence[str]) -> tuple[str, str]:
 def _expect_one_writer(graph: Graph) -> None:
     """What an operator read is there after the run only where nobody writes over it."""
     writers = Counter(index for op in graph.operators for index in op.outputs)
+    writers.update(set(graph.inputs))
     for op in graph.operators:
+        written = set(op.outputs)
         for index in set(op.inputs) - {-1}:
-            fed_too = writers[index] and index in graph.inputs
-            if writers[index] > 1 or index in op.outputs or fed_too:
+            if writers[index] > 1 or index in written:
                 raise UnsupportedOperatorError(
                     f"{op.name} reads tensor {index}, which is written over in the same run; "
                     "processors are compared where one operator writes each tensor."

@@ -36,64 +36,61 @@ def handover(
     InputError
         When the trace does not hold such operators, or no such pixel or channel.
     """
-    one, two = (_records(trace, name) for name in (first, second))
+    one, two = _records(trace, first), _records(trace, second)
     row, column = pixel
-    height, width, channels = one["output"].shape[1:]
+    height, width, channels = np.minimum(one["output"].shape, two["output"].shape)[1:]
     if not (0 <= row < height and 0 <= column < width and 0 <= channel < channels):
         raise InputError(
             f"pixel is {pixel} and channel {channel}; expected a pixel of {height}x{width} and one "
             f"of {channels} channels."
         )
-    here = (0, row, column, channel)
-    around = (0, slice(row, row + 3), slice(column, column + 3), 0)
-    zero_point = one["input_zero_point"][0]
-    window = _padded(one["input"], 0)[around]
-    codes = _padded(one["input_quantized"], zero_point)[around]
-    weights = one["filter"][channel, :, :, 0]
+    here, place = (0, row, column, channel), f"row {row}, column {column}, channel {channel}"
     sums = [records["accumulator"][here] for records in (one, two)]
-    floats = [records["output"][here] for records in (one, two)]
-    code = two["input_quantized"][here]
+    floats = [number(records["output"][here]) for records in (one, two)]
+    code, between = two["input_quantized"][here], one["output"][0, :, :, channel]
+    shown, told = _window(one, here)
     parts = [
         _tensor("the image", one["input"][0, :, :, 0], pixel, window=True),
-        _operator(
-            first,
-            [
-                _numbers(window, "float32", "float32", ".2f"),
-                _joined("→", _numbers(codes, "8-bit codes", "int8", "4d", zero_point)),
-                _joined("×", _numbers(weights, "int8 weights", "weight", "4d")),
-                _joined("→", _value("int32", "int32 sum", f"{sums[0]:,}")),
-                _joined("→", _value("float32", "float32", number(floats[0]))),
-            ],
-        ),
-        _tensor(
-            "its output, the next one's input",
-            one["output"][0, :, :, channel],
-            pixel,
-            note=f"row {row}, column {column}, channel {channel}",
-        ),
+        _operator(first, [*shown, *_scaled("→", "int32 sum", sums[0], floats[0])]),
+        _tensor("its output, the next one's input", between, pixel, note=place),
         _operator(
             second,
             [
-                _value("float32", "float32", number(floats[0])),
+                _value("float32", "float32", floats[0]),
                 _joined("→", _value("int8", "8-bit code", f"{code}")),
-                _joined("…", _value("int32", f"sum of {two['filter'][0].size}", f"{sums[1]:,}")),
-                _joined("→", _value("float32", "float32", number(floats[1]))),
+                *_scaled("…", f"sum of {two['filter'][0].size}", sums[1], floats[1]),
             ],
         ),
     ]
     lines = [
-        f"row {row}, column {column}, channel {channel}",
-        f"{first}: window {_listed(window, '.2f')}",
-        f"  codes {_listed(codes, 'd')}, weights {_listed(weights, 'd')}",
-        f"  int32 sum {sums[0]:,}, float32 output {number(floats[0])}",
-        f"{second}: code {code}, int32 sum {sums[1]:,}, float32 output {number(floats[1])}",
+        place,
+        f"{first}: {told}",
+        f"  int32 sum {sums[0]:,}, float32 output {floats[0]}",
+        f"{second}: code {code}, int32 sum {sums[1]:,}, float32 output {floats[1]}",
     ]
     alt = (
         f"Two operators. {first} reads a float32 window of the image, makes 8-bit codes of it, "
         f"multiplies them by int8 weights into an int32 sum, {sums[0]:,}, and writes the float32 "
-        f"{number(floats[0])} into memory. {second} reads it and does the same again."
+        f"{floats[0]} into memory. {second} reads it and does the same again."
     )
     return Figure(f'<div class="drq-hand">{"".join(parts)}</div>', "\n".join(lines), alt)
+
+
+def _window(records: dict[str, np.ndarray], here: tuple[int, ...]) -> tuple[list[str], str]:
+    """What is multiplied for one pixel, drawn and in words: the window, its codes, the weights."""
+    _, row, column, channel = here
+    around = (0, slice(row, row + 3), slice(column, column + 3), 0)
+    zero_point = records["input_zero_point"][0]
+    window = _padded(records["input"], 0)[around]
+    codes = _padded(records["input_quantized"], zero_point)[around]
+    weights = records["filter"][channel, :, :, 0]
+    shown = [
+        _numbers(window, "float32", "float32", ".2f"),
+        _joined("→", _numbers(codes, "8-bit codes", "int8", "4d", zero_point)),
+        _joined("×", _numbers(weights, "int8 weights", "weight", "4d")),
+    ]
+    told = f"  codes {_listed(codes, 'd')}, weights {_listed(weights, 'd')}"
+    return shown, f"window {_listed(window, '.2f')}\n{told}"
 
 
 def _records(trace: Trace, name: str) -> dict[str, np.ndarray]:
@@ -151,6 +148,14 @@ def _operator(name: str, steps: list[str]) -> str:
 def _numbers(values: np.ndarray, name: str, kind: str, form: str, center: int = 0) -> str:
     texts = [[format(value, form) for value in row] for row in values.tolist()]
     return table(name, texts, shades(values, center, 0), set(), kind)
+
+
+def _scaled(sign: str, name: str, total: np.int32, output: str) -> list[str]:
+    """An int32 sum, and the float32 value that it becomes."""
+    return [
+        _joined(sign, _value("int32", name, f"{total:,}")),
+        _joined("→", _value("float32", "float32", output)),
+    ]
 
 
 def _joined(sign: str, what: str) -> str:

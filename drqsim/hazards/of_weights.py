@@ -70,7 +70,9 @@ def _equal_scales(case: Case) -> str:
 
 def _wrapping_row_sums(case: Case) -> str:
     rows = case.weights.value
-    if case.rule == "symmetric" or not rows.size:
+    if not rows.size:
+        return ""
+    if case.rule == "symmetric":
         return ""  # the row sums are multiplied with a zero point of 0
     if case.op.code == "BATCH_MATMUL":
         rows = rows if case.op.options["adj_y"] else rows.swapaxes(-1, -2)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import struct
+from collections.abc import Iterator
 from dataclasses import replace
 from functools import cache, partial
 from pathlib import Path
@@ -127,16 +128,14 @@ def _subgraph(tflite, model, at: int, codes: list[tuple[str, int]], places: Plac
     subgraph.Init(data, at)
     subgraph._tab = places.known(subgraph._tab)
 
-    def believe(length: int, what: str) -> None:
+    def entries_of(kind: type, vector: int, length: int, what: str) -> Iterator:
         # no entry of any vector takes less than a byte, so a longer one is a lie
         if not 0 <= length <= len(data):
             raise ModelFileError(f"{label} claims {length} {what}, more than its bytes can hold.")
+        return places.entries(kind, subgraph._tab, vector)
 
-    believe(subgraph.TensorsLength(), "tensors")
-    tensors = tuple(
-        read_tensor(model, entry, i, places)
-        for i, entry in enumerate(places.entries(tflite.Tensor, subgraph._tab, TENSORS))
-    )
+    entries = entries_of(tflite.Tensor, TENSORS, subgraph.TensorsLength(), "tensors")
+    tensors = tuple(read_tensor(model, entry, i, places) for i, entry in enumerate(entries))
 
     def indices(vector: np.ndarray | None, what: str, lowest: int = 0) -> tuple[int, ...]:
         wrong = [] if vector is None else vector[(vector < lowest) | (vector >= len(tensors))]
@@ -156,12 +155,11 @@ def _subgraph(tflite, model, at: int, codes: list[tuple[str, int]], places: Plac
             at = entry.OpcodeIndex()
             named = places.read("custom codes", at, 0, partial(_custom_code, model, at, places))
             options = {"custom_code": named}
-        options = MappingProxyType(options)
         runs = runs_of(tflite, entry, code)
-        return Operator(code, name, inputs, outputs, options, runs, version)
+        return Operator(code, name, inputs, outputs, MappingProxyType(options), runs, version)
 
-    believe(subgraph.OperatorsLength(), "operators")
-    entries = list(places.entries(tflite.Operator, subgraph._tab, OPERATORS))
+    length = subgraph.OperatorsLength()
+    entries = list(entries_of(tflite.Operator, OPERATORS, length, "operators"))
     for entry in entries:
         if entry.OpcodeIndex() >= len(codes):
             raise ModelFileError(

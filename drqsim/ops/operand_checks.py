@@ -122,8 +122,12 @@ FAILS_TO_DELEGATE = (
     *("DEPTH_TO_SPACE", "MAX_POOL_2D", "PAD", "SLICE", "SPACE_TO_DEPTH", "SPLIT", "TRANSPOSE"),
 )
 LAYERS = ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED")
-# of those without weights, the ones whose input XNNPACK defines with its scale
-DEFINES_CODES = (*FAILS_TO_DELEGATE, "CONCATENATION", "DEQUANTIZE", "MEAN", "RESHAPE")
+# operator code -> how many of its inputs XNNPACK defines with their scales; None is all
+DEFINES_CODES = {
+    **dict.fromkeys((*FAILS_TO_DELEGATE, "DEQUANTIZE", "MEAN", "RESHAPE"), 1),
+    **dict.fromkeys(LAYERS, 2),
+    "CONCATENATION": None,
+}
 
 
 def why_not_taken(graph: Graph, op: Operator, kernels: str) -> str:
@@ -223,8 +227,7 @@ def _unsound(code: str, reads: list[Tensor], y: Tensor) -> Iterator[str]:
     """XNNPACK asks of each tensor of codes for a sound scale when it defines it."""
     if code == "QUANTIZE" and not _is_sound(y):
         yield f"{y} has an unsound scale or zero point: XNNPACK takes it, and crashes"
-    looked_at = {"CONCATENATION": reads} | dict.fromkeys(LAYERS, reads[:2])
-    for x in looked_at.get(code, reads[:1] if code in DEFINES_CODES else ()):
+    for x in reads[: DEFINES_CODES.get(code, 0)]:
         if x.quantization and not _is_sound(x):
             yield f"{x} has an unsound scale or zero point: unsupported scale or zero-point value"
 

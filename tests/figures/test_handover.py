@@ -42,6 +42,8 @@ def test_what_cannot_be_drawn_is_said(trace):
         figures.handover(trace, FIRST, SECOND, (8, 0))
     with pytest.raises(drqsim.InputError, match="channel 16; expected .* one of 16 channels"):
         figures.handover(trace, FIRST, SECOND, (0, 0), 16)
+    with pytest.raises(drqsim.InputError, match="channel 20; expected .* one of 16 channels"):
+        figures.handover(trace, SECOND, FIRST, (0, 0), 20)
     with pytest.raises(drqsim.InputError, match="fully_connected_0 has no .* pass a hybrid 3x3"):
         figures.handover(trace, FIRST, "fully_connected_0", (0, 0))
     with pytest.raises(drqsim.InputError, match="mean_0 has no "):
